@@ -1,0 +1,472 @@
+//! The canonical codec: one value, one byte string; hostile bytes get an error, never a panic.
+//!
+//! Numbers are LEB128 in their shortest form. Counts are checked against the bytes that remain before
+//! anything is allocated. Replica ids are written once, in a table outside the body, and named in the
+//! body by their index, in the order of first use; so is checked on reading. See [`Writer`] and [`Reader`].
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::id::{Dot, ReplicaId};
+
+/// Why bytes were refused. Nothing was changed by the attempt to read them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end before the value does.
+    #[error("ends early at byte {at}")]
+    UnexpectedEnd {
+        /// Where the reader stood.
+        at: usize,
+    },
+    /// A value that no writer of this format produces.
+    #[error("invalid at byte {at}: {what}")]
+    Invalid {
+        /// Where the reader stood.
+        at: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A count or a size over a named limit.
+    #[error("over a limit at byte {at}: {what}")]
+    Limit {
+        /// Where the reader stood.
+        at: usize,
+        /// Which limit.
+        what: &'static str,
+    },
+    /// Bytes are left over after the value.
+    #[error("{left} bytes are left over")]
+    Trailing {
+        /// How many.
+        left: usize,
+    },
+    /// The stored checksum is not that of the bytes.
+    #[error("checksum does not match: the bytes were damaged")]
+    Checksum,
+    /// A format of a later version than this program knows.
+    #[error("format version {found} is newer than {known}, the newest this program reads")]
+    Version {
+        /// The version in the bytes.
+        found: u64,
+        /// The newest this program reads.
+        known: u64,
+    },
+}
+
+/// A value with a canonical byte form.
+///
+/// ```
+/// use crdt::codec::{Decode, Encode, Reader, Writer};
+/// let mut w = Writer::new();
+/// ("tea", 300u64).encode(&mut w);
+/// let bytes = w.into_body();
+/// let mut r = Reader::new(&bytes, &[]);
+/// assert_eq!(<(String, u64)>::decode(&mut r).unwrap(), ("tea".to_string(), 300));
+/// r.end().unwrap();
+/// ```
+pub trait Encode {
+    /// Appends the value. Equal values append equal bytes.
+    fn encode(&self, w: &mut Writer);
+}
+
+/// A value that can be read back from its canonical byte form.
+pub trait Decode: Sized {
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// Any byte string that [`Encode`] would not have produced is refused.
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError>;
+}
+
+/// Appends values to a body and collects the replica ids they name.
+#[derive(Debug, Default)]
+pub struct Writer {
+    body: Vec<u8>,
+    table: Vec<ReplicaId>,
+    index: BTreeMap<ReplicaId, u64>,
+}
+
+impl Writer {
+    /// An empty body and an empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty body whose table already holds `table`, in that order.
+    pub fn with_table(table: impl IntoIterator<Item = ReplicaId>) -> Self {
+        let mut w = Self::new();
+        for id in table {
+            w.intern(id);
+        }
+        w
+    }
+
+    fn intern(&mut self, id: ReplicaId) -> u64 {
+        if let Some(i) = self.table.iter().take(4).position(|known| *known == id) {
+            return i as u64;
+        }
+        let next = self.table.len() as u64;
+        let table = &mut self.table;
+        *self.index.entry(id).or_insert_with(|| {
+            table.push(id);
+            next
+        })
+    }
+
+    /// Appends a replica id as its index in the table.
+    pub fn replica(&mut self, id: ReplicaId) {
+        let i = self.intern(id);
+        self.u64(i);
+    }
+
+    /// Appends a dot.
+    pub fn dot(&mut self, dot: Dot) {
+        self.replica(dot.replica);
+        self.u64(dot.seq);
+    }
+
+    /// Appends one byte.
+    pub fn u8(&mut self, n: u8) {
+        self.body.push(n);
+    }
+
+    /// Appends a number in 1 to 10 bytes.
+    pub fn u64(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.body.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.body.push(n as u8);
+    }
+
+    /// Appends a signed number; small magnitudes are short (zigzag).
+    pub fn i64(&mut self, n: i64) {
+        self.u64(((n << 1) ^ (n >> 63)) as u64);
+    }
+
+    /// Appends bytes with their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.body.extend_from_slice(bytes);
+    }
+
+    /// Appends bytes without their length.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.body.extend_from_slice(bytes);
+    }
+
+    /// Appends a string with its length in bytes.
+    pub fn str(&mut self, s: &str) {
+        self.bytes(s.as_bytes());
+    }
+
+    /// How many bytes the body has.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether the body is empty.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// The body alone, for values that name no replica.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// The body and the table it refers to.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<ReplicaId>) {
+        (self.body, self.table)
+    }
+}
+
+/// Reads values from a body with the table it refers to.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    table: &'a [ReplicaId],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes`, whose replica indices point into `table`.
+    pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
+        Reader { bytes, at: 0, table }
+    }
+
+    /// How many bytes remain.
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// How many bytes have been read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// An error that says where the reader stands.
+    pub fn invalid(&self, what: &'static str) -> DecodeError {
+        DecodeError::Invalid { at: self.at, what }
+    }
+
+    /// An error for a value over a named limit.
+    pub fn limit(&self, what: &'static str) -> DecodeError {
+        DecodeError::Limit { at: self.at, what }
+    }
+
+    /// The next byte.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedEnd`].
+    pub fn u8(&mut self) -> Result<u8, DecodeError> {
+        let byte = *self.bytes.get(self.at).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// The next number; a longer form than the shortest is refused.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedEnd`], [`DecodeError::Invalid`].
+    pub fn u64(&mut self) -> Result<u64, DecodeError> {
+        let mut n = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(self.invalid("number over 64 bits"));
+            }
+            n |= bits << shift;
+            if byte & 0x80 == 0 {
+                return if byte == 0 && shift > 0 {
+                    Err(self.invalid("number not in its shortest form"))
+                } else {
+                    Ok(n)
+                };
+            }
+        }
+        Err(self.invalid("number over 64 bits"))
+    }
+
+    /// The next signed number.
+    ///
+    /// # Errors
+    /// As [`Reader::u64`].
+    pub fn i64(&mut self) -> Result<i64, DecodeError> {
+        let n = self.u64()?;
+        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    /// A number of items that follow, each of at least `min_bytes` bytes: checked against what
+    /// remains, so it is safe to allocate for.
+    ///
+    /// # Errors
+    /// As [`Reader::u64`], and [`DecodeError::Limit`].
+    pub fn count(&mut self, min_bytes: usize) -> Result<usize, DecodeError> {
+        let n = self.u64()?;
+        let most = (self.remaining() / min_bytes.max(1)) as u64;
+        if n > most { Err(self.limit("more items than the bytes can hold")) } else { Ok(n as usize) }
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedEnd`].
+    pub fn raw(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self.at.checked_add(n).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
+        let bytes = self.bytes.get(self.at..end).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    /// Bytes with their length in front.
+    ///
+    /// # Errors
+    /// As [`Reader::count`].
+    pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        let n = self.count(1)?;
+        self.raw(n)
+    }
+
+    /// A string with its length in front.
+    ///
+    /// # Errors
+    /// As [`Reader::count`], and [`DecodeError::Invalid`] for what is not UTF-8.
+    pub fn str(&mut self) -> Result<&'a str, DecodeError> {
+        let bytes = self.bytes()?;
+        std::str::from_utf8(bytes).map_err(|_| self.invalid("text is not UTF-8"))
+    }
+
+    /// A replica id, by its index in the table.
+    ///
+    /// # Errors
+    /// As [`Reader::u64`], and [`DecodeError::Invalid`] for an index outside the table.
+    pub fn replica(&mut self) -> Result<ReplicaId, DecodeError> {
+        let i = self.u64()?;
+        let id = usize::try_from(i).ok().and_then(|i| self.table.get(i));
+        id.copied().ok_or_else(|| self.invalid("replica outside the table"))
+    }
+
+    /// A dot.
+    ///
+    /// # Errors
+    /// As [`Reader::replica`], and [`DecodeError::Invalid`] for event 0.
+    pub fn dot(&mut self) -> Result<Dot, DecodeError> {
+        let dot = Dot::new(self.replica()?, self.u64()?);
+        if dot.seq == 0 { Err(self.invalid("events count from 1")) } else { Ok(dot) }
+    }
+
+    /// That nothing is left.
+    ///
+    /// # Errors
+    /// [`DecodeError::Trailing`].
+    pub fn end(&self) -> Result<(), DecodeError> {
+        match self.remaining() {
+            0 => Ok(()),
+            left => Err(DecodeError::Trailing { left }),
+        }
+    }
+}
+
+impl Encode for u64 {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(*self);
+    }
+}
+
+impl Decode for u64 {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.u64()
+    }
+}
+
+impl Encode for u32 {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(u64::from(*self));
+    }
+}
+
+impl Decode for u32 {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        u32::try_from(r.u64()?).map_err(|_| r.invalid("number over 32 bits"))
+    }
+}
+
+impl Encode for i64 {
+    fn encode(&self, w: &mut Writer) {
+        w.i64(*self);
+    }
+}
+
+impl Decode for i64 {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.i64()
+    }
+}
+
+impl Encode for bool {
+    fn encode(&self, w: &mut Writer) {
+        w.u8(u8::from(*self));
+    }
+}
+
+impl Decode for bool {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match r.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(r.invalid("a truth value is 0 or 1")),
+        }
+    }
+}
+
+impl Encode for () {
+    fn encode(&self, _: &mut Writer) {}
+}
+
+impl Decode for () {
+    fn decode(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+impl Encode for &str {
+    fn encode(&self, w: &mut Writer) {
+        w.str(self);
+    }
+}
+
+impl Encode for String {
+    fn encode(&self, w: &mut Writer) {
+        w.str(self);
+    }
+}
+
+impl Decode for String {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.str().map(str::to_owned)
+    }
+}
+
+impl Encode for Vec<u8> {
+    fn encode(&self, w: &mut Writer) {
+        w.bytes(self);
+    }
+}
+
+impl Decode for Vec<u8> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.bytes().map(<[u8]>::to_vec)
+    }
+}
+
+impl<A: Encode, B: Encode> Encode for (A, B) {
+    fn encode(&self, w: &mut Writer) {
+        self.0.encode(w);
+        self.1.encode(w);
+    }
+}
+
+impl<A: Decode, B: Decode> Decode for (A, B) {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok((A::decode(r)?, B::decode(r)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_longer_form_is_refused() {
+        assert!(Reader::new(&[0x80, 0x00], &[]).u64().is_err());
+        assert!(Reader::new(&[0xff; 10], &[]).u64().is_err());
+        assert_eq!(Reader::new(&[0], &[]).u64(), Ok(0));
+    }
+
+    #[test]
+    fn a_count_is_bounded_by_what_remains() {
+        let mut w = Writer::new();
+        w.u64(u64::MAX);
+        let body = w.into_body();
+        assert!(matches!(Reader::new(&body, &[]).bytes(), Err(DecodeError::Limit { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_round_trip(n: u64, i: i64) {
+            let mut w = Writer::new();
+            w.u64(n);
+            w.i64(i);
+            let body = w.into_body();
+            let mut r = Reader::new(&body, &[]);
+            prop_assert_eq!(r.u64(), Ok(n));
+            prop_assert_eq!(r.i64(), Ok(i));
+            prop_assert_eq!(r.end(), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Sets of dots: what has been seen when events come out of order.

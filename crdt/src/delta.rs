@@ -1,0 +1,196 @@
+//! [`Delta`]: events on their way, and [`Replicated`]: what gives and takes them.
+
+use thiserror::Error;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::id::{ReplicaId, Span};
+use crate::version::VersionVector;
+
+/// Some events of one document, as its type encoded them.
+///
+/// Who carries a delta reads the spans; only the document's type reads the body. The body names
+/// replicas by index into [`table`](Self::table): first those of the spans, then `others`.
+///
+/// ```
+/// use crdt::{Delta, ReplicaId, Span};
+/// let span = Span { replica: ReplicaId::from_u128(1), after: 0, to: 2 };
+/// let delta = Delta { spans: vec![span], others: vec![], body: vec![7] };
+/// assert_eq!(Delta::from_bytes(&delta.to_bytes()).unwrap(), delta);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Delta {
+    /// The events it delivers; sorted by replica, one span for each.
+    pub spans: Vec<Span>,
+    /// Replicas that the body names and that deliver no event here, in order of first use.
+    pub others: Vec<ReplicaId>,
+    /// The events, in the form of the document's type.
+    pub body: Vec<u8>,
+}
+
+impl Delta {
+    /// The most replicas one delta may name.
+    pub const MAX_REPLICAS: usize = 65_536;
+
+    /// Whether it delivers nothing.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The replicas that the body's indices mean.
+    pub fn table(&self) -> Vec<ReplicaId> {
+        self.spans.iter().map(|s| s.replica).chain(self.others.iter().copied()).collect()
+    }
+
+    /// How many events it delivers.
+    pub fn events(&self) -> u64 {
+        self.spans.iter().fold(0, |n, s| n.saturating_add(s.len()))
+    }
+
+    /// Whether `version` already holds every event of this delta.
+    pub fn is_known_to(&self, version: &VersionVector) -> bool {
+        self.spans.iter().all(|s| version.get(s.replica) >= s.to)
+    }
+
+    /// A writer for the body of a delta of these spans.
+    pub fn writer(spans: &[Span]) -> Writer {
+        Writer::with_table(spans.iter().map(|s| s.replica))
+    }
+
+    /// Puts a delta together from its spans and the writer that [`Delta::writer`] made for them.
+    pub fn from_writer(spans: Vec<Span>, w: Writer) -> Self {
+        let (body, mut table) = w.into_parts();
+        let others = table.split_off(spans.len());
+        Delta { spans, others, body }
+    }
+
+    /// Stand-alone bytes: replica ids in full. The sync protocol has a shorter form of its own.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u64(self.spans.len() as u64);
+        for span in &self.spans {
+            w.raw(span.replica.as_bytes());
+            w.u64(span.after);
+            w.u64(span.len());
+        }
+        w.u64(self.others.len() as u64);
+        for id in &self.others {
+            w.raw(id.as_bytes());
+        }
+        w.bytes(&self.body);
+        w.into_body()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// For every other byte string.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(bytes, &[]);
+        let n = r.count(18)?;
+        let mut spans: Vec<Span> = Vec::with_capacity(n);
+        for _ in 0..n {
+            let replica = read_id(&mut r)?;
+            let (after, len) = (r.u64()?, r.u64()?);
+            spans.push(span(&r, spans.last(), replica, after, len)?);
+        }
+        let n = r.count(16)?;
+        let others = (0..n).map(|_| read_id(&mut r)).collect::<Result<Vec<_>, _>>()?;
+        let body = r.bytes()?.to_vec();
+        r.end()?;
+        let delta = Delta { spans, others, body };
+        delta.check_table(&r)?;
+        Ok(delta)
+    }
+
+    /// That no replica is named twice and that there are not too many.
+    pub(crate) fn check_table(&self, r: &Reader<'_>) -> Result<(), DecodeError> {
+        let mut table = self.table();
+        if table.len() > Self::MAX_REPLICAS {
+            return Err(r.limit("replicas in a delta"));
+        }
+        table.sort_unstable();
+        if table.windows(2).any(|w| w[0] == w[1]) {
+            return Err(r.invalid("a replica named twice"));
+        }
+        Ok(())
+    }
+}
+
+/// A span from its parts, checked against the one before it.
+pub(crate) fn span(
+    r: &Reader<'_>,
+    last: Option<&Span>,
+    replica: ReplicaId,
+    after: u64,
+    len: u64,
+) -> Result<Span, DecodeError> {
+    let to = after.checked_add(len).filter(|_| len > 0);
+    let to = to.ok_or_else(|| r.invalid("a span holds between one and 2^64 events"))?;
+    if last.is_some_and(|last| last.replica >= replica) {
+        return Err(r.invalid("spans must be sorted by replica"));
+    }
+    Ok(Span { replica, after, to })
+}
+
+fn read_id(r: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
+    let mut id = [0; 16];
+    id.copy_from_slice(r.raw(16)?);
+    Ok(ReplicaId::from_bytes(id))
+}
+
+impl Encode for ReplicaId {
+    fn encode(&self, w: &mut Writer) {
+        w.replica(*self);
+    }
+}
+
+impl Decode for ReplicaId {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.replica()
+    }
+}
+
+/// What replicates by difference, whatever its mathematics: the three questions a link asks.
+///
+/// Every edit, removals too, takes at least one event of its author, so `version` names exactly what
+/// has been seen, and equal versions are equal states.
+pub trait Replicated {
+    /// What have you seen?
+    fn version(&self) -> &VersionVector;
+
+    /// What does one at `since` lack? Delivers exactly `self.version() - since`; entries of `since`
+    /// beyond what is held here are ignored. To leave a replica out, raise its entry in `since`.
+    fn delta_since(&self, since: &VersionVector) -> Delta;
+
+    /// Take this. Applying twice is applying once. Order does not matter, but a delta whose events
+    /// build on others that are missing here is refused until those have come.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]; the document is unchanged after each of them.
+    fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError>;
+}
+
+/// What a delta changed.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Applied {
+    /// The events that were new; empty when all were known.
+    pub novel: Vec<Span>,
+}
+
+/// Why a delta was not applied. The document is as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// Events that these build on have not come yet. Nobody is at fault: ask for what is missing.
+    #[error("events that these build on have not come yet")]
+    Missing,
+    /// The bytes are not a delta of this type. The sender is at fault.
+    #[error("not a delta of this document: {0}")]
+    Invalid(#[from] DecodeError),
+    /// The delta claims what no honest replica writes. The sender, or one before it, is at fault.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    /// The document's own engine failed on it; the document was rebuilt as it was before.
+    #[error("the document's engine failed on these events: {0}")]
+    Engine(String),
+}

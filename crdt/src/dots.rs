@@ -1,0 +1,1 @@
+//! Dot stores: what every causal type is built from.

@@ -1,0 +1,1 @@
+//! The event graph: which events there are, and what each had seen.

@@ -1,0 +1,94 @@
+//! [`Hlc`]: a hybrid logical clock in 64 bits that is also the Lamport clock.
+
+use std::fmt;
+
+/// A point in time that never contradicts causality: 48 bits of milliseconds since 1970 and a 16-bit
+/// counter (Kulkarni and others 2014).
+///
+/// If event `e` was seen before `f` was written, then `stamp(e) < stamp(f)`, whatever the clocks said.
+/// Stamps of different replicas may be equal: break the tie by [`ReplicaId`](crate::ReplicaId).
+///
+/// ```
+/// use crdt::Hlc;
+/// let mut mine = Hlc::ZERO;
+/// let first = mine.tick(1_000);
+/// let seen = Hlc::new(9_000, 3); // a stamp from a replica whose clock runs ahead
+/// mine.observe(seen);
+/// assert!(mine.tick(1_001) > seen && seen > first);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hlc(u64);
+
+impl Hlc {
+    /// Before every stamp.
+    pub const ZERO: Hlc = Hlc(0);
+
+    /// The stamp of `millis` since 1970 (48 bits are kept) and a counter.
+    pub const fn new(millis: u64, counter: u16) -> Self {
+        Hlc((millis & 0xffff_ffff_ffff) << 16 | counter as u64)
+    }
+
+    /// From its 64 bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Hlc(bits)
+    }
+
+    /// Its 64 bits; they compare as the stamps do.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn millis(self) -> u64 {
+        self.0 >> 16
+    }
+
+    /// Steps to a stamp after all seen so far, at `now_ms` or later, and returns it. When more than
+    /// 65,535 events fall into one millisecond, the next millisecond is used.
+    pub fn tick(&mut self, now_ms: u64) -> Hlc {
+        self.0 = self.0.saturating_add(1).max(Hlc::new(now_ms, 0).0);
+        *self
+    }
+
+    /// Remembers a stamp that was seen, so that the next [`tick`](Self::tick) comes after it.
+    pub fn observe(&mut self, seen: Hlc) {
+        self.0 = self.0.max(seen.0);
+    }
+
+    /// Whether the stamp lies more than `drift_ms` after `now_ms`. Ask this only where an event enters
+    /// from its author's own link: refusing it on relay would make replicas diverge.
+    pub const fn is_ahead_of(self, now_ms: u64, drift_ms: u64) -> bool {
+        self.millis() > now_ms.saturating_add(drift_ms)
+    }
+}
+
+impl fmt::Debug for Hlc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.millis(), self.0 & 0xffff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_counter_spills_into_the_next_millisecond() {
+        let mut clock = Hlc::new(5, u16::MAX);
+        assert_eq!(clock.tick(5), Hlc::new(6, 0));
+        assert_eq!(clock.tick(5), Hlc::new(6, 1));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_does_not_take_stamps_back() {
+        let mut clock = Hlc::ZERO;
+        let first = clock.tick(1_000);
+        assert!(clock.tick(10) > first);
+    }
+
+    #[test]
+    fn the_last_stamp_does_not_wrap() {
+        let mut clock = Hlc::from_bits(u64::MAX);
+        assert_eq!(clock.tick(0), Hlc::from_bits(u64::MAX));
+    }
+}

@@ -1,0 +1,134 @@
+//! Who wrote: [`ReplicaId`]; what was written: [`Dot`]; a run of what was written: [`Span`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// Names one writer for as long as its sequence of events is unbroken.
+///
+/// A replica is a place that writes *and* one incarnation of it: a store that was restored from a
+/// backup, cloned, or not closed cleanly takes a new id. Ids are compared by their bytes; that order
+/// breaks every tie between concurrent writes, so it is the same on every replica.
+///
+/// This crate draws no random numbers: the caller makes the id.
+///
+/// ```
+/// use crdt::ReplicaId;
+/// let a = ReplicaId::from_u128(1);
+/// assert!(a < ReplicaId::from_u128(2));
+/// assert_eq!(a.to_string().parse::<ReplicaId>().unwrap(), a);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaId([u8; 16]);
+
+impl ReplicaId {
+    /// The smallest id; a bound for searches, never a writer.
+    pub const MIN: ReplicaId = ReplicaId([0; 16]);
+
+    /// Wraps 16 bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        ReplicaId(bytes)
+    }
+
+    /// Wraps a number, most significant byte first; handy in tests.
+    pub const fn from_u128(n: u128) -> Self {
+        ReplicaId(n.to_be_bytes())
+    }
+
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// A short form for people: the last 4 bytes in hexadecimal.
+    pub fn short(&self) -> String {
+        let b = &self.0;
+        format!("{:02x}{:02x}{:02x}{:02x}", b[12], b[13], b[14], b[15])
+    }
+}
+
+impl From<Uuid> for ReplicaId {
+    fn from(uuid: Uuid) -> Self {
+        ReplicaId(*uuid.as_bytes())
+    }
+}
+
+impl From<ReplicaId> for Uuid {
+    fn from(id: ReplicaId) -> Self {
+        Uuid::from_bytes(id.0)
+    }
+}
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Uuid::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+impl FromStr for ReplicaId {
+    type Err = uuid::Error;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Uuid::from_str(s).map(Self::from)
+    }
+}
+
+/// One event: the `seq`-th thing that `replica` wrote, counting from 1 without gaps.
+///
+/// ```
+/// use crdt::{Dot, ReplicaId};
+/// let dot = Dot::new(ReplicaId::from_u128(7), 3);
+/// assert_eq!(format!("{dot:?}"), "00000007:3");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dot {
+    /// Who wrote it.
+    pub replica: ReplicaId,
+    /// Its number at that replica, from 1.
+    pub seq: u64,
+}
+
+impl Dot {
+    /// The event `seq` of `replica`.
+    pub const fn new(replica: ReplicaId, seq: u64) -> Self {
+        Dot { replica, seq }
+    }
+}
+
+impl fmt::Debug for Dot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}:{}", self.replica, self.seq)
+    }
+}
+
+/// The events `after + 1 ..= to` of one replica; never empty.
+///
+/// ```
+/// use crdt::{ReplicaId, Span};
+/// let span = Span { replica: ReplicaId::from_u128(1), after: 2, to: 5 };
+/// assert_eq!(span.len(), 3);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Span {
+    /// Who wrote the events.
+    pub replica: ReplicaId,
+    /// The last event before the span; 0 when the span starts at the replica's first event.
+    pub after: u64,
+    /// The last event in the span.
+    pub to: u64,
+}
+
+impl Span {
+    /// How many events the span holds.
+    #[allow(clippy::len_without_is_empty)] // a span is never empty
+    pub const fn len(&self) -> u64 {
+        self.to.saturating_sub(self.after)
+    }
+}

@@ -1,0 +1,1 @@
+//! A replica of one CRDT value.

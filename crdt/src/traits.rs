@@ -1,0 +1,1 @@
+//! The laws: state, delta and op-based CRDTs.

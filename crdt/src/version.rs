@@ -1,0 +1,210 @@
+//! [`VersionVector`]: which events have been seen, when each replica's events are seen in order.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::id::{Dot, ReplicaId, Span};
+
+/// For each replica, the number of its last event that has been seen; all before it have been too.
+///
+/// Ordered by causality through [`PartialOrd`]: `a < b` when `b` has seen all that `a` has and more,
+/// `None` when each has seen something the other lacks. `O(replicas)` for comparison and merge.
+///
+/// ```
+/// use crdt::{Dot, ReplicaId, VersionVector};
+/// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+/// let one: VersionVector = [(a, 3)].into_iter().collect();
+/// let two: VersionVector = [(a, 2), (b, 1)].into_iter().collect();
+/// assert_eq!(one.partial_cmp(&two), None); // concurrent
+/// let both = one.clone().merged(&two);
+/// assert!(one < both && two < both);
+/// assert!(both.contains(Dot::new(a, 3)));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct VersionVector {
+    /// Sorted by replica; no entry is 0.
+    entries: Vec<(ReplicaId, u64)>,
+}
+
+impl VersionVector {
+    /// Nothing has been seen.
+    pub const fn new() -> Self {
+        VersionVector { entries: Vec::new() }
+    }
+
+    /// The last event seen of `replica`; 0 for none. `O(log replicas)`.
+    pub fn get(&self, replica: ReplicaId) -> u64 {
+        match self.entries.binary_search_by_key(&replica, |e| e.0) {
+            Ok(i) => self.entries[i].1,
+            Err(_) => 0,
+        }
+    }
+
+    /// Whether the event has been seen.
+    pub fn contains(&self, dot: Dot) -> bool {
+        dot.seq <= self.get(dot.replica)
+    }
+
+    /// Whether nothing has been seen.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many replicas have been heard of.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many events have been seen in all.
+    pub fn total(&self) -> u64 {
+        self.entries.iter().fold(0, |n, e| n.saturating_add(e.1))
+    }
+
+    /// Replicas with their last seen event, in order of replica.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ReplicaId, u64)> + '_ {
+        self.entries.iter().copied()
+    }
+
+    /// Raises the entry of `replica` to at least `seq`. Returns whether that changed anything.
+    pub fn advance(&mut self, replica: ReplicaId, seq: u64) -> bool {
+        if seq == 0 {
+            return false;
+        }
+        match self.entries.binary_search_by_key(&replica, |e| e.0) {
+            Ok(i) if self.entries[i].1 >= seq => false,
+            Ok(i) => {
+                self.entries[i].1 = seq;
+                true
+            }
+            Err(i) => {
+                self.entries.insert(i, (replica, seq));
+                true
+            }
+        }
+    }
+
+    /// Raises every entry to at least that of `other` (the join).
+    pub fn merge(&mut self, other: &VersionVector) {
+        if self.entries.is_empty() {
+            self.entries.clone_from(&other.entries);
+            return;
+        }
+        for (replica, seq) in other.iter() {
+            self.advance(replica, seq);
+        }
+    }
+
+    /// [`merge`](Self::merge), by value.
+    #[must_use]
+    pub fn merged(mut self, other: &VersionVector) -> Self {
+        self.merge(other);
+        self
+    }
+
+    /// What both have seen (the meet).
+    #[must_use]
+    pub fn meet(&self, other: &VersionVector) -> Self {
+        self.iter().map(|(r, seq)| (r, seq.min(other.get(r)))).collect()
+    }
+
+    /// Whether all that `other` has seen has been seen here.
+    pub fn covers(&self, other: &VersionVector) -> bool {
+        other.iter().all(|(r, seq)| self.get(r) >= seq)
+    }
+
+    /// The events seen here that `other` lacks, in order of replica.
+    pub fn since<'a>(&'a self, other: &'a VersionVector) -> impl Iterator<Item = Span> + 'a {
+        self.iter().filter_map(|(replica, to)| {
+            let after = other.get(replica);
+            (after < to).then_some(Span { replica, after, to })
+        })
+    }
+}
+
+impl FromIterator<(ReplicaId, u64)> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = (ReplicaId, u64)>>(iter: I) -> Self {
+        let mut v = VersionVector::new();
+        for (replica, seq) in iter {
+            v.advance(replica, seq);
+        }
+        v
+    }
+}
+
+impl PartialOrd for VersionVector {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self.covers(other), other.covers(self)) {
+            (true, true) => Some(Ordering::Equal),
+            (true, false) => Some(Ordering::Greater),
+            (false, true) => Some(Ordering::Less),
+            (false, false) => None,
+        }
+    }
+}
+
+impl fmt::Debug for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl Encode for VersionVector {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.entries.len() as u64);
+        for (replica, seq) in self.iter() {
+            w.replica(replica);
+            w.u64(seq);
+        }
+    }
+}
+
+impl Decode for VersionVector {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let n = r.count(2)?;
+        let mut entries: Vec<(ReplicaId, u64)> = Vec::with_capacity(n);
+        for _ in 0..n {
+            let replica = r.replica()?;
+            let seq = r.u64()?;
+            if seq == 0 || entries.last().is_some_and(|last| last.0 >= replica) {
+                return Err(r.invalid("version vector entries must be sorted and not zero"));
+            }
+            entries.push((replica, seq));
+        }
+        Ok(VersionVector { entries })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ReplicaId = ReplicaId::from_u128(1);
+    const B: ReplicaId = ReplicaId::from_u128(2);
+
+    #[test]
+    fn order_is_causality() {
+        let empty = VersionVector::new();
+        let a1: VersionVector = [(A, 1)].into_iter().collect();
+        let b1: VersionVector = [(B, 1)].into_iter().collect();
+        assert!(empty < a1);
+        assert_eq!(a1.partial_cmp(&b1), None);
+        assert_eq!(a1.clone().merged(&b1).meet(&a1), a1);
+        assert_eq!(a1.meet(&b1), empty);
+    }
+
+    #[test]
+    fn since_names_what_the_other_lacks() {
+        let mine: VersionVector = [(A, 5), (B, 2)].into_iter().collect();
+        let theirs: VersionVector = [(A, 3), (B, 9)].into_iter().collect();
+        let lacks: Vec<Span> = mine.since(&theirs).collect();
+        assert_eq!(lacks, [Span { replica: A, after: 3, to: 5 }]);
+    }
+
+    #[test]
+    fn zero_is_absence() {
+        let mut v = VersionVector::new();
+        assert!(!v.advance(A, 0));
+        assert!(v.is_empty());
+    }
+}

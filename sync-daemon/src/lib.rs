@@ -1,0 +1,1 @@
+//! The sync daemon. (Front page to come.)
