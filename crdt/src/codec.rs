@@ -189,12 +189,33 @@ pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     table: &'a [ReplicaId],
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, whose replica indices point into `table`.
     pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table }
+        Reader { bytes, at: 0, table, depth: 0 }
+    }
+
+    /// The deepest that values may nest; bounds the stack that hostile bytes can use.
+    pub const MAX_DEPTH: usize = 64;
+
+    /// Reads a value that may hold values of its own kind, one level down.
+    ///
+    /// # Errors
+    /// Those of `read`, and [`DecodeError::Limit`] below [`Reader::MAX_DEPTH`] levels.
+    pub fn nested<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if self.depth == Self::MAX_DEPTH {
+            return Err(self.limit("levels of nesting"));
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
     }
 
     /// How many bytes remain.
