@@ -159,8 +159,15 @@ pub trait Replicated {
     fn version(&self) -> &VersionVector;
 
     /// What does one at `since` lack? Delivers exactly `self.version() - since`; entries of `since`
-    /// beyond what is held here are ignored. To leave a replica out, raise its entry in `since`.
-    fn delta_since(&self, since: &VersionVector) -> Delta;
+    /// beyond what is held here are ignored.
+    fn delta_since(&self, since: &VersionVector) -> Delta {
+        self.delta_between(since, self.version())
+    }
+
+    /// The events up to `until` that one at `since` lacks: exactly `until - since`, both clipped to what
+    /// is held here. `until` need not be a version that ever was: to leave a replica out, lower its
+    /// entry. The receiver then refuses with [`ApplyError::Missing`] what builds on the part left out.
+    fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta;
 
     /// Take this. Applying twice is applying once. Order does not matter, but a delta whose events
     /// build on others that are missing here is refused until those have come.
