@@ -364,6 +364,18 @@ impl Decode for u64 {
     }
 }
 
+impl Encode for u8 {
+    fn encode(&self, w: &mut Writer) {
+        w.u8(*self);
+    }
+}
+
+impl Decode for u8 {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.u8()
+    }
+}
+
 impl Encode for u32 {
     fn encode(&self, w: &mut Writer) {
         w.u64(u64::from(*self));

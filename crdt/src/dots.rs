@@ -1,1 +1,597 @@
 //! Dot stores: what every causal type is built from.
+//!
+//! A store holds values, each tagged with the dot of the event that wrote it. A causal context says which
+//! events have been seen. An event that was seen and whose dot no value carries has been removed: that is
+//! how removal needs no tombstone. One [`join`](DotStore::join) serves whole states, deltas and single
+//! operations, and stores nest, because a nested store shares the context of the whole.
+//!
+//! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::ops::Bound::{self, Excluded, Unbounded};
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::{CausalContext, DotRanges};
+use crate::hlc::Hlc;
+use crate::id::{Dot, ReplicaId, Span};
+use crate::version::VersionVector;
+
+/// Values tagged with the dots of the events that wrote them.
+pub trait DotStore: Clone + Default + PartialEq + Debug {
+    /// Whether nothing is visible, so that the store equals its default.
+    fn is_bottom(&self) -> bool;
+
+    /// Calls `f` with each live dot.
+    fn for_each_dot(&self, f: &mut dyn FnMut(Dot));
+
+    /// The causal join: keeps what both sides show, and what one side shows and the other has not seen.
+    /// `ours` and `theirs` are what each side had seen before. Notes what came and went in `changes`.
+    ///
+    /// Costs what `other` shows and what `theirs` has seen of this store, not the size of this store.
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes);
+
+    /// The part that one at `since` has not seen. Costs what it returns.
+    fn since(&self, since: &VersionVector) -> Self;
+
+    /// Removes everything visible. Takes an event only if there was anything.
+    fn clear(&mut self, cx: &mut Cx);
+}
+
+/// Which dots a join or a mutator made live, and which it ended.
+#[derive(Clone, Default, Debug)]
+pub struct Changes {
+    added: Vec<Dot>,
+    removed: Vec<Dot>,
+}
+
+impl Changes {
+    /// Notes that a dot became live.
+    pub fn add(&mut self, dot: Dot) {
+        self.added.push(dot);
+    }
+
+    /// Notes that a dot ended.
+    pub fn remove(&mut self, dot: Dot) {
+        self.removed.push(dot);
+    }
+}
+
+/// What a mutator needs: fresh dots, a stamp, and a place to note what it ended.
+///
+/// Every mutator that changes anything, removal too, takes at least one fresh dot, so that versions tell
+/// states apart.
+///
+/// ```
+/// use crdt::dots::Cx;
+/// use crdt::set::AwSet;
+/// use crdt::{Hlc, ReplicaId};
+/// let mut set = AwSet::default();
+/// let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::new(1_000, 0));
+/// set.insert("tea", &mut cx);
+/// set.remove(&"tea", &mut cx);
+/// set.remove(&"tea", &mut cx); // already gone: no event
+/// assert_eq!(cx.used(), 2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cx {
+    author: ReplicaId,
+    first: u64,
+    last: u64,
+    stamp: Hlc,
+    changes: Changes,
+}
+
+impl Cx {
+    /// For edits by `author`, whose last event so far is `last`, at time `stamp`.
+    pub fn new(author: ReplicaId, last: u64, stamp: Hlc) -> Self {
+        Cx { author, first: last, last, stamp, changes: Changes::default() }
+    }
+
+    /// A fresh dot for an event that writes nothing itself: a removal.
+    pub fn event(&mut self) -> Dot {
+        self.last += 1;
+        Dot::new(self.author, self.last)
+    }
+
+    /// A fresh dot for a value that the caller now makes live.
+    pub fn add(&mut self) -> Dot {
+        let dot = self.event();
+        self.changes.add(dot);
+        dot
+    }
+
+    /// Notes that the caller ended a live dot.
+    pub fn remove(&mut self, dot: Dot) {
+        self.changes.remove(dot);
+    }
+
+    /// Who edits.
+    pub fn author(&self) -> ReplicaId {
+        self.author
+    }
+
+    /// The time of the edit.
+    pub fn stamp(&self) -> Hlc {
+        self.stamp
+    }
+
+    /// How many events have been taken.
+    pub fn used(&self) -> u64 {
+        self.last - self.first
+    }
+
+    /// The events that have been taken; `None` when none.
+    pub fn span(&self) -> Option<Span> {
+        (self.used() > 0).then_some(Span { replica: self.author, after: self.first, to: self.last })
+    }
+
+    /// The dots that have been ended.
+    pub fn removed(&self) -> DotRanges {
+        let mut set = DotRanges::new();
+        self.changes.removed.iter().for_each(|dot| set.insert(*dot));
+        set
+    }
+}
+
+/// Whether a dot that one side shows and the other does not stays: the other must not have seen it.
+fn stays(dot: Dot, other_has: bool, other_seen: &CausalContext) -> bool {
+    other_has || !other_seen.contains(dot)
+}
+
+/// The entries whose dot lies beyond `since`: one search for each replica, then only what is returned.
+fn beyond<'a, V>(
+    map: &'a BTreeMap<Dot, V>,
+    since: &'a VersionVector,
+) -> impl Iterator<Item = (&'a Dot, &'a V)> {
+    let replica_from = |from: Bound<Dot>| Some(map.range((from, Unbounded)).next()?.0.replica);
+    let last = |replica| Dot::new(replica, u64::MAX);
+    std::iter::successors(replica_from(Unbounded), move |r| replica_from(Excluded(last(*r)))).flat_map(
+        move |replica| {
+            let seen = Dot::new(replica, since.get(replica));
+            map.range((Excluded(seen), Bound::Included(last(replica))))
+        },
+    )
+}
+
+/// A value for each live dot.
+///
+/// With `()` for a value it is a set of dots. `O(live dots)` for a join; there is one for each concurrent
+/// write, so few.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DotFun<V> {
+    /// Sorted by dot.
+    values: Vec<(Dot, V)>,
+}
+
+/// A set of dots.
+pub type DotSet = DotFun<()>;
+
+impl<V> Default for DotFun<V> {
+    fn default() -> Self {
+        DotFun { values: Vec::new() }
+    }
+}
+
+impl<V> DotFun<V> {
+    /// The live dots with their values, by dot.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Dot, &V)> {
+        self.values.iter().map(|(dot, value)| (*dot, value))
+    }
+
+    /// Ends all values and puts this one in their place.
+    pub fn set(&mut self, value: V, cx: &mut Cx) {
+        self.values.drain(..).for_each(|(dot, _)| cx.remove(dot));
+        self.values.push((cx.add(), value));
+    }
+
+    fn has(&self, dot: Dot) -> bool {
+        self.values.binary_search_by_key(&dot, |v| v.0).is_ok()
+    }
+}
+
+impl<V: Clone + PartialEq + Debug> DotStore for DotFun<V> {
+    fn is_bottom(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+        self.values.iter().for_each(|v| f(v.0));
+    }
+
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        let new = other.iter().filter(|(dot, _)| !self.has(*dot) && !ours.contains(*dot));
+        let new: Vec<(Dot, V)> = new.map(|(dot, value)| (dot, value.clone())).collect();
+        self.values.retain(|(dot, _)| {
+            let stays = stays(*dot, other.has(*dot), theirs);
+            if !stays {
+                changes.remove(*dot);
+            }
+            stays
+        });
+        if !new.is_empty() {
+            new.iter().for_each(|(dot, _)| changes.add(*dot));
+            self.values.extend(new);
+            self.values.sort_unstable_by_key(|v| v.0);
+        }
+    }
+
+    fn since(&self, since: &VersionVector) -> Self {
+        DotFun { values: self.values.iter().filter(|v| !since.contains(v.0)).cloned().collect() }
+    }
+
+    fn clear(&mut self, cx: &mut Cx) {
+        if !self.values.is_empty() {
+            self.values.drain(..).for_each(|(dot, _)| cx.remove(dot));
+            cx.event();
+        }
+    }
+}
+
+impl<V: Encode> Encode for DotFun<V> {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.values.len() as u64);
+        for (dot, value) in &self.values {
+            w.dot(*dot);
+            value.encode(w);
+        }
+    }
+}
+
+impl<V: Decode> Decode for DotFun<V> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let n = r.count(2)?;
+        let mut values: Vec<(Dot, V)> = Vec::with_capacity(n.min(16));
+        for _ in 0..n {
+            let dot = r.dot()?;
+            if values.last().is_some_and(|last| last.0 >= dot) {
+                return Err(r.invalid("dots must be sorted"));
+            }
+            values.push((dot, V::decode(r)?));
+        }
+        Ok(DotFun { values })
+    }
+}
+
+/// A nested store for each key, and an index from live dot to key.
+///
+/// The index makes a join cost what changed, and [`since`](DotStore::since) what it returns:
+/// `O(changes · log n)`.
+#[derive(Clone)]
+pub struct DotMap<K, S> {
+    entries: BTreeMap<K, S>,
+    index: BTreeMap<Dot, K>,
+}
+
+impl<K, S> Default for DotMap<K, S> {
+    fn default() -> Self {
+        DotMap { entries: BTreeMap::new(), index: BTreeMap::new() }
+    }
+}
+
+impl<K: PartialEq, S: PartialEq> PartialEq for DotMap<K, S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl<K: Debug, S: Debug> Debug for DotMap<K, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(&self.entries).finish()
+    }
+}
+
+impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
+    /// The store under a key, if anything is visible there.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&S>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.entries.get(key)
+    }
+
+    /// The visible entries, by key.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &S)> + ExactSizeIterator {
+        self.entries.iter()
+    }
+
+    /// How many keys are visible.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no key is visible.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The keys under which a dot of `seen` is live.
+    pub fn keys_within(&self, seen: &CausalContext) -> BTreeSet<K> {
+        let runs = seen.iter_ranges().filter(|span| span.after < span.to);
+        let live = runs.flat_map(|span| {
+            let first = Dot::new(span.replica, span.after + 1);
+            self.index.range(first..=Dot::new(span.replica, span.to))
+        });
+        live.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
+    pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
+        let (added, removed) = (cx.changes.added.len(), cx.changes.removed.len());
+        let store = self.entries.entry(key.clone()).or_default();
+        let result = mutate(store, cx);
+        if store.is_bottom() {
+            self.entries.remove(&key);
+        }
+        self.reindex(&key, &cx.changes, added, removed);
+        result
+    }
+
+    /// Brings the index up to the changes noted since there were `added` and `removed` of them.
+    fn reindex(&mut self, key: &K, changes: &Changes, added: usize, removed: usize) {
+        for dot in changes.added.iter().skip(added) {
+            self.index.insert(*dot, key.clone());
+        }
+        for dot in changes.removed.iter().skip(removed) {
+            self.index.remove(dot);
+        }
+    }
+
+    /// The keys under which a dot beyond `since` is live.
+    fn keys_since<'a>(&'a self, since: &'a VersionVector) -> BTreeSet<&'a K> {
+        beyond(&self.index, since).map(|(_, key)| key).collect()
+    }
+}
+
+impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
+    fn is_bottom(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+        self.index.keys().for_each(|dot| f(*dot));
+    }
+
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        let mut keys = self.keys_within(theirs);
+        keys.extend(other.entries.keys().cloned());
+        let nothing = S::default();
+        for key in keys {
+            let (added, removed) = (changes.added.len(), changes.removed.len());
+            let store = self.entries.entry(key.clone()).or_default();
+            store.join(ours, other.entries.get(&key).unwrap_or(&nothing), theirs, changes);
+            if store.is_bottom() {
+                self.entries.remove(&key);
+            }
+            self.reindex(&key, changes, added, removed);
+        }
+    }
+
+    fn since(&self, since: &VersionVector) -> Self {
+        let parts = self.keys_since(since).into_iter();
+        let parts = parts.filter_map(|key| Some((key.clone(), self.entries.get(key)?.since(since))));
+        parts.collect()
+    }
+
+    fn clear(&mut self, cx: &mut Cx) {
+        if !self.index.is_empty() {
+            std::mem::take(&mut self.index).into_keys().for_each(|dot| cx.remove(dot));
+            self.entries.clear();
+            cx.event();
+        }
+    }
+}
+
+impl<K: Ord + Clone, S: DotStore> FromIterator<(K, S)> for DotMap<K, S> {
+    fn from_iter<I: IntoIterator<Item = (K, S)>>(entries: I) -> Self {
+        let mut map = DotMap::default();
+        for (key, store) in entries.into_iter().filter(|(_, store)| !store.is_bottom()) {
+            store.for_each_dot(&mut |dot| drop(map.index.insert(dot, key.clone())));
+            map.entries.insert(key, store);
+        }
+        map
+    }
+}
+
+impl<K: Encode, S: Encode> Encode for DotMap<K, S> {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.entries.len() as u64);
+        for (key, store) in &self.entries {
+            key.encode(w);
+            store.encode(w);
+        }
+    }
+}
+
+impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let n = r.count(1)?;
+        let mut map = DotMap::default();
+        for _ in 0..n {
+            let key = K::decode(r)?;
+            if map.entries.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(r.invalid("keys must be sorted"));
+            }
+            let store = S::decode(r)?;
+            if store.is_bottom() {
+                return Err(r.invalid("a key under which nothing is visible"));
+            }
+            let mut twice = false;
+            store.for_each_dot(&mut |dot| twice |= map.index.insert(dot, key.clone()).is_some());
+            if twice {
+                return Err(r.invalid("one dot under two keys"));
+            }
+            map.entries.insert(key, store);
+        }
+        Ok(map)
+    }
+}
+
+/// Which event ended which dots: what one who missed the event must still be told.
+///
+/// The entry of an event includes the entries of the events it ended, which then go: writing one place
+/// again and again keeps one entry. That is sound because who has not seen an event has not seen what
+/// ended it either. Entries may be dropped once every replica has the event.
+///
+/// ```
+/// use crdt::dots::RemovalLog;
+/// use crdt::{Dot, ReplicaId, VersionVector};
+/// let a = ReplicaId::from_u128(1);
+/// let mut log = RemovalLog::default();
+/// log.record(Dot::new(a, 2), [crdt::Span { replica: a, after: 0, to: 1 }].into_iter().collect());
+/// assert!(log.since(&VersionVector::new()).removed().contains(Dot::new(a, 1)));
+/// assert!(log.since(&[(a, 2)].into_iter().collect()).is_empty());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct RemovalLog {
+    entries: BTreeMap<Dot, DotRanges>,
+    /// All dots that were ended: no event among them has an entry.
+    ended: DotRanges,
+}
+
+impl RemovalLog {
+    /// Whether nothing was ended.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Notes that a new event `by` ended these dots. Only its author may say so; others
+    /// [`merge`](Self::merge) what the author noted.
+    pub fn record(&mut self, by: Dot, removed: DotRanges) {
+        let mut all = removed.clone();
+        for (_, included) in removed.iter_ranges().flat_map(|span| self.entries_in(span)) {
+            all.extend(included);
+        }
+        self.insert(by, &all);
+    }
+
+    /// Notes everything that another log holds.
+    pub fn merge(&mut self, other: &RemovalLog) {
+        for (by, removed) in &other.entries {
+            self.insert(*by, removed);
+        }
+    }
+
+    fn insert(&mut self, by: Dot, removed: &DotRanges) {
+        if removed.is_empty() || self.ended.contains(by) {
+            return;
+        }
+        for span in removed.iter_ranges() {
+            let included: Vec<Dot> = self.entries_in(span).map(|(dot, _)| *dot).collect();
+            included.iter().for_each(|dot| drop(self.entries.remove(dot)));
+        }
+        self.ended.extend(removed);
+        self.entries.insert(by, removed.clone());
+    }
+
+    fn entries_in(&self, span: Span) -> impl Iterator<Item = (&Dot, &DotRanges)> {
+        let first = Dot::new(span.replica, span.after.saturating_add(1));
+        self.entries.range(first..=Dot::new(span.replica, span.to))
+    }
+
+    /// The entries of events that one at `since` has not seen.
+    #[must_use]
+    pub fn since(&self, since: &VersionVector) -> RemovalLog {
+        let new = beyond(&self.entries, since).map(|(by, removed)| (*by, removed.clone()));
+        Self::from_entries(new.collect())
+    }
+
+    fn from_entries(entries: BTreeMap<Dot, DotRanges>) -> Self {
+        let mut ended = DotRanges::new();
+        entries.values().for_each(|removed| ended.extend(removed));
+        RemovalLog { entries, ended }
+    }
+
+    /// The entries, by event.
+    pub fn iter(&self) -> impl Iterator<Item = (Dot, &DotRanges)> {
+        self.entries.iter().map(|(by, removed)| (*by, removed))
+    }
+
+    /// All dots that were ended.
+    pub fn removed(&self) -> &DotRanges {
+        &self.ended
+    }
+}
+
+impl Encode for RemovalLog {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.entries.len() as u64);
+        for (by, removed) in &self.entries {
+            w.dot(*by);
+            removed.encode(w);
+        }
+    }
+}
+
+impl Decode for RemovalLog {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut entries: BTreeMap<Dot, DotRanges> = BTreeMap::new();
+        for _ in 0..r.count(3)? {
+            let by = r.dot()?;
+            if entries.last_key_value().is_some_and(|(last, _)| *last >= by) {
+                return Err(r.invalid("removals must be sorted"));
+            }
+            let removed = DotRanges::decode(r)?;
+            if removed.is_empty() {
+                return Err(r.invalid("a removal of nothing"));
+            }
+            entries.insert(by, removed);
+        }
+        let log = Self::from_entries(entries);
+        if log.entries.keys().any(|by| log.ended.contains(*by)) {
+            return Err(r.invalid("a removal that another includes"));
+        }
+        Ok(log)
+    }
+}
+
+/// Implements [`DotStore`] and the codec for a type with one store inside.
+macro_rules! wraps_store {
+    ([$($generics:tt)*] $type:ty, [$($encode:tt)*], [$($decode:tt)*]) => {
+        impl<$($generics)*> DotStore for $type {
+            fn is_bottom(&self) -> bool {
+                self.0.is_bottom()
+            }
+
+            fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+                self.0.for_each_dot(f);
+            }
+
+            fn join(
+                &mut self,
+                ours: &CausalContext,
+                other: &Self,
+                theirs: &CausalContext,
+                changes: &mut Changes,
+            ) {
+                self.0.join(ours, &other.0, theirs, changes);
+            }
+
+            fn since(&self, since: &VersionVector) -> Self {
+                Self(self.0.since(since))
+            }
+
+            fn clear(&mut self, cx: &mut Cx) {
+                self.0.clear(cx);
+            }
+        }
+
+        impl<$($encode)*> Encode for $type {
+            fn encode(&self, w: &mut Writer) {
+                self.0.encode(w);
+            }
+        }
+
+        impl<$($decode)*> Decode for $type {
+            fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok(Self(Decode::decode(r)?))
+            }
+        }
+    };
+}
+pub(crate) use wraps_store;

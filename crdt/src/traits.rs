@@ -1,1 +1,62 @@
-//! The laws: state, delta and op-based CRDTs.
+//! The theory: what makes a type converge, in three forms that are one.
+//!
+//! Shapiro and others, "Conflict-free replicated data types", 2011; Almeida, Shoker, Baquero, "Delta state
+//! replicated data types", 2018; Baquero, Almeida, Shoker, "Pure operation-based replicated data types", 2017.
+//!
+//! Here every event carries its dot and a small state. An operation is one such; a delta is the join of
+//! several; a state is the join of all. So [`Replica`](crate::replica::Replica) gives all three forms of any
+//! [`DotStore`](crate::dots::DotStore) from one join:
+//!
+//! ```
+//! use crdt::replica::Replica;
+//! use crdt::set::AwSet;
+//! use crdt::traits::{DeltaCrdt, OpCrdt, StateCrdt};
+//! use crdt::ReplicaId;
+//!
+//! let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+//! let op = a.edit(1_000, |set, cx| set.insert("tea", cx)); // the edit is its operation
+//!
+//! let [mut by_op, mut by_delta, mut by_state] = [2, 3, 4].map(|n| Replica::new(ReplicaId::from_u128(n)));
+//! by_op.effect(&op);
+//! by_delta.apply_delta(&a.delta_since(by_delta.seen().version()));
+//! by_state.merge(&a);
+//! assert!(by_op.value() == a.value() && by_delta.value() == a.value() && by_state.value() == a.value());
+//! ```
+
+use crate::version::VersionVector;
+
+/// A state-based CRDT: a join-semilattice.
+///
+/// Laws, for all states of one document: `merge` is commutative, associative and idempotent, and never
+/// takes back what was seen.
+pub trait StateCrdt {
+    /// The least state that includes both.
+    fn merge(&mut self, other: &Self);
+}
+
+/// A delta-state CRDT.
+///
+/// Law: `x.apply_delta(&y.delta_since(&x's version))` does what `x.merge(&y)` does. Deltas may be lost, come
+/// twice, or in any order.
+pub trait DeltaCrdt: StateCrdt {
+    /// A small state.
+    type Delta;
+
+    /// What one that has seen `since` lacks.
+    fn delta_since(&self, since: &VersionVector) -> Self::Delta;
+
+    /// Joins a delta.
+    fn apply_delta(&mut self, delta: &Self::Delta);
+}
+
+/// An operation-based CRDT.
+///
+/// Law: replicas that have taken the same operations are equal. `effect` is idempotent here, so operations
+/// may come twice, and in any order.
+pub trait OpCrdt {
+    /// An operation, as it travels.
+    type Op;
+
+    /// Takes an operation, one's own or another's.
+    fn effect(&mut self, op: &Self::Op);
+}

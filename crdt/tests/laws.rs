@@ -1,0 +1,368 @@
+//! The laws of every type, under random and exhaustive schedules, in all three forms.
+
+use std::fmt::Debug;
+
+use crdt::codec::{Decode, Encode, Reader, Writer};
+use crdt::counter::{GCounter, PnCounter};
+use crdt::dots::{Cx, DotStore};
+use crdt::flag::EwFlag;
+use crdt::map::OrMap;
+use crdt::register::{LwwRegister, MvRegister};
+use crdt::replica::{Change, Replica};
+use crdt::set::AwSet;
+use crdt::traits::StateCrdt;
+use crdt::{ReplicaId, VersionVector};
+use proptest::prelude::*;
+
+/// A type under test: how a number becomes an edit.
+trait Edited: DotStore + Encode + Decode {
+    fn edit(&mut self, n: u8, cx: &mut Cx);
+}
+
+impl Edited for GCounter {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        if n % 8 == 7 { self.clear(cx) } else { self.add(u64::from(n % 4), cx) }
+    }
+}
+
+impl Edited for PnCounter {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        if n % 8 == 7 { self.clear(cx) } else { self.add(i64::from(n % 4) - 2, cx) }
+    }
+}
+
+impl Edited for EwFlag {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        if n % 2 == 0 { self.enable(cx) } else { self.disable(cx) }
+    }
+}
+
+impl Edited for AwSet<u8> {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        let member = n % 3;
+        match n / 3 % 4 {
+            0 | 1 => self.insert(member, cx),
+            2 => drop(self.remove(&member, cx)),
+            _ => self.clear(cx),
+        }
+    }
+}
+
+impl Edited for MvRegister<u8> {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        if n % 4 == 0 { self.clear(cx) } else { self.set(n, cx) }
+    }
+}
+
+impl Edited for LwwRegister<u8> {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        if n % 4 == 0 { self.clear(cx) } else { self.set(n, cx) }
+    }
+}
+
+impl<V: Edited> Edited for OrMap<u8, V> {
+    fn edit(&mut self, n: u8, cx: &mut Cx) {
+        let key = n % 2;
+        match n / 2 % 5 {
+            0 => drop(self.remove(&key, cx)),
+            _ => self.update(key, cx, |value, cx| value.edit(n / 10, cx)),
+        }
+    }
+}
+
+/// What a schedule does: a replica edits, or takes another's whole state, difference, or one operation.
+#[derive(Clone, Debug)]
+struct Step {
+    to: usize,
+    from: usize,
+    what: u8,
+    arg: u8,
+}
+
+fn steps(replicas: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..replicas, 0..replicas, 0..6u8, any::<u8>());
+    prop::collection::vec(step.prop_map(|(to, from, what, arg)| Step { to, from, what, arg }), 0..40)
+}
+
+fn id(n: usize) -> ReplicaId {
+    ReplicaId::from_u128(n as u128 + 1)
+}
+
+fn bytes<T: Encode>(value: &T) -> (Vec<u8>, Vec<ReplicaId>) {
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    w.into_parts()
+}
+
+fn whole<T: DotStore>(replica: &Replica<T>) -> Change<T> {
+    replica.delta_since(&VersionVector::new())
+}
+
+/// Runs a schedule; every exchange is checked against the others' forms.
+fn run<T: Edited>(replicas: usize, steps: &[Step]) -> (Vec<Replica<T>>, Vec<Change<T>>) {
+    let mut all: Vec<Replica<T>> = (0..replicas).map(|n| Replica::new(id(n))).collect();
+    let mut ops: Vec<Change<T>> = Vec::new();
+    for (time, step) in steps.iter().enumerate() {
+        let now = if step.arg % 5 == 0 { 0 } else { time as u64 };
+        match step.what {
+            0..=2 => ops.push(all[step.to].edit(now, |value, cx| value.edit(step.arg, cx))),
+            3 if step.from != step.to => {
+                let from = all[step.from].clone();
+                all[step.to].merge(&from);
+            }
+            4 if step.from != step.to => {
+                let delta = all[step.from].delta_since(all[step.to].seen().version());
+                let mut by_state = all[step.to].clone();
+                by_state.merge(&all[step.from]);
+                all[step.to].apply(&delta);
+                assert_eq!(all[step.to], by_state, "a difference does what the whole state does");
+            }
+            5 if !ops.is_empty() => all[step.to].apply(&ops[usize::from(step.arg) % ops.len()].clone()),
+            _ => {}
+        }
+    }
+    (all, ops)
+}
+
+fn merged<T: DotStore>(a: &Replica<T>, b: &Replica<T>) -> Replica<T> {
+    let mut both = a.clone();
+    both.merge(b);
+    both
+}
+
+fn same<T: DotStore + Encode>(a: &Replica<T>, b: &Replica<T>) {
+    assert_eq!(a.value(), b.value());
+    assert_eq!(a.seen(), b.seen());
+    assert_eq!(bytes(&whole(a)), bytes(&whole(b)), "equal states are equal bytes");
+}
+
+fn check<T: Edited>(steps: &[Step], order: &[usize]) {
+    let (all, ops) = run::<T>(3, steps);
+    let [a, b, c] = &all[..] else { unreachable!() };
+    same(&merged(a, b), &merged(b, a));
+    same(&merged(&merged(a, b), c), &merged(a, &merged(b, c)));
+    same(&merged(a, a), a);
+    assert!(merged(a, b).seen() >= a.seen(), "joining takes nothing back");
+
+    let everything = merged(&merged(a, b), c);
+    assert!(everything.delta_since(everything.seen().version()).events().is_empty());
+    for stale in &all {
+        let mut stale = stale.clone();
+        let delta = everything.delta_since(stale.seen().version());
+        let (body, table) = bytes(&delta);
+        let mut r = Reader::new(&body, &table);
+        let decoded = Change::<T>::decode(&mut r).unwrap();
+        r.end().unwrap();
+        assert_eq!(decoded, delta, "bytes give back what was written");
+        stale.apply(&decoded);
+        same(&stale, &everything);
+    }
+
+    // Operations alone, in any order, some twice, come to the same as states.
+    let mut by_op: Replica<T> = Replica::new(id(9));
+    let mut joined = Change::<T>::default();
+    for i in order.iter().chain(&(0..ops.len()).collect::<Vec<_>>()) {
+        if let Some(op) = ops.get(*i) {
+            by_op.apply(op);
+            joined.join(op);
+        }
+    }
+    assert_eq!(by_op.value(), everything.value());
+    assert_eq!(by_op.seen(), everything.seen());
+    let mut by_joined: Replica<T> = Replica::new(id(9));
+    by_joined.apply(&joined);
+    assert_eq!(by_joined.value(), everything.value());
+}
+
+type Deep = OrMap<u8, OrMap<u8, OrMap<u8, AwSet<u8>>>>;
+
+macro_rules! laws {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+            $(#[test]
+            fn $name(steps in steps(3), order in prop::collection::vec(0..40usize, 0..40)) {
+                check::<$type>(&steps, &order);
+            })*
+        }
+    };
+}
+
+laws! {
+    g_counter: GCounter,
+    pn_counter: PnCounter,
+    ew_flag: EwFlag,
+    aw_set: AwSet<u8>,
+    mv_register: MvRegister<u8>,
+    lww_register: LwwRegister<u8>,
+    map_of_sets: OrMap<u8, AwSet<u8>>,
+    map_of_counters: OrMap<u8, PnCounter>,
+    map_of_registers: OrMap<u8, LwwRegister<u8>>,
+    maps_three_deep: Deep,
+}
+
+/// An obviously right set: every event that ever was, with what it had seen. A member is in if some
+/// insertion of it was seen by no removal of it.
+#[derive(Clone, Default, Debug)]
+struct HistorySet {
+    events: Vec<(u8, bool, usize, VersionVector)>,
+}
+
+impl HistorySet {
+    fn members(&self, seen: &VersionVector) -> Vec<u8> {
+        let known = |author: usize, at: &VersionVector| seen.get(id(author)) >= at.get(id(author));
+        let is_in = |member: u8| {
+            self.events.iter().any(|(m, insert, author, at)| {
+                let dot = (id(*author), at.get(id(*author)));
+                *m == member
+                    && *insert
+                    && known(*author, at)
+                    && !self.events.iter().any(|(m2, insert2, author2, at2)| {
+                        *m2 == member && !insert2 && known(*author2, at2) && at2.get(dot.0) >= dot.1
+                    })
+            })
+        };
+        (0..3).filter(|m| is_in(*m)).collect()
+    }
+}
+
+/// Every schedule of `k` steps on `n` replicas, each step an insert or a removal of one of two members, or
+/// a merge from one other replica, against the history model.
+fn exhaust(n: usize, k: usize) -> usize {
+    fn step(all: &[Replica<AwSet<u8>>], history: &HistorySet, left: usize, count: &mut usize) {
+        for replica in all {
+            let model = history.members(replica.seen().version());
+            assert_eq!(replica.value().iter().copied().collect::<Vec<_>>(), model);
+        }
+        *count += 1;
+        if left == 0 {
+            return;
+        }
+        for to in 0..all.len() {
+            for (member, insert) in [(0u8, true), (1, true), (0, false), (1, false)] {
+                let (mut all, mut history) = (all.to_vec(), history.clone());
+                let change = all[to].edit(0, |set, cx| {
+                    if insert {
+                        set.insert(member, cx);
+                    } else {
+                        set.remove(&member, cx);
+                    }
+                });
+                if !change.events().is_empty() {
+                    history.events.push((member, insert, to, all[to].seen().version().clone()));
+                    step(&all, &history, left - 1, count);
+                }
+            }
+            for from in (0..all.len()).filter(|from| *from != to) {
+                let mut all = all.to_vec();
+                let other = all[from].clone();
+                all[to].merge(&other);
+                step(&all, history, left - 1, count);
+            }
+        }
+    }
+    let all: Vec<_> = (0..n).map(|i| Replica::new(id(i))).collect();
+    let mut count = 0;
+    step(&all, &HistorySet::default(), k, &mut count);
+    count
+}
+
+#[test]
+fn small_scope_is_exhausted() {
+    let (two, three) = (exhaust(2, 5), exhaust(3, 4));
+    println!("{two} schedules on 2 replicas, {three} on 3");
+    assert!(two > 10_000 && three > 10_000, "{two} and {three}");
+}
+
+type Set = Replica<AwSet<&'static str>>;
+
+fn insert(replica: &mut Set, member: &'static str) {
+    replica.edit(0, |set, cx| set.insert(member, cx));
+}
+
+fn remove(replica: &mut Set, member: &'static str) {
+    replica.edit(0, |set, cx| set.remove(&member, cx));
+}
+
+/// In another library a removed element came back: an optimisation of merge took "not older" for "newer"
+/// (riak_dt issue 78).
+#[test]
+fn a_removed_member_does_not_come_back() {
+    let mut a = Set::new(id(0));
+    let mut b = Set::new(id(1));
+    insert(&mut a, "foo");
+    insert(&mut a, "bar");
+    insert(&mut b, "baz");
+    let c = merged(&a, &b);
+    remove(&mut a, "bar");
+    let all = merged(&a, &c);
+    assert_eq!(all.value().iter().copied().collect::<Vec<_>>(), ["baz", "foo"]);
+}
+
+/// In another library a member removed on both sides stayed, because presence on both sides was taken for
+/// agreement (riak_dt issue 82).
+#[test]
+fn a_member_removed_on_both_sides_goes() {
+    let mut a = Set::new(id(0));
+    let mut b = Set::new(id(1));
+    insert(&mut a, "x");
+    insert(&mut b, "x");
+    let c = a.clone();
+    remove(&mut a, "x");
+    let a_after = a.clone();
+    a.merge(&b);
+    remove(&mut b, "x");
+    let all = merged(&merged(&b, &a_after), &c);
+    assert!(all.value().is_empty());
+    let _ = a;
+}
+
+/// In another library a nested removal took away what it had not seen, because the entry's clock was
+/// changed before it was compared (rust-crdt issue 35).
+#[test]
+fn a_nested_removal_takes_only_what_it_saw() {
+    type Nested = OrMap<u8, OrMap<u8, MvRegister<u8>>>;
+    let put = |key: u8, inner: u8, n: u8| {
+        move |map: &mut Nested, cx: &mut Cx| {
+            map.update(key, cx, |map, cx| map.update(inner, cx, |reg, cx| reg.set(n, cx)))
+        }
+    };
+    let mut a: Replica<Nested> = Replica::new(id(0));
+    let mut b: Replica<Nested> = Replica::new(id(1));
+    a.edit(0, put(1, 1, 10));
+    b.merge(&a);
+    b.edit(0, put(1, 2, 20));
+    a.edit(0, |map, cx| map.remove(&1, cx));
+    a.merge(&b);
+    let inner = a.value().get(&1).unwrap();
+    assert_eq!(inner.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [2]);
+}
+
+/// Writing one place again and again must not grow what removals keep.
+#[test]
+fn overwriting_keeps_one_removal_entry() {
+    let mut a: Replica<MvRegister<u64>> = Replica::new(id(0));
+    (0..1_000).for_each(|n| drop(a.edit(0, |r, cx| r.set(n, cx))));
+    assert_eq!(a.removals().len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn mutated_bytes_are_refused_or_canonical(
+        steps in steps(3),
+        at in any::<prop::sample::Index>(),
+        flip in 1u8..,
+    ) {
+        let (all, _) = run::<Deep>(3, &steps);
+        let (mut body, table) = bytes(&whole(&all[0]));
+        let at = at.index(body.len());
+        body[at] ^= flip;
+        let mut r = Reader::new(&body, &table);
+        if let Ok(change) = Change::<Deep>::decode(&mut r) {
+            let read = r.position();
+            let mut w = Writer::with_table(table.iter().copied());
+            change.encode(&mut w);
+            prop_assert_eq!(&w.into_body()[..], &body[..read]);
+        }
+    }
+}
