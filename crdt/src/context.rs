@@ -37,11 +37,21 @@ impl DotRanges {
         self.ranges.is_empty()
     }
 
+    /// How many dots are in the set.
+    pub fn len(&self) -> u64 {
+        self.iter_ranges().fold(0, |n, span| n.saturating_add(span.len()))
+    }
+
     /// Whether a dot is in the set. `O(log ranges)`.
     pub fn contains(&self, dot: Dot) -> bool {
-        let Some(ranges) = self.ranges.get(&dot.replica) else { return false };
-        let i = ranges.partition_point(|r| r.1 < dot.seq);
-        ranges.get(i).is_some_and(|r| r.0 < dot.seq)
+        self.run_from(dot).is_some()
+    }
+
+    /// The last number of the run that a dot is in; `None` when it is not in the set.
+    pub(crate) fn run_from(&self, dot: Dot) -> Option<u64> {
+        let ranges = self.ranges.get(&dot.replica)?;
+        let run = ranges.get(ranges.partition_point(|r| r.1 < dot.seq))?;
+        (run.0 < dot.seq).then_some(run.1)
     }
 
     /// Puts a dot in.
@@ -72,6 +82,15 @@ impl DotRanges {
         other.iter_ranges().for_each(|span| self.insert_span(span));
     }
 
+    /// Puts those dots of another set in that lie in `span`.
+    pub(crate) fn extend_within(&mut self, other: &DotRanges, span: Span) {
+        let Some(ranges) = other.ranges.get(&span.replica) else { return };
+        let from = ranges.partition_point(|r| r.1 <= span.after);
+        for &(after, to) in ranges.iter().skip(from).take_while(|r| r.0 < span.to) {
+            self.insert_span(Span { after: after.max(span.after), to: to.min(span.to), ..span });
+        }
+    }
+
     /// The runs of dots, by replica and then by number.
     pub fn iter_ranges(&self) -> impl Iterator<Item = Span> + '_ {
         self.ranges.iter().flat_map(|(replica, ranges)| {
@@ -79,9 +98,23 @@ impl DotRanges {
         })
     }
 
-    /// Whether every dot of the set satisfies `seen`, asked once for the end of each run.
+    /// Whether `version` has seen every dot of the set.
     pub fn within(&self, version: &VersionVector) -> bool {
         self.iter_ranges().all(|span| version.get(span.replica) >= span.to)
+    }
+
+    /// Whether every dot of a run is in the set.
+    pub fn contains_span(&self, span: Span) -> bool {
+        span.after >= span.to
+            || self.run_from(Dot::new(span.replica, span.after + 1)).is_some_and(|end| end >= span.to)
+    }
+
+    /// Whether the sets share a dot. `O(ranges · log ranges)`.
+    pub fn intersects(&self, other: &DotRanges) -> bool {
+        self.iter_ranges().any(|span| {
+            let Some(ranges) = other.ranges.get(&span.replica) else { return false };
+            ranges.get(ranges.partition_point(|r| r.1 <= span.after)).is_some_and(|r| r.0 < span.to)
+        })
     }
 }
 

@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::CausalContext;
+use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, wraps_store};
 use crate::id::{Dot, ReplicaId};
-use crate::version::VersionVector;
 
 /// For each replica its last event here and its running total. What both counters are made of.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -66,8 +65,8 @@ impl<N: Copy + Default + PartialEq + Debug> DotStore for Totals<N> {
         }
     }
 
-    fn since(&self, since: &VersionVector) -> Self {
-        Totals { entries: self.entries.iter().filter(|entry| !since.contains(entry.0)).copied().collect() }
+    fn part(&self, wanted: &DotRanges) -> Self {
+        Totals { entries: self.entries.iter().filter(|entry| wanted.contains(entry.0)).copied().collect() }
     }
 
     fn clear(&mut self, cx: &mut Cx) {

@@ -9,13 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::ops::Bound::{self, Excluded, Unbounded};
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::version::VersionVector;
 
 /// Values tagged with the dots of the events that wrote them.
 pub trait DotStore: Clone + Default + PartialEq + Debug {
@@ -31,8 +29,8 @@ pub trait DotStore: Clone + Default + PartialEq + Debug {
     /// Costs what `other` shows and what `theirs` has seen of this store, not the size of this store.
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes);
 
-    /// The part that one at `since` has not seen. Costs what it returns.
-    fn since(&self, since: &VersionVector) -> Self;
+    /// The part whose dots are among `wanted`. Costs what it returns.
+    fn part(&self, wanted: &DotRanges) -> Self;
 
     /// Removes everything visible. Takes an event only if there was anything.
     fn clear(&mut self, cx: &mut Cx);
@@ -139,19 +137,11 @@ fn stays(dot: Dot, other_has: bool, other_seen: &CausalContext) -> bool {
     other_has || !other_seen.contains(dot)
 }
 
-/// The entries whose dot lies beyond `since`: one search for each replica, then only what is returned.
-fn beyond<'a, V>(
-    map: &'a BTreeMap<Dot, V>,
-    since: &'a VersionVector,
-) -> impl Iterator<Item = (&'a Dot, &'a V)> {
-    let replica_from = |from: Bound<Dot>| Some(map.range((from, Unbounded)).next()?.0.replica);
-    let last = |replica| Dot::new(replica, u64::MAX);
-    std::iter::successors(replica_from(Unbounded), move |r| replica_from(Excluded(last(*r)))).flat_map(
-        move |replica| {
-            let seen = Dot::new(replica, since.get(replica));
-            map.range((Excluded(seen), Bound::Included(last(replica))))
-        },
-    )
+/// The entries whose dot is in one of the spans. Costs the spans and what is returned.
+fn within<V>(map: &BTreeMap<Dot, V>, spans: impl Iterator<Item = Span>) -> impl Iterator<Item = (&Dot, &V)> {
+    spans
+        .filter(|span| span.after < span.to)
+        .flat_map(|span| map.range(Dot::new(span.replica, span.after + 1)..=Dot::new(span.replica, span.to)))
 }
 
 /// A value for each live dot.
@@ -216,8 +206,8 @@ impl<V: Clone + PartialEq + Debug> DotStore for DotFun<V> {
         }
     }
 
-    fn since(&self, since: &VersionVector) -> Self {
-        DotFun { values: self.values.iter().filter(|v| !since.contains(v.0)).cloned().collect() }
+    fn part(&self, wanted: &DotRanges) -> Self {
+        DotFun { values: self.values.iter().filter(|v| wanted.contains(v.0)).cloned().collect() }
     }
 
     fn clear(&mut self, cx: &mut Cx) {
@@ -305,14 +295,9 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
         self.entries.is_empty()
     }
 
-    /// The keys under which a dot of `seen` is live.
-    pub fn keys_within(&self, seen: &CausalContext) -> BTreeSet<K> {
-        let runs = seen.iter_ranges().filter(|span| span.after < span.to);
-        let live = runs.flat_map(|span| {
-            let first = Dot::new(span.replica, span.after + 1);
-            self.index.range(first..=Dot::new(span.replica, span.to))
-        });
-        live.map(|(_, key)| key.clone()).collect()
+    /// The keys under which a dot in one of the spans is live.
+    pub fn keys_within(&self, spans: impl Iterator<Item = Span>) -> BTreeSet<K> {
+        within(&self.index, spans).map(|(_, key)| key.clone()).collect()
     }
 
     /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
@@ -336,11 +321,6 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
             self.index.remove(dot);
         }
     }
-
-    /// The keys under which a dot beyond `since` is live.
-    fn keys_since<'a>(&'a self, since: &'a VersionVector) -> BTreeSet<&'a K> {
-        beyond(&self.index, since).map(|(_, key)| key).collect()
-    }
 }
 
 impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
@@ -353,7 +333,7 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let mut keys = self.keys_within(theirs);
+        let mut keys = self.keys_within(theirs.iter_ranges());
         keys.extend(other.entries.keys().cloned());
         let nothing = S::default();
         for key in keys {
@@ -367,10 +347,11 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
         }
     }
 
-    fn since(&self, since: &VersionVector) -> Self {
-        let parts = self.keys_since(since).into_iter();
-        let parts = parts.filter_map(|key| Some((key.clone(), self.entries.get(key)?.since(since))));
-        parts.collect()
+    fn part(&self, wanted: &DotRanges) -> Self {
+        let parts = self.keys_within(wanted.iter_ranges()).into_iter();
+        parts
+            .filter_map(|key| self.entries.get(&key).map(|store| store.part(wanted)).map(|part| (key, part)))
+            .collect()
     }
 
     fn clear(&mut self, cx: &mut Cx) {
@@ -403,8 +384,12 @@ impl<K: Encode, S: Encode> Encode for DotMap<K, S> {
     }
 }
 
-impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
-    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
+    /// Reads a map whose keys say how their stores are read.
+    pub(crate) fn decode_with(
+        r: &mut Reader<'_>,
+        mut decode: impl FnMut(&K, &mut Reader<'_>) -> Result<S, DecodeError>,
+    ) -> Result<Self, DecodeError> {
         let n = r.count(1)?;
         let mut map = DotMap::default();
         for _ in 0..n {
@@ -412,7 +397,7 @@ impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
             if map.entries.last_key_value().is_some_and(|(last, _)| *last >= key) {
                 return Err(r.invalid("keys must be sorted"));
             }
-            let store = S::decode(r)?;
+            let store = decode(&key, r)?;
             if store.is_bottom() {
                 return Err(r.invalid("a key under which nothing is visible"));
             }
@@ -427,6 +412,12 @@ impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
     }
 }
 
+impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_with(r, |_, r| S::decode(r))
+    }
+}
+
 /// Which event ended which dots: what one who missed the event must still be told.
 ///
 /// The entry of an event includes the entries of the events it ended, which then go: writing one place
@@ -435,12 +426,12 @@ impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
 ///
 /// ```
 /// use crdt::dots::RemovalLog;
-/// use crdt::{Dot, ReplicaId, VersionVector};
+/// use crdt::{Dot, ReplicaId, Span};
 /// let a = ReplicaId::from_u128(1);
 /// let mut log = RemovalLog::default();
-/// log.record(Dot::new(a, 2), [crdt::Span { replica: a, after: 0, to: 1 }].into_iter().collect());
-/// assert!(log.since(&VersionVector::new()).removed().contains(Dot::new(a, 1)));
-/// assert!(log.since(&[(a, 2)].into_iter().collect()).is_empty());
+/// log.record(Dot::new(a, 2), [Span { replica: a, after: 0, to: 1 }].into_iter().collect());
+/// let second = [Span { replica: a, after: 1, to: 2 }].into_iter().collect();
+/// assert!(log.part(&second).removed().contains(Dot::new(a, 1)));
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct RemovalLog {
@@ -464,9 +455,7 @@ impl RemovalLog {
     /// [`merge`](Self::merge) what the author noted.
     pub fn record(&mut self, by: Dot, removed: DotRanges) {
         let mut all = removed.clone();
-        for (_, included) in removed.iter_ranges().flat_map(|span| self.entries_in(span)) {
-            all.extend(included);
-        }
+        within(&self.entries, removed.iter_ranges()).for_each(|(_, included)| all.extend(included));
         self.insert(by, &all);
     }
 
@@ -481,24 +470,17 @@ impl RemovalLog {
         if removed.is_empty() || self.ended.contains(by) {
             return;
         }
-        for span in removed.iter_ranges() {
-            let included: Vec<Dot> = self.entries_in(span).map(|(dot, _)| *dot).collect();
-            included.iter().for_each(|dot| drop(self.entries.remove(dot)));
-        }
+        let included: Vec<Dot> = within(&self.entries, removed.iter_ranges()).map(|(dot, _)| *dot).collect();
+        included.iter().for_each(|dot| drop(self.entries.remove(dot)));
         self.ended.extend(removed);
         self.entries.insert(by, removed.clone());
     }
 
-    fn entries_in(&self, span: Span) -> impl Iterator<Item = (&Dot, &DotRanges)> {
-        let first = Dot::new(span.replica, span.after.saturating_add(1));
-        self.entries.range(first..=Dot::new(span.replica, span.to))
-    }
-
-    /// The entries of events that one at `since` has not seen.
+    /// The entries of these events.
     #[must_use]
-    pub fn since(&self, since: &VersionVector) -> RemovalLog {
-        let new = beyond(&self.entries, since).map(|(by, removed)| (*by, removed.clone()));
-        Self::from_entries(new.collect())
+    pub fn part(&self, wanted: &DotRanges) -> RemovalLog {
+        let part = within(&self.entries, wanted.iter_ranges());
+        Self::from_entries(part.map(|(by, removed)| (*by, removed.clone())).collect())
     }
 
     fn from_entries(entries: BTreeMap<Dot, DotRanges>) -> Self {
@@ -572,8 +554,8 @@ macro_rules! wraps_store {
                 self.0.join(ours, &other.0, theirs, changes);
             }
 
-            fn since(&self, since: &VersionVector) -> Self {
-                Self(self.0.since(since))
+            fn part(&self, wanted: &DotRanges) -> Self {
+                Self(self.0.part(wanted))
             }
 
             fn clear(&mut self, cx: &mut Cx) {

@@ -1,10 +1,9 @@
 //! Flags.
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::CausalContext;
+use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotSet, DotStore, wraps_store};
 use crate::id::Dot;
-use crate::version::VersionVector;
 
 /// A flag for which enabling wins over a concurrent disabling. It starts disabled.
 ///

@@ -1,1 +1,244 @@
 //! The event graph: which events there are, and what each had seen.
+//!
+//! An event has seen the one before it of its replica and, where its author had meanwhile received others,
+//! those named with it. Most events name none, so the graph is small: one entry for each time that an
+//! author wrote after receiving something.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::id::{Dot, ReplicaId, Span};
+use crate::version::VersionVector;
+
+/// Events of a document that build on others than the one before them, with those they build on.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Parents(BTreeMap<Dot, Vec<Dot>>);
+
+/// Which events a document has, and what each had seen.
+///
+/// ```
+/// use crdt::{Doc, ReplicaId, Replicated, Dot};
+/// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+/// let (mut alice, mut bob) = (Doc::new(a), Doc::new(b));
+/// alice.transact(0, |tx| tx.put("x", 1));
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// bob.transact(0, |tx| tx.put("x", 2));
+/// assert_eq!(bob.graph().parents(Dot::new(b, 1)), [Dot::new(a, 1)]);
+/// assert_eq!(bob.graph().heads(), [Dot::new(b, 1)]);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct EventGraph {
+    version: VersionVector,
+    /// The events that no other builds on; sorted.
+    heads: Vec<Dot>,
+    parents: Parents,
+}
+
+/// Why events do not fit a graph; the graph is as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum GraphError {
+    /// They build on events that are not here.
+    #[error("events that these build on are not here")]
+    Missing,
+    /// They build on each other in a circle.
+    #[error("events that build on each other in a circle")]
+    Circle,
+}
+
+impl EventGraph {
+    /// No events.
+    pub const fn new() -> Self {
+        EventGraph { version: VersionVector::new(), heads: Vec::new(), parents: Parents(BTreeMap::new()) }
+    }
+
+    /// Which events there are.
+    pub fn version(&self) -> &VersionVector {
+        &self.version
+    }
+
+    /// The events that no other builds on: what a new event here would have seen.
+    pub fn heads(&self) -> &[Dot] {
+        &self.heads
+    }
+
+    /// What an event builds on besides the event before it of the same replica.
+    pub fn parents(&self, event: Dot) -> &[Dot] {
+        self.parents.0.get(&event).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds `count` new events of `author`, which has seen everything here. Returns the first's number.
+    pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
+        let last = self.version.get(author);
+        if self.heads != [Dot::new(author, last)] {
+            let others: Vec<Dot> = self.heads.iter().filter(|head| head.replica != author).copied().collect();
+            if !others.is_empty() {
+                self.parents.0.insert(Dot::new(author, last + 1), others);
+            }
+        }
+        self.heads.clear();
+        self.heads.push(Dot::new(author, last + count));
+        self.version.advance(author, last + count);
+        last + 1
+    }
+
+    /// The events of `spans` in an order in which each comes after those it builds on, as runs; without
+    /// those that are here already.
+    pub(crate) fn order(&self, spans: &[Span], parents: &Parents) -> Result<Vec<Span>, GraphError> {
+        let mut order = Order {
+            graph: self,
+            spans,
+            parents,
+            next: Vec::new(),
+            waiting: BTreeMap::new(),
+            out: Vec::new(),
+        };
+        for span in spans {
+            let seen = self.version.get(span.replica);
+            if span.after > seen {
+                return Err(GraphError::Missing);
+            }
+            order.next.push(seen.max(span.after));
+        }
+        order.run()
+    }
+
+    /// Adds events that [`order`](Self::order) has let through.
+    pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents) {
+        for span in ordered {
+            let first = Dot::new(span.replica, span.after + 1);
+            let named = parents.0.get(&first);
+            let before = Dot::new(span.replica, span.after);
+            self.heads.retain(|head| *head != before && !named.is_some_and(|named| named.contains(head)));
+            if let Some(named) = named {
+                self.parents.0.insert(first, named.clone());
+            }
+            let last = Dot::new(span.replica, span.to);
+            let at = self.heads.partition_point(|head| *head < last);
+            self.heads.insert(at, last);
+            self.version.advance(span.replica, span.to);
+        }
+    }
+
+    /// What the events of `spans` build on.
+    pub(crate) fn parents_in(&self, spans: &[Span]) -> Parents {
+        let in_span = |span: &Span| {
+            let first = Dot::new(span.replica, span.after.saturating_add(1));
+            self.parents.0.range(first..=Dot::new(span.replica, span.to)).map(|(dot, p)| (*dot, p.clone()))
+        };
+        Parents(spans.iter().flat_map(in_span).collect())
+    }
+}
+
+/// The work of [`EventGraph::order`]: runs each span as far as what it builds on is there, and takes it up
+/// again when that has come. `O((spans + parents) · log)`.
+struct Order<'a> {
+    graph: &'a EventGraph,
+    spans: &'a [Span],
+    parents: &'a Parents,
+    /// For each span the last event that is here or in `out`.
+    next: Vec<u64>,
+    /// Spans that wait for an event.
+    waiting: BTreeMap<Dot, Vec<usize>>,
+    out: Vec<Span>,
+}
+
+impl Order<'_> {
+    fn run(mut self) -> Result<Vec<Span>, GraphError> {
+        let mut ready: Vec<usize> = (0..self.spans.len()).rev().collect();
+        while let Some(i) = ready.pop() {
+            let before = self.next[i];
+            self.advance(i)?;
+            let replica = self.spans[i].replica;
+            let done = Dot::new(replica, before + 1)..=Dot::new(replica, self.next[i].max(before + 1));
+            if self.next[i] > before {
+                let woken: Vec<Dot> = self.waiting.range(done).map(|(dot, _)| *dot).collect();
+                ready.extend(woken.iter().filter_map(|dot| self.waiting.remove(dot)).flatten());
+            }
+        }
+        let all_done = self.spans.iter().zip(&self.next).all(|(span, next)| *next >= span.to);
+        if all_done { Ok(self.out) } else { Err(GraphError::Circle) }
+    }
+
+    /// Moves one span on until it is done or waits.
+    fn advance(&mut self, i: usize) -> Result<(), GraphError> {
+        let span = self.spans[i];
+        while self.next[i] < span.to {
+            let first = Dot::new(span.replica, self.next[i] + 1);
+            for parent in self.parents.0.get(&first).into_iter().flatten() {
+                if !self.has(*parent)? {
+                    self.waiting.entry(*parent).or_default().push(i);
+                    return Ok(());
+                }
+            }
+            let rest = Dot::new(span.replica, first.seq.saturating_add(1))..=Dot::new(span.replica, span.to);
+            let rest = (first.seq < span.to).then_some(rest);
+            let next = rest.and_then(|rest| self.parents.0.range(rest).next());
+            let to = next.map_or(span.to, |(dot, _)| dot.seq - 1);
+            self.out.push(Span { replica: span.replica, after: self.next[i], to });
+            self.next[i] = to;
+        }
+        Ok(())
+    }
+
+    /// Whether an event is here or ordered already; an error if it is not even to come.
+    fn has(&self, dot: Dot) -> Result<bool, GraphError> {
+        if self.graph.version.contains(dot) {
+            return Ok(true);
+        }
+        match self.spans.binary_search_by_key(&dot.replica, |span| span.replica) {
+            Ok(i) if dot.seq <= self.spans[i].to => Ok(dot.seq <= self.next[i]),
+            _ => Err(GraphError::Missing),
+        }
+    }
+}
+
+impl Parents {
+    /// For each span: how many events name others, then for each the distance from the one before, how
+    /// many it names, and those.
+    pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
+        for span in spans {
+            let first = Dot::new(span.replica, span.after + 1);
+            let named: Vec<_> = self.0.range(first..=Dot::new(span.replica, span.to)).collect();
+            w.u64(named.len() as u64);
+            let mut at = span.after;
+            for (event, parents) in named {
+                w.u64(event.seq - at);
+                at = event.seq;
+                w.u64(parents.len() as u64);
+                parents.iter().for_each(|parent| w.dot(*parent));
+            }
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote for the same spans.
+    pub(crate) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut all = BTreeMap::new();
+        for span in spans {
+            let mut at = span.after;
+            for _ in 0..r.count(4)? {
+                let step = r.u64()?;
+                let event = at.checked_add(step).filter(|event| step > 0 && *event <= span.to);
+                at = event.ok_or_else(|| r.invalid("an event outside its span"))?;
+                all.insert(Dot::new(span.replica, at), decode_parents(span.replica, r)?);
+            }
+        }
+        Ok(Parents(all))
+    }
+}
+
+fn decode_parents(of: ReplicaId, r: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeError> {
+    let n = r.count(2)?;
+    let mut parents: Vec<Dot> = Vec::with_capacity(n);
+    for _ in 0..n {
+        let parent = r.dot()?;
+        let sorted = parents.last().is_none_or(|last| last.replica < parent.replica);
+        if !sorted || parent.replica == of {
+            return Err(r.invalid("parents are sorted, one for each other replica"));
+        }
+        parents.push(parent);
+    }
+    if parents.is_empty() { Err(r.invalid("an event that names no parents")) } else { Ok(parents) }
+}

@@ -22,6 +22,7 @@ pub mod traits;
 mod version;
 
 pub use delta::{Applied, ApplyError, Delta, Replicated};
+pub use doc::Doc;
 pub use hlc::Hlc;
 pub use id::{Dot, ReplicaId, Span};
 pub use version::VersionVector;

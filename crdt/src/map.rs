@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::CausalContext;
+use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotMap, DotStore, wraps_store};
 use crate::id::Dot;
-use crate::version::VersionVector;
 
 /// A map from keys to nested CRDTs; a key is in as long as anything under it is visible.
 ///
@@ -94,9 +93,19 @@ impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
         self.0.is_empty()
     }
 
-    /// The keys under which something written by an event of `seen` is visible.
-    pub(crate) fn keys_within(&self, seen: &CausalContext) -> BTreeSet<K> {
-        self.0.keys_within(seen)
+    /// The keys under which something written by one of these events is visible.
+    pub(crate) fn keys_within(&self, events: &DotRanges) -> BTreeSet<K> {
+        self.0.keys_within(events.iter_ranges())
+    }
+}
+
+impl<K: Ord + Clone + Debug + Decode, V: DotStore> OrMap<K, V> {
+    /// Reads a map whose keys say how their values are read.
+    pub(crate) fn decode_with(
+        r: &mut Reader<'_>,
+        decode: impl FnMut(&K, &mut Reader<'_>) -> Result<V, DecodeError>,
+    ) -> Result<Self, DecodeError> {
+        DotMap::decode_with(r, decode).map(OrMap)
     }
 }
 

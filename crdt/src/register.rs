@@ -3,11 +3,10 @@
 use std::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::CausalContext;
+use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotFun, DotStore, wraps_store};
 use crate::hlc::Hlc;
 use crate::id::Dot;
-use crate::version::VersionVector;
 
 /// A register that keeps all concurrent values until the next write.
 ///

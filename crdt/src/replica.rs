@@ -77,7 +77,6 @@ impl<T: DotStore> Replica<T> {
     /// Edits the value; returns what others must take.
     pub fn edit<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> Change<T> {
         let last = self.seen.version().get(self.author);
-        let before: VersionVector = self.seen.version().clone();
         let mut cx = Cx::new(self.author, last, self.clock.tick(now_ms));
         edit(&mut self.value, &mut cx);
         let mut change = Change { clock: self.clock, ..Change::default() };
@@ -85,9 +84,8 @@ impl<T: DotStore> Replica<T> {
             self.seen.insert_span(span);
             change.events.insert_span(span);
             self.removals.record(Dot::new(self.author, span.to), cx.removed());
-            let since = with_all_but(&before, &self.seen, self.author);
-            change.removals = self.removals.since(&since);
-            change.fragment = self.value.since(&since);
+            change.removals = self.removals.part(&change.events);
+            change.fragment = self.value.part(&change.events);
         }
         change
     }
@@ -105,12 +103,9 @@ impl<T: DotStore> Replica<T> {
             span.after = span.after.max(since.get(span.replica));
             (span.after < span.to).then_some(span)
         });
-        Change {
-            events: lacks.collect(),
-            clock: self.clock,
-            removals: self.removals.since(since),
-            fragment: self.value.since(since),
-        }
+        let events: DotRanges = lacks.collect();
+        let (removals, fragment) = (self.removals.part(&events), self.value.part(&events));
+        Change { events, clock: self.clock, removals, fragment }
     }
 
     fn join(&mut self, fragment: &T, theirs: &CausalContext, removals: &RemovalLog, clock: Hlc) {
@@ -119,15 +114,6 @@ impl<T: DotStore> Replica<T> {
         self.removals.merge(removals);
         self.clock.observe(clock);
     }
-}
-
-/// `before`, with the entries of all but `author` raised to what has been seen: what lies beyond it is
-/// what `author` has just written.
-fn with_all_but(before: &VersionVector, seen: &CausalContext, author: ReplicaId) -> VersionVector {
-    let others = seen.iter_ranges().filter(|span| span.replica != author);
-    let mut since: VersionVector = others.map(|span| (span.replica, span.to)).collect();
-    since.advance(author, before.get(author));
-    since
 }
 
 impl<T: DotStore> Change<T> {

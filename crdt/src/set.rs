@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::CausalContext;
+use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotMap, DotSet, DotStore, wraps_store};
 use crate::id::Dot;
-use crate::version::VersionVector;
 
 /// A set in which adding wins over a concurrent removing. Removed members leave nothing behind in it.
 ///

@@ -1,0 +1,117 @@
+//! [`AnyDoc`]: a document of either kind, as a sync node hosts it.
+
+#[cfg(feature = "automerge")]
+use crate::automerge::AutomergeDoc;
+use crate::delta::{Applied, ApplyError, Delta, Replicated};
+use crate::id::ReplicaId;
+use crate::sync::{Document, Kind};
+use crate::version::VersionVector;
+
+use super::Doc;
+
+/// A document of any kind that this crate knows.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Document, Kind};
+/// use crdt::ReplicaId;
+/// let doc = AnyDoc::create(Kind::DOC, ReplicaId::from_u128(1)).unwrap();
+/// assert!(doc.as_doc().is_some());
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // a node holds each behind a map entry; few are of another kind
+pub enum AnyDoc {
+    /// A document of this crate.
+    Doc(Doc),
+    /// An automerge document.
+    #[cfg(feature = "automerge")]
+    Automerge(AutomergeDoc),
+}
+
+impl AnyDoc {
+    /// The document, if it is one of this crate.
+    pub fn as_doc(&self) -> Option<&Doc> {
+        match self {
+            AnyDoc::Doc(doc) => Some(doc),
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(_) => None,
+        }
+    }
+
+    /// The document, to change it, if it is one of this crate.
+    pub fn as_doc_mut(&mut self) -> Option<&mut Doc> {
+        match self {
+            AnyDoc::Doc(doc) => Some(doc),
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(_) => None,
+        }
+    }
+
+    /// The document, if it is an automerge document.
+    #[cfg(feature = "automerge")]
+    pub fn as_automerge(&self) -> Option<&AutomergeDoc> {
+        match self {
+            AnyDoc::Automerge(doc) => Some(doc),
+            AnyDoc::Doc(_) => None,
+        }
+    }
+
+    /// The document, to change it, if it is an automerge document.
+    #[cfg(feature = "automerge")]
+    pub fn as_automerge_mut(&mut self) -> Option<&mut AutomergeDoc> {
+        match self {
+            AnyDoc::Automerge(doc) => Some(doc),
+            AnyDoc::Doc(_) => None,
+        }
+    }
+
+    fn inner(&self) -> &dyn Replicated {
+        match self {
+            AnyDoc::Doc(doc) => doc,
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(doc) => doc,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Replicated {
+        match self {
+            AnyDoc::Doc(doc) => doc,
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(doc) => doc,
+        }
+    }
+}
+
+impl Replicated for AnyDoc {
+    fn version(&self) -> &VersionVector {
+        self.inner().version()
+    }
+
+    fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta {
+        self.inner().delta_between(since, until)
+    }
+
+    fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+        self.inner_mut().apply(delta)
+    }
+}
+
+impl Document for AnyDoc {
+    fn create(kind: Kind, author: ReplicaId) -> Option<Self> {
+        match kind {
+            Kind::DOC => Some(AnyDoc::Doc(Doc::new(author))),
+            #[cfg(feature = "automerge")]
+            Kind::AUTOMERGE => Some(AnyDoc::Automerge(AutomergeDoc::new(author))),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            AnyDoc::Doc(_) => Kind::DOC,
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(_) => Kind::AUTOMERGE,
+        }
+    }
+}

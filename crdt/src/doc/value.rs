@@ -1,0 +1,287 @@
+//! Plain data: [`Scalar`], what a register or set holds, and [`Value`], a document as data.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+
+/// A plain value.
+///
+/// Totally ordered and comparable, floats included (by [`f64::total_cmp`], every NaN being one value),
+/// so that it can stand in a set and break a tie the same way on every replica.
+///
+/// ```
+/// use crdt::doc::Scalar;
+/// assert_eq!(Scalar::from("tea").to_string(), "\"tea\"");
+/// assert_eq!(Scalar::Float(f64::NAN), Scalar::Float(-f64::NAN));
+/// ```
+#[derive(Clone, Debug)]
+pub enum Scalar {
+    /// Nothing.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A floating point number.
+    Float(f64),
+    /// Text that is replaced as a whole. For text that people edit together use a text root.
+    Str(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Scalar {
+    const fn tag(&self) -> u8 {
+        match self {
+            Scalar::Null => 0,
+            Scalar::Bool(_) => 1,
+            Scalar::Int(_) => 2,
+            Scalar::Float(_) => 3,
+            Scalar::Str(_) => 4,
+            Scalar::Bytes(_) => 5,
+        }
+    }
+}
+
+/// The one NaN that stands for all.
+fn canonical(f: f64) -> f64 {
+    if f.is_nan() { f64::NAN.copysign(1.0) } else { f }
+}
+
+impl Ord for Scalar {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Scalar::Bool(a), Scalar::Bool(b)) => a.cmp(b),
+            (Scalar::Int(a), Scalar::Int(b)) => a.cmp(b),
+            (Scalar::Float(a), Scalar::Float(b)) => canonical(*a).total_cmp(&canonical(*b)),
+            (Scalar::Str(a), Scalar::Str(b)) => a.cmp(b),
+            (Scalar::Bytes(a), Scalar::Bytes(b)) => a.cmp(b),
+            _ => self.tag().cmp(&other.tag()),
+        }
+    }
+}
+
+impl PartialOrd for Scalar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scalar {}
+
+impl Default for Scalar {
+    fn default() -> Self {
+        Scalar::Null
+    }
+}
+
+impl From<&str> for Scalar {
+    fn from(s: &str) -> Self {
+        Scalar::Str(s.to_owned())
+    }
+}
+
+impl From<String> for Scalar {
+    fn from(s: String) -> Self {
+        Scalar::Str(s)
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(n: i64) -> Self {
+        Scalar::Int(n)
+    }
+}
+
+impl From<bool> for Scalar {
+    fn from(b: bool) -> Self {
+        Scalar::Bool(b)
+    }
+}
+
+impl From<f64> for Scalar {
+    fn from(f: f64) -> Self {
+        Scalar::Float(f)
+    }
+}
+
+impl From<Vec<u8>> for Scalar {
+    fn from(bytes: Vec<u8>) -> Self {
+        Scalar::Bytes(bytes)
+    }
+}
+
+impl Encode for Scalar {
+    fn encode(&self, w: &mut Writer) {
+        w.u8(self.tag());
+        match self {
+            Scalar::Null => {}
+            Scalar::Bool(b) => b.encode(w),
+            Scalar::Int(n) => w.i64(*n),
+            Scalar::Float(f) => w.raw(&canonical(*f).to_le_bytes()),
+            Scalar::Str(s) => w.str(s),
+            Scalar::Bytes(b) => w.bytes(b),
+        }
+    }
+}
+
+impl Decode for Scalar {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match r.u8()? {
+            0 => Scalar::Null,
+            1 => Scalar::Bool(bool::decode(r)?),
+            2 => Scalar::Int(r.i64()?),
+            3 => {
+                let mut bits = [0; 8];
+                bits.copy_from_slice(r.raw(8)?);
+                let f = f64::from_le_bytes(bits);
+                if f.to_bits() != canonical(f).to_bits() {
+                    return Err(r.invalid("a NaN other than the canonical one"));
+                }
+                Scalar::Float(f)
+            }
+            4 => Scalar::Str(String::decode(r)?),
+            5 => Scalar::Bytes(Vec::decode(r)?),
+            _ => return Err(r.invalid("unknown kind of plain value")),
+        })
+    }
+}
+
+/// As JSON. Bytes become `{"$bytes":"<hexadecimal>"}`; numbers that JSON lacks become `null`.
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Null => f.write_str("null"),
+            Scalar::Bool(b) => b.fmt(f),
+            Scalar::Int(n) => n.fmt(f),
+            Scalar::Float(x) if x.is_finite() => write!(f, "{x:?}"),
+            Scalar::Float(_) => f.write_str("null"),
+            Scalar::Str(s) => json_string(f, s),
+            Scalar::Bytes(bytes) => {
+                f.write_str("{\"$bytes\":\"")?;
+                bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))?;
+                f.write_str("\"}")
+            }
+        }
+    }
+}
+
+fn json_string(f: &mut fmt::Formatter<'_>, s: &str) -> fmt::Result {
+    use fmt::Write as _;
+    f.write_char('"')?;
+    for c in s.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            c if c < ' ' => write!(f, "\\u{:04x}", c as u32)?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
+}
+
+/// A document, or a part of one, as plain data. [`Display`](fmt::Display) writes JSON.
+///
+/// ```
+/// use crdt::doc::Value;
+/// let list = Value::List(vec![Value::from(1i64), Value::from("a")]);
+/// assert_eq!(list.to_string(), r#"[1,"a"]"#);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A plain value.
+    Scalar(Scalar),
+    /// The members of a set, or the concurrent values of a register, in their order.
+    List(Vec<Value>),
+    /// The entries of a map.
+    Map(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// The part at a JSON pointer (RFC 6901): `/form/name`; the empty pointer is the whole.
+    ///
+    /// ```
+    /// use crdt::doc::Value;
+    /// let list = Value::List(vec![Value::from("a"), Value::from("b")]);
+    /// assert_eq!(list.pointer("/1"), Some(&Value::from("b")));
+    /// assert_eq!(list.pointer("/2"), None);
+    /// ```
+    pub fn pointer(&self, pointer: &str) -> Option<&Value> {
+        segments(pointer)?.try_fold(self, |value, key| match value {
+            Value::Map(map) => map.get(&key),
+            Value::List(list) => list.get(key.parse::<usize>().ok()?),
+            Value::Scalar(_) => None,
+        })
+    }
+}
+
+/// The unescaped keys of a JSON pointer; `None` when it does not start with `/`.
+pub(super) fn segments(pointer: &str) -> Option<impl Iterator<Item = String> + '_> {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return None;
+    }
+    Some(pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")))
+}
+
+impl<S: Into<Scalar>> From<S> for Value {
+    fn from(scalar: S) -> Self {
+        Value::Scalar(scalar.into())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Scalar(scalar) => scalar.fmt(f),
+            Value::List(list) => {
+                f.write_str("[")?;
+                for (i, value) in list.iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    value.fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Value::Map(map) => {
+                f.write_str("{")?;
+                for (i, (key, value)) in map.iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    json_string(f, key)?;
+                    f.write_str(":")?;
+                    value.fmt(f)?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_escapes() {
+        assert_eq!(Scalar::from("a\"\\\n\u{1}é").to_string(), "\"a\\\"\\\\\\n\\u0001é\"");
+        assert_eq!(Scalar::Float(2.0).to_string(), "2.0");
+        assert_eq!(Scalar::Bytes(vec![1, 255]).to_string(), r#"{"$bytes":"01ff"}"#);
+    }
+
+    #[test]
+    fn a_pointer_unescapes() {
+        let map = Value::Map([("a/b~".to_string(), Value::from(1i64))].into());
+        assert_eq!(map.pointer("/a~1b~0"), Some(&Value::from(1i64)));
+        assert_eq!(map.pointer(""), Some(&map));
+        assert_eq!(map.pointer("a"), None);
+    }
+}

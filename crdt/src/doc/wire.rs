@@ -1,0 +1,165 @@
+//! The body of a document's delta: which events, what they did to the tree, what they typed.
+//!
+//! ```text
+//! body  = flags (bit 0: tree, bit 1: texts)  parents  [tree]  [texts]
+//! tree  = needed: count dot*   removals   fragment: places
+//! texts = count { root: string  operations }*
+//! ```
+//!
+//! `needed` names events outside the delta that ended what some event inside it had written: without them
+//! the receiver would see a state that never was, so it waits for them.
+
+use std::collections::BTreeMap;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader};
+use crate::context::DotRanges;
+use crate::delta::Delta;
+use crate::dots::{DotStore, RemovalLog};
+use crate::graph::Parents;
+use crate::id::{Dot, Span};
+use crate::text::{Op, Text};
+
+use super::node::{Places, decode_places};
+
+const TREE: u8 = 1;
+const TEXTS: u8 = 2;
+
+/// A decoded body; valid in itself, not yet against any document.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    pub(super) parents: Parents,
+    pub(super) tree: Tree,
+    /// For each text its operations, by replica and number.
+    pub(super) texts: BTreeMap<String, Vec<(Dot, Op)>>,
+    /// The events that are seen to have done something.
+    done: DotRanges,
+}
+
+/// What events did to the tree.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) needed: Vec<Dot>,
+    pub(super) removals: RemovalLog,
+    pub(super) fragment: Places,
+}
+
+impl Tree {
+    fn is_empty(&self) -> bool {
+        self.needed.is_empty() && self.removals.is_empty() && self.fragment.is_bottom()
+    }
+}
+
+/// Puts a delta together.
+pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[(&String, &Text)]) -> Delta {
+    let mut w = Delta::writer(&spans);
+    let flags = if tree.is_empty() { 0 } else { TREE } | if texts.is_empty() { 0 } else { TEXTS };
+    w.u8(flags);
+    parents.encode(&spans, &mut w);
+    if flags & TREE != 0 {
+        w.u64(tree.needed.len() as u64);
+        tree.needed.iter().for_each(|dot| w.dot(*dot));
+        tree.removals.encode(&mut w);
+        tree.fragment.encode(&mut w);
+    }
+    if flags & TEXTS != 0 {
+        w.u64(texts.len() as u64);
+        for (root, text) in texts {
+            w.str(root);
+            text.encode(&spans, &mut w);
+        }
+    }
+    Delta::from_writer(spans, w)
+}
+
+/// Takes a delta apart; refuses one whose content is not that of its events.
+pub(super) fn decode(delta: &Delta) -> Result<Body, DecodeError> {
+    let table = delta.table();
+    let mut r = Reader::new(&delta.body, &table);
+    let flags = r.u8()?;
+    if flags & !(TREE | TEXTS) != 0 {
+        return Err(r.invalid("unknown part of a delta"));
+    }
+    let parents = Parents::decode(&delta.spans, &mut r)?;
+    let tree = if flags & TREE != 0 { decode_tree(&mut r)? } else { Tree::default() };
+    let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { BTreeMap::new() };
+    r.end()?;
+    let mut body = Body { parents, tree, texts, done: DotRanges::new() };
+    body.done = body.effects(&delta.spans).map_err(|what| r.invalid(what))?;
+    Ok(body)
+}
+
+fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+    let needed = (0..r.count(2)?).map(|_| r.dot()).collect::<Result<Vec<_>, _>>()?;
+    if needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
+        return Err(r.invalid("needed events must be sorted"));
+    }
+    let tree = Tree { needed, removals: RemovalLog::decode(r)?, fragment: decode_places(r)? };
+    if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
+}
+
+fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<String, Vec<(Dot, Op)>>, DecodeError> {
+    let mut texts: BTreeMap<String, Vec<(Dot, Op)>> = BTreeMap::new();
+    for _ in 0..r.count(3)? {
+        let root = r.str()?;
+        if texts.last_key_value().is_some_and(|(last, _)| last.as_str() >= root) {
+            return Err(r.invalid("texts must be sorted"));
+        }
+        let ops = Text::decode(spans, r)?;
+        if ops.is_empty() {
+            return Err(r.invalid("a text without operations"));
+        }
+        texts.insert(root.to_owned(), ops);
+    }
+    if texts.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(texts) }
+}
+
+impl Body {
+    /// Whether every event of the spans did something, seen here or ended since by an event of `ended`.
+    /// Otherwise a few bytes could claim, and so suppress, all that a replica will ever write.
+    pub(super) fn accounts_for(&self, spans: &[Span], ended: &DotRanges) -> bool {
+        spans.iter().all(|span| {
+            self.done.contains_span(*span) || {
+                let mut done = DotRanges::new();
+                done.extend_within(&self.done, *span);
+                done.extend_within(ended, *span);
+                done.contains_span(*span)
+            }
+        })
+    }
+
+    /// The events that the content names as its own; an error if one is not the delta's or has two effects.
+    fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
+        let claimed: DotRanges = spans.iter().copied().collect();
+        let mut done = DotRanges::new();
+        let (mut live, mut outside) = (0u64, false);
+        self.tree.fragment.for_each_dot(&mut |dot| {
+            live += 1;
+            outside |= !claimed.contains(dot);
+            done.insert(dot);
+        });
+        if outside || done.len() != live {
+            return Err("a value written by an event outside the delta, or by the event of another");
+        }
+        for (at, op) in self.texts.values().flatten() {
+            let events = op.events(*at);
+            if done.intersects(&std::iter::once(events).collect()) {
+                return Err("one event with two effects");
+            }
+            done.insert_span(events);
+        }
+        for (by, _) in self.tree.removals.iter() {
+            if !claimed.contains(by) {
+                return Err("a removal by an event outside the delta");
+            }
+            done.insert(by);
+        }
+        done.extend(self.tree.removals.removed());
+        Ok(done)
+    }
+
+    /// The characters that the delta's insertions bring.
+    pub(super) fn characters(ops: &[(Dot, Op)]) -> DotRanges {
+        let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
+        inserts.map(|(at, op)| op.events(*at)).collect()
+    }
+}
