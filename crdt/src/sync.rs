@@ -1,4 +1,29 @@
 //! The sync protocol, without I/O: bytes and time come in, bytes and facts go out.
+//!
+//! **A link is owed a difference, never a queue of messages.** For each link and document a [`Node`] keeps
+//! `known`, what the peer surely has: what it said, what it sent, what it was sent on this connection. A
+//! change marks the document on every interested link; when a link's socket can take more,
+//! [[`Node::poll_transmit`]] takes a marked document, sends `delta_since(known)` and moves `known` on. Live
+//! edits, catch-up, first sync, relaying and retry after loss are that one path, and a slow peer costs one
+//! mark for each document.
+//!
+//! **On link-up**, and now and then, both sides send a digest of all documents within both sides' interest.
+//! Equal digests end it. Else each sends the version of each document, and each then owes the other what
+//! that one lacks.
+//!
+//! **Trees.** On a graph with circles the same events would come over several links. A link that brings what
+//! is known already is sent a *prune* for the author of those events; that author's events are then only
+//! announced on it, now and then. What was announced and does not come otherwise is *wanted*: the peer sends
+//! everything from there on, and the link counts as a tree link again. When a link to a parent is lost, the
+//! pruned links are *grafted* at once. So content travels N - 1 links for N nodes, and any loss heals.
+//!
+//! **Trust.** A peer can send any bytes: each message is decoded whole, with limits, before it is acted on;
+//! what breaks the protocol closes that link and changes nothing else.
+
+mod frame;
+mod link;
+mod node;
+mod presence;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,6 +35,8 @@ use thiserror::Error;
 use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
+
+pub use node::{Node, OpenError};
 
 /// Milliseconds since any fixed moment; only differences count.
 pub type Millis = u64;
@@ -72,13 +99,13 @@ impl fmt::Debug for DocId {
 pub struct Kind(pub u8);
 
 impl Kind {
-    /// A `Doc` of this crate.
+    /// A [`Doc`](crate::Doc) of this crate.
     pub const DOC: Kind = Kind(0);
     /// An automerge document.
     pub const AUTOMERGE: Kind = Kind(1);
 }
 
-/// A document that a `Node` can host.
+/// A document that a [`Node`] can host.
 pub trait Document: Replicated + Sized {
     /// An empty document of `kind` that writes as `author`; `None` for a kind this program lacks.
     fn create(kind: Kind, author: ReplicaId) -> Option<Self>;
@@ -109,7 +136,7 @@ pub struct Interest {
     pub names: Vec<DocId>,
 }
 
-/// What a `Node` is and how often it does things.
+/// What a [`Node`] is and how often it does things.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This peer, in this incarnation; also the author of edits made through the node.
@@ -132,7 +159,7 @@ pub struct Config {
     pub presence_ttl: Millis,
 }
 
-/// What happens to a `Node`.
+/// What happens to a [`Node`].
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A connection to a peer is open; `dialed` when this side opened it.
@@ -147,7 +174,7 @@ pub enum Input {
         /// Its number.
         link: LinkId,
     },
-    /// One message came, whole, as `Node::poll_transmit` of the peer gave it.
+    /// One message came, whole, as [`Node::poll_transmit`] of the peer gave it.
     Frame {
         /// Where from.
         link: LinkId,
@@ -165,10 +192,10 @@ pub enum Input {
     Wake,
 }
 
-/// What a `Node` wants its shell to do or to know.
+/// What a [`Node`] wants its shell to do or to know.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// The link has something to send: call `Node::poll_transmit` when its socket can take it.
+    /// The link has something to send: call [`Node::poll_transmit`] when its socket can take it.
     Ready {
         /// The link.
         link: LinkId,
@@ -264,4 +291,56 @@ pub struct Traffic {
     pub bytes_out: u64,
     /// Bytes of all messages received.
     pub bytes_in: u64,
+}
+
+impl Traffic {
+    /// Adds what went over another link.
+    pub fn add(&mut self, other: &Traffic) {
+        self.deltas_out += other.deltas_out;
+        self.deltas_in += other.deltas_in;
+        self.events_in += other.events_in;
+        self.duplicates_in += other.duplicates_in;
+        self.control_out += other.control_out;
+        self.control_in += other.control_in;
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+impl Interest {
+    /// Everything.
+    pub fn all() -> Self {
+        Interest { prefixes: vec![String::new()], names: Vec::new() }
+    }
+
+    /// One document.
+    pub fn one(doc: DocId) -> Self {
+        Interest { prefixes: Vec::new(), names: vec![doc] }
+    }
+
+    /// Whether it includes a document.
+    pub fn includes(&self, doc: &DocId) -> bool {
+        self.names.contains(doc)
+            || self.prefixes.iter().any(|prefix| doc.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// The most prefixes and names together.
+    pub const MAX: usize = 10_000;
+}
+
+impl Config {
+    /// A peer with these and the usual intervals, interested in everything.
+    pub fn new(id: ReplicaId, name: &str, role: Role) -> Self {
+        Config {
+            id,
+            name: name.to_owned(),
+            address: String::new(),
+            role,
+            interest: Interest::all(),
+            have_interval: 500,
+            want_delay: 200,
+            anti_entropy_interval: 30_000,
+            presence_ttl: 30_000,
+        }
+    }
 }
