@@ -1,32 +1,31 @@
 //! The sync protocol, without I/O: bytes and time come in, bytes and facts go out.
 //!
-//! **A link is owed a difference, never a queue of messages.** For each link and document a [`Node`] keeps
-//! `known`, what the peer surely has: what it said, what it sent, what it was sent on this connection. A
-//! change marks the document on every interested link; when a link's socket can take more,
-//! [[`Node::poll_transmit`]] takes a marked document, sends `delta_since(known)` and moves `known` on. Live
-//! edits, catch-up, first sync, relaying and retry after loss are that one path, and a slow peer costs one
-//! mark for each document.
+//! A link is owed a *difference*, never a queue. For every link and document a [`Node`] knows what the
+//! peer surely has. When a document changes, every link whose peer wants it gets a mark; when the link's
+//! socket can take a message, the node computes what the peer lacks by then and counts it as known. A
+//! slow peer costs one mark for each document, whatever the number of edits, and what a peer sent never
+//! goes back to it. Relaying is nothing else: what one link brought, the other links are now owed.
 //!
-//! **On link-up**, and now and then, both sides send a digest of all documents within both sides' interest.
-//! Equal digests end it. Else each sends the version of each document, and each then owes the other what
-//! that one lacks.
+//! When a link comes up both sides say who they are and compare one hash over the versions of all
+//! documents that both want. If it differs they tell each other their versions (Have), and each sends what
+//! the other lacks. The same comparison is repeated now and then. Differences that are large go in
+//! fragments, one document at a time, between which small frames of other documents find their way.
 //!
-//! **Trees.** On a graph with circles the same events would come over several links. A link that brings what
-//! is known already is sent a *prune* for the author of those events; that author's events are then only
-//! announced on it, now and then. What was announced and does not come otherwise is *wanted*: the peer sends
-//! everything from there on, and the link counts as a tree link again. When a link to a parent is lost, the
-//! pruned links are *grafted* at once. So content travels N - 1 links for N nodes, and any loss heals.
+//! In a graph with cycles events arrive over several links. For each author a node keeps the link that
+//! brings its events first and prunes the others: there, changes are only announced now and then. So
+//! each author's events travel along a tree of fastest paths (reverse path forwarding, Dalal and Metcalfe
+//! 1978). When the fastest link breaks the pruned ones are grafted at once. Announced events that do not
+//! come in time are asked for with a Want: everything from this version on.
 //!
-//! **Trust.** A peer can send any bytes: each message is decoded whole, with limits, before it is acted on;
-//! what breaks the protocol closes that link and changes nothing else.
-
-mod frame;
-mod link;
-mod node;
-mod presence;
+//! A delta that builds on events which have not come waits in a small buffer; a delta that is not valid
+//! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Presence
+//! (cursors, names) travels the same links, is never stored, and only its latest value counts.
+//!
+//! The frames are listed in the source of `sync/frame.rs`, byte for byte.
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -36,7 +35,50 @@ use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
 
+mod frame;
+mod link;
+mod node;
+mod presence;
+mod receive;
+mod transmit;
+
 pub use node::{Node, OpenError};
+
+/// The version of the protocol that this program speaks.
+pub const PROTOCOL: u64 = 1;
+/// The largest message, in bytes; a shell should set its socket's limit to it.
+pub const MAX_MESSAGE: usize = 1 << 20;
+/// The most documents that a node creates.
+pub const MAX_DOCS: usize = 1 << 20;
+/// The most prefixes and names in the interest of one peer.
+pub const MAX_INTERESTS: usize = 1024;
+/// The largest presence of one replica in one document, in bytes.
+pub const MAX_PRESENCE_BYTES: usize = 4096;
+/// The most writers of a document that the protocol can name.
+pub const MAX_VERSION_ENTRIES: usize = 65_536;
+/// The largest difference of one document that can be sent, in bytes.
+pub const MAX_TRANSFER: usize = 64 << 20;
+
+/// From this size on a message takes no more frames.
+const BATCH_BYTES: usize = 16 * 1024;
+/// A difference over this size is cut into fragments of it.
+const FRAGMENT_BYTES: usize = 64 * 1024;
+/// The most documents that one side may name on one connection.
+const MAX_DOC_DEFS: usize = 65_536;
+/// The most replicas that one side may name on one connection.
+const MAX_REPLICA_DEFS: usize = 262_144;
+/// The most authors for which trees are kept; the events of others are flooded.
+const MAX_TREES: usize = 65_536;
+/// The most deltas of one document that wait for what they build on.
+const MAX_PENDING: usize = 256;
+/// The most bytes of them.
+const MAX_PENDING_BYTES: usize = 1 << 20;
+/// The most bytes of them in all documents together.
+const MAX_ALL_PENDING_BYTES: usize = 64 << 20;
+/// The most version entries that one peer may claim in all documents together.
+const MAX_CLAIMED: usize = 1 << 21;
+/// The most presences that are kept.
+const MAX_PRESENCES: usize = 16_384;
 
 /// Milliseconds since any fixed moment; only differences count.
 pub type Millis = u64;
@@ -99,13 +141,13 @@ impl fmt::Debug for DocId {
 pub struct Kind(pub u8);
 
 impl Kind {
-    /// A [`Doc`](crate::Doc) of this crate.
+    /// A `Doc` of this crate.
     pub const DOC: Kind = Kind(0);
     /// An automerge document.
     pub const AUTOMERGE: Kind = Kind(1);
 }
 
-/// A document that a [`Node`] can host.
+/// A document that a `Node` can host.
 pub trait Document: Replicated + Sized {
     /// An empty document of `kind` that writes as `author`; `None` for a kind this program lacks.
     fn create(kind: Kind, author: ReplicaId) -> Option<Self>;
@@ -136,7 +178,31 @@ pub struct Interest {
     pub names: Vec<DocId>,
 }
 
-/// What a [`Node`] is and how often it does things.
+impl Interest {
+    /// One document.
+    pub fn one(doc: DocId) -> Self {
+        Interest { prefixes: Vec::new(), names: vec![doc] }
+    }
+
+    /// All documents.
+    pub fn everything() -> Self {
+        Interest { prefixes: vec![String::new()], names: vec![] }
+    }
+
+    /// Whether a document is wanted.
+    ///
+    /// ```
+    /// use crdt::sync::Interest;
+    /// let notes = Interest { prefixes: vec!["notes/".into()], names: vec![] };
+    /// assert!(notes.includes(&"notes/a".parse().unwrap()));
+    /// assert!(!notes.includes(&"todo".parse().unwrap()));
+    /// ```
+    pub fn includes(&self, doc: &DocId) -> bool {
+        self.prefixes.iter().any(|p| doc.as_str().starts_with(p.as_str())) || self.names.contains(doc)
+    }
+}
+
+/// What a `Node` is and how often it does things.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This peer, in this incarnation; also the author of edits made through the node.
@@ -159,7 +225,7 @@ pub struct Config {
     pub presence_ttl: Millis,
 }
 
-/// What happens to a [`Node`].
+/// What happens to a `Node`.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A connection to a peer is open; `dialed` when this side opened it.
@@ -192,7 +258,7 @@ pub enum Input {
     Wake,
 }
 
-/// What a [`Node`] wants its shell to do or to know.
+/// What a `Node` wants its shell to do or to know.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// The link has something to send: call [`Node::poll_transmit`] when its socket can take it.
@@ -293,12 +359,11 @@ pub struct Traffic {
     pub bytes_in: u64,
 }
 
-impl Traffic {
-    /// Adds what went over another link.
-    pub fn add(&mut self, other: &Traffic) {
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Traffic) {
         self.deltas_out += other.deltas_out;
         self.deltas_in += other.deltas_in;
-        self.events_in += other.events_in;
+        self.events_in = self.events_in.saturating_add(other.events_in);
         self.duplicates_in += other.duplicates_in;
         self.control_out += other.control_out;
         self.control_in += other.control_in;
@@ -307,36 +372,22 @@ impl Traffic {
     }
 }
 
-impl Interest {
-    /// Everything.
-    pub fn all() -> Self {
-        Interest { prefixes: vec![String::new()], names: Vec::new() }
-    }
-
-    /// One document.
-    pub fn one(doc: DocId) -> Self {
-        Interest { prefixes: Vec::new(), names: vec![doc] }
-    }
-
-    /// Whether it includes a document.
-    pub fn includes(&self, doc: &DocId) -> bool {
-        self.names.contains(doc)
-            || self.prefixes.iter().any(|prefix| doc.as_str().starts_with(prefix.as_str()))
-    }
-
-    /// The most prefixes and names together.
-    pub const MAX: usize = 10_000;
-}
-
 impl Config {
-    /// A peer with these and the usual intervals, interested in everything.
+    /// A peer that is interested in everything, with the usual intervals.
+    ///
+    /// ```
+    /// use crdt::sync::{Config, Role};
+    /// use crdt::ReplicaId;
+    /// let config = Config::new(ReplicaId::from_u128(1), "kitchen", Role::Daemon);
+    /// assert_eq!(config.have_interval, 500);
+    /// ```
     pub fn new(id: ReplicaId, name: &str, role: Role) -> Self {
         Config {
             id,
             name: name.to_owned(),
             address: String::new(),
             role,
-            interest: Interest::all(),
+            interest: Interest::everything(),
             have_interval: 500,
             want_delay: 200,
             anti_entropy_interval: 30_000,

@@ -6,6 +6,7 @@ use super::Value;
 
 /// One visible change of a document.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Patch {
     /// A text root changed. Positions are those of the text at the time of this patch.
     Text {

@@ -1,111 +1,318 @@
-//! One link: what its peer said, what it is known to have, and what is due to it.
+//! One connection: who the peer is, what it knows, and the marks that say what it is owed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use crate::id::ReplicaId;
+use crate::delta::Delta;
+use crate::id::{ReplicaId, Span};
+use crate::sync::frame::{Entry, Frame};
+use crate::sync::{
+    DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, Millis,
+    PeerInfo, Traffic,
+};
 use crate::version::VersionVector;
 
-use super::frame::Numbers;
-use super::{DocId, Interest, Kind, Millis, PeerInfo, Role, Traffic};
+/// Why a link must be closed.
+pub(crate) type Fault = String;
 
-/// What is known of one document at the other end of a link.
+/// One document as seen over one link.
 #[derive(Debug, Default)]
-pub(super) struct PeerDoc {
-    /// What the peer surely has: it said so, sent it, or was sent it on this connection.
-    pub(super) known: VersionVector,
-    /// What the peer said or showed to have.
-    pub(super) told: VersionVector,
-    /// What the peer can know that we have: we said so, sent it, or received it from there.
-    pub(super) announced: VersionVector,
-    /// What the peer sent, or said to have: it wants to hear when that is safe here.
-    pub(super) delivered: VersionVector,
-    /// What we have said is safe here.
-    pub(super) acked: VersionVector,
-    /// What the peer has said is safe there.
-    pub(super) durable: VersionVector,
-    /// Whether we have said our version at least once.
-    pub(super) introduced: bool,
-    /// Whether the peer has said its version at least once.
-    pub(super) met: bool,
-    /// Whether all that the peer said to have at first has come.
-    pub(super) synced: bool,
-    /// When to ask for what the peer has and we lack.
-    pub(super) want_at: Option<Millis>,
+pub(crate) struct Peered {
+    /// The kind, as the peer defined it.
+    pub(crate) kind: Option<Kind>,
+    /// What the peer surely has: told us, sent us, or was sent on this connection.
+    pub(crate) known: VersionVector,
+    /// What the peer claims to have: the part of `known` that does not rest on our own sending.
+    pub(crate) theirs: VersionVector,
+    /// What the last Have frames told the peer; `None` when it is to be told everything.
+    pub(crate) announced: Option<VersionVector>,
+    /// What the peer has safe on its disk.
+    pub(crate) durable: VersionVector,
+    /// What of ours we told the peer to be safe.
+    pub(crate) acked: VersionVector,
+    /// Whether a Have frame for it was sent, so that a Have of the peer needs no answer.
+    pub(crate) told: bool,
+    /// Whether the peer has told its version, so that differences can be sent.
+    pub(crate) heard: bool,
+    /// Whether content came that no Ack has covered yet.
+    pub(crate) ack_due: bool,
+    /// Whether `Output::Synced` was given.
+    pub(crate) synced: bool,
 }
 
-/// What is due to the peer: marks, so that nothing grows with the number of edits.
-#[derive(Debug, Default)]
-pub(super) struct Due {
-    pub(super) hello: bool,
-    pub(super) interest: bool,
-    pub(super) digest: bool,
-    pub(super) grafts: BTreeSet<ReplicaId>,
-    pub(super) prunes: BTreeSet<ReplicaId>,
-    pub(super) haves: BTreeSet<DocId>,
-    pub(super) wants: BTreeSet<DocId>,
-    pub(super) acks: BTreeSet<DocId>,
-    pub(super) presence: BTreeSet<(DocId, ReplicaId)>,
-    /// Documents of which the peer lacks something.
-    pub(super) deltas: BTreeSet<DocId>,
-}
+impl Peered {
+    pub(crate) fn claims(&mut self, version: &VersionVector) {
+        self.theirs.merge(version);
+        self.known.merge(version);
+    }
 
-impl Due {
-    fn any(&self) -> bool {
-        self.hello
-            || self.interest
-            || self.digest
-            || !(self.grafts.is_empty() && self.prunes.is_empty())
-            || !(self.haves.is_empty() && self.wants.is_empty() && self.acks.is_empty())
-            || !(self.presence.is_empty() && self.deltas.is_empty())
+    /// The peer said that it holds these events, by sending them.
+    pub(crate) fn sent(&mut self, spans: &[Span]) {
+        for span in spans {
+            self.theirs.advance(span.replica, span.to);
+            self.known.advance(span.replica, span.to);
+        }
     }
 }
 
-/// A link to a peer.
+/// When to ask for a document that a Have showed to be ahead of us, and how often that was done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Want {
+    pub(crate) at: Millis,
+    pub(crate) tries: u32,
+}
+
+/// A large difference on its way out, cut into fragments.
+#[derive(Debug)]
+pub(crate) struct Bulk {
+    pub(crate) doc: DocId,
+    pub(crate) since: VersionVector,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) at: usize,
+}
+
+/// A large difference on its way in.
+#[derive(Debug)]
+pub(crate) struct Reassembly {
+    pub(crate) doc: u64,
+    pub(crate) total: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What this side has defined, and what the peer has.
 #[derive(Debug, Default)]
-pub(super) struct Link {
-    pub(super) peer: Option<PeerInfo>,
-    /// What the peer wants to receive.
-    pub(super) interest: Interest,
-    pub(super) docs: BTreeMap<DocId, PeerDoc>,
-    pub(super) due: Due,
-    /// Documents whose version is to be said at the next tick.
-    pub(super) lazy: BTreeSet<DocId>,
-    /// Authors whose events the peer does not want pushed.
-    pub(super) pruned: BTreeSet<ReplicaId>,
-    /// Authors whose events we asked the peer not to push.
-    pub(super) pruning: BTreeSet<ReplicaId>,
-    /// A big delta on its way out: what is left of it.
-    pub(super) outgoing: Option<(Vec<u8>, usize)>,
-    /// A big delta on its way in: what has come of it.
-    pub(super) incoming: Vec<u8>,
-    pub(super) numbers: Numbers,
-    /// The documents that the peer has numbered.
-    pub(super) their_docs: Vec<(DocId, Kind)>,
-    /// The replicas that the peer has numbered.
-    pub(super) their_replicas: Vec<ReplicaId>,
-    /// Whether the shell has been told that there is something to send.
-    pub(super) ready: bool,
-    pub(super) traffic: Traffic,
+pub(crate) struct Dictionaries {
+    own_docs: BTreeMap<DocId, u64>,
+    own_replicas: BTreeMap<ReplicaId, u64>,
+    docs: Vec<(DocId, Kind)>,
+    replicas: Vec<ReplicaId>,
+}
+
+/// The state of one connection. Sets of marks, never queues of content.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) peer: Option<PeerInfo>,
+    pub(crate) peer_interest: Interest,
+    pub(crate) traffic: Traffic,
+    pub(crate) docs: BTreeMap<DocId, Peered>,
+    /// How many entries the peer's claims have in all documents together.
+    pub(crate) claimed: usize,
+    pub(crate) dicts: Dictionaries,
+    /// Encoded frames of the one thing being said; drained before anything else.
+    pub(crate) staged: VecDeque<Vec<u8>>,
+    pub(crate) hello_sent: bool,
+    /// `Output::Ready` was given and `poll_transmit` has not yet returned `None`.
+    pub(crate) ready: bool,
+    pub(crate) tell_interest: bool,
+    pub(crate) tell_digest: bool,
+    pub(crate) prune: BTreeSet<ReplicaId>,
+    pub(crate) graft: BTreeSet<ReplicaId>,
+    pub(crate) want: BTreeSet<DocId>,
+    pub(crate) have: BTreeSet<DocId>,
+    pub(crate) ack: BTreeSet<DocId>,
+    pub(crate) presence: BTreeSet<(DocId, ReplicaId)>,
+    pub(crate) dirty: BTreeSet<DocId>,
+    /// Dirty documents whose difference is large: one at a time, after everything else.
+    pub(crate) large: BTreeSet<DocId>,
+    /// Documents of which content is withheld because the peer pruned its author.
+    pub(crate) withheld: BTreeSet<DocId>,
+    /// The part of `withheld` that is to be announced at `have_at`.
+    pub(crate) lazy: BTreeSet<DocId>,
+    pub(crate) have_at: Option<Millis>,
+    pub(crate) digest_at: Option<Millis>,
+    pub(crate) wants: BTreeMap<DocId, Want>,
+    /// Replicas whose events the peer does not want from us.
+    pub(crate) pruned_by_peer: BTreeSet<ReplicaId>,
+    /// Replicas whose events we do not want from the peer.
+    pub(crate) pruned_by_us: BTreeSet<ReplicaId>,
+    pub(crate) bulk: Option<Bulk>,
+    pub(crate) reassembly: Option<Reassembly>,
 }
 
 impl Link {
-    pub(super) fn new() -> Self {
-        Link { due: Due { hello: true, ..Due::default() }, ..Link::default() }
+    /// Whether `poll_transmit` may have something to send.
+    pub(crate) fn has_work(&self) -> bool {
+        if !self.hello_sent || !self.staged.is_empty() {
+            return true;
+        }
+        let flags = self.tell_interest || self.tell_digest || self.bulk.is_some();
+        let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
+        let docs = [&self.want, &self.have, &self.ack, &self.dirty, &self.large];
+        self.peer.is_some() && (flags || replicas || docs.iter().any(|set| !set.is_empty()))
     }
 
-    pub(super) fn has_work(&self) -> bool {
-        self.due.hello || self.peer.is_some() && (self.outgoing.is_some() || self.due.any())
+    /// Encodes a frame to be sent next.
+    pub(crate) fn stage(&mut self, frame: &Frame) {
+        if frame.is_content() {
+            let whole = !matches!(frame, Frame::Fragment { offset, .. } if *offset > 0);
+            self.traffic.deltas_out += u64::from(whole);
+        } else {
+            self.traffic.control_out += 1;
+        }
+        self.staged.push_back(frame.to_bytes());
     }
 
-    pub(super) fn is_daemon(&self) -> bool {
-        self.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon)
+    /// The index of a document in our dictionary, defined first when it is new.
+    pub(crate) fn doc_ix(&mut self, doc: &DocId, kind: Kind) -> Result<u64, Fault> {
+        if let Some(ix) = self.dicts.own_docs.get(doc) {
+            return Ok(*ix);
+        }
+        let ix = self.dicts.own_docs.len();
+        if ix >= MAX_DOC_DEFS {
+            return Err("more documents than one connection may name".into());
+        }
+        self.dicts.own_docs.insert(doc.clone(), ix as u64);
+        self.stage(&Frame::DefineDoc { kind, name: doc.clone() });
+        Ok(ix as u64)
     }
 
-    pub(super) fn wants(&self, doc: &DocId) -> bool {
-        self.peer.is_some() && self.interest.includes(doc)
+    /// The index of a replica in our dictionary, defined first when it is new.
+    pub(crate) fn replica_ix(&mut self, id: ReplicaId) -> Result<u64, Fault> {
+        if let Some(ix) = self.dicts.own_replicas.get(&id) {
+            return Ok(*ix);
+        }
+        let ix = self.dicts.own_replicas.len();
+        if ix >= MAX_REPLICA_DEFS {
+            return Err("more replicas than one connection may name".into());
+        }
+        self.dicts.own_replicas.insert(id, ix as u64);
+        self.stage(&Frame::DefineReplica(id));
+        Ok(ix as u64)
     }
 
-    pub(super) fn doc(&mut self, id: &DocId) -> &mut PeerDoc {
-        self.docs.entry(id.clone()).or_default()
+    pub(crate) fn version_ix(&mut self, version: &VersionVector) -> Result<Vec<Entry>, Fault> {
+        if version.len() > MAX_VERSION_ENTRIES {
+            return Err("more writers in one document than the protocol can name".into());
+        }
+        version.iter().map(|(replica, seq)| Ok((self.replica_ix(replica)?, seq))).collect()
+    }
+
+    pub(crate) fn delta_ix(&mut self, doc: u64, delta: &Delta) -> Result<Frame, Fault> {
+        let mut spans = Vec::with_capacity(delta.spans.len());
+        for span in &delta.spans {
+            spans.push((self.replica_ix(span.replica)?, span.after, span.len()));
+        }
+        let others = delta.others.iter().map(|id| self.replica_ix(*id)).collect::<Result<_, _>>()?;
+        Ok(Frame::Delta { doc, spans, others, body: delta.body.clone() })
+    }
+
+    pub(crate) fn define_doc(&mut self, name: DocId, kind: Kind) -> Result<(), Fault> {
+        if self.dicts.docs.len() >= MAX_DOC_DEFS {
+            return Err("named too many documents".into());
+        }
+        self.dicts.docs.push((name, kind));
+        Ok(())
+    }
+
+    pub(crate) fn define_replica(&mut self, id: ReplicaId) -> Result<(), Fault> {
+        if self.dicts.replicas.len() >= MAX_REPLICA_DEFS {
+            return Err("named too many replicas".into());
+        }
+        self.dicts.replicas.push(id);
+        Ok(())
+    }
+
+    /// The document that the peer calls `ix`.
+    pub(crate) fn doc_at(&self, ix: u64) -> Result<(DocId, Kind), Fault> {
+        let entry = usize::try_from(ix).ok().and_then(|ix| self.dicts.docs.get(ix));
+        entry.cloned().ok_or_else(|| "a document that was not defined".into())
+    }
+
+    /// The kind that the peer gave a document of which only its word is known.
+    pub(crate) fn kind_of(&self, doc: &DocId) -> Option<Kind> {
+        self.docs.get(doc).and_then(|peered| peered.kind)
+    }
+
+    pub(crate) fn note_kind(&mut self, doc: &DocId, kind: Kind) {
+        self.docs.entry(doc.clone()).or_default().kind = Some(kind);
+    }
+
+    /// The replica that the peer calls `ix`.
+    pub(crate) fn replica_at(&self, ix: u64) -> Result<ReplicaId, Fault> {
+        let id = usize::try_from(ix).ok().and_then(|ix| self.dicts.replicas.get(ix));
+        id.copied().ok_or_else(|| "a replica that was not defined".into())
+    }
+
+    pub(crate) fn version_at(&self, entries: &[Entry]) -> Result<VersionVector, Fault> {
+        let mut version = Vec::with_capacity(entries.len());
+        for (ix, seq) in entries {
+            version.push((self.replica_at(*ix)?, *seq));
+        }
+        version.sort_unstable();
+        Ok(version.into_iter().collect())
+    }
+
+    pub(crate) fn delta_at(
+        &self,
+        spans: &[(u64, u64, u64)],
+        others: &[u64],
+        body: Vec<u8>,
+    ) -> Result<Delta, Fault> {
+        let mut delta = Delta { body, ..Delta::default() };
+        let r = crate::codec::Reader::new(&[], &[]);
+        for (ix, after, len) in spans {
+            let replica = self.replica_at(*ix)?;
+            let span = crate::delta::span(&r, delta.spans.last(), replica, *after, *len);
+            delta.spans.push(span.map_err(|e| e.to_string())?);
+        }
+        for ix in others {
+            delta.others.push(self.replica_at(*ix)?);
+        }
+        delta.check_table(&r).map_err(|e| e.to_string())?;
+        Ok(delta)
+    }
+
+    /// Takes a fragment; gives the delta when it was the last.
+    pub(crate) fn reassemble(
+        &mut self,
+        doc: u64,
+        total: u64,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Delta>, Fault> {
+        let total = usize::try_from(total).ok().filter(|t| *t <= MAX_TRANSFER);
+        let total = total.ok_or("a difference over the largest that may be sent")?;
+        if offset == 0 && self.reassembly.is_none() {
+            self.reassembly = Some(Reassembly { doc, total, bytes: Vec::new() });
+        }
+        let Some(whole) = &mut self.reassembly else { return Err("a fragment of nothing".into()) };
+        let fits = whole.bytes.len() as u64 == offset && whole.doc == doc && whole.total == total;
+        if !fits || bytes.is_empty() || bytes.len() > total - whole.bytes.len() {
+            return Err("a fragment out of place".into());
+        }
+        whole.bytes.extend(bytes);
+        if whole.bytes.len() < total {
+            return Ok(None);
+        }
+        let bytes = self.reassembly.take().map(|whole| whole.bytes).unwrap_or_default();
+        Delta::from_bytes(&bytes).map(Some).map_err(|e| e.to_string())
+    }
+
+    /// Whether a transfer of the document is coming in.
+    pub(crate) fn is_receiving(&self, doc: &DocId) -> bool {
+        self.reassembly.as_ref().is_some_and(|r| self.doc_at(r.doc).is_ok_and(|(id, _)| id == *doc))
+    }
+}
+
+/// A few differences of one document, so that links owed the same share one computation.
+#[derive(Debug, Default)]
+pub(crate) struct DeltaCache(VecDeque<Arc<Delta>>);
+
+impl DeltaCache {
+    const SIZE: usize = 4;
+    const MAX_BYTES: usize = 64 * 1024;
+
+    pub(crate) fn get(&self, spans: &[Span]) -> Option<Arc<Delta>> {
+        self.0.iter().find(|delta| delta.spans == spans).cloned()
+    }
+
+    pub(crate) fn put(&mut self, delta: Arc<Delta>) {
+        if delta.body.len() > Self::MAX_BYTES {
+            return;
+        }
+        if self.0.len() >= Self::SIZE {
+            self.0.pop_front();
+        }
+        self.0.push_back(delta);
     }
 }

@@ -1,81 +1,107 @@
-//! Presence: who is in a document, and where; the latest value of each, never stored.
+//! Presence: small facts that are never stored, of which only the latest counts, and that end by themselves.
 
 use std::collections::BTreeMap;
 
 use crate::id::ReplicaId;
+use crate::sync::{DocId, MAX_PRESENCES, Millis};
 
-use super::{DocId, LinkId, Millis};
-
-/// The most presences that a node remembers.
-const MAX_ENTRIES: usize = 10_000;
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Grows with each change; the greatest is the latest.
-    pub(super) clock: u64,
-    pub(super) value: Option<Vec<u8>>,
-    /// Where it came from; `None` for one's own.
-    pub(super) from: Option<LinkId>,
-    pub(super) expires: Millis,
+/// What someone shows in a document.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// Raised by the owner with every renewal.
+    pub(crate) clock: u64,
+    /// `None` once it has ended; kept until it expires so that older news cannot revive it.
+    pub(crate) value: Option<Vec<u8>>,
+    expires: Millis,
 }
 
-/// All presences that a node knows.
+pub(crate) type Key = (DocId, ReplicaId);
+
+/// Everyone's presence in every document.
 #[derive(Debug, Default)]
-pub(super) struct Presences(BTreeMap<(DocId, ReplicaId), Entry>);
+pub(crate) struct Presences {
+    shown: BTreeMap<Key, Shown>,
+    renew_at: BTreeMap<DocId, Millis>,
+}
+
+/// What news did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Older than or the same as what is known.
+    Stale,
+    /// A renewal: to be passed on, the value is the same.
+    Renewed,
+    /// The value changed.
+    Changed,
+}
 
 impl Presences {
-    pub(super) fn get(&self, doc: &DocId, of: ReplicaId) -> Option<&Entry> {
-        self.0.get(&(doc.clone(), of))
+    pub(crate) fn get(&self, key: &Key) -> Option<&Shown> {
+        self.shown.get(key)
     }
 
-    pub(super) fn of(&self, doc: &DocId) -> impl Iterator<Item = (ReplicaId, &Entry)> {
-        let from = (doc.clone(), ReplicaId::MIN);
-        let here = self.0.range(from..).take_while(move |((other, _), _)| other == doc);
-        here.map(|((_, of), entry)| (*of, entry))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Shown)> {
+        self.shown.iter()
     }
 
-    /// Takes an entry if it is later than the one here. Returns whether anybody should hear of it.
-    pub(super) fn put(&mut self, doc: &DocId, of: ReplicaId, entry: Entry) -> bool {
-        let key = (doc.clone(), of);
-        let known = self.0.get(&key);
-        if known.is_some_and(|known| known.clock >= entry.clock)
-            || known.is_none() && self.0.len() >= MAX_ENTRIES
-        {
-            return false;
+    /// Takes news; of two with the same clock a value wins over an end.
+    pub(crate) fn take(&mut self, key: Key, shown: Shown) -> News {
+        let Some(old) = self.shown.get(&key) else {
+            if shown.value.is_none() || self.shown.len() >= MAX_PRESENCES {
+                return News::Stale;
+            }
+            self.shown.insert(key, shown);
+            return News::Changed;
+        };
+        if (old.clock, old.value.is_some()) >= (shown.clock, shown.value.is_some()) {
+            return News::Stale;
         }
-        self.0.insert(key, entry);
-        true
+        let news = if old.value == shown.value { News::Renewed } else { News::Changed };
+        self.shown.insert(key, shown);
+        news
     }
 
-    /// Ends those whose time is over, and forgets those that have long ended. Returns those that ended.
-    pub(super) fn expire(&mut self, now: Millis, ttl: Millis) -> Vec<(DocId, ReplicaId)> {
-        self.0.retain(|_, entry| entry.value.is_some() || entry.expires.saturating_add(ttl) > now);
-        let over = self.0.iter_mut().filter(|(_, e)| e.value.is_some() && e.expires <= now);
-        over.map(|(key, entry)| {
-            entry.value = None;
-            key.clone()
-        })
-        .collect()
+    /// Sets our own, to be renewed every third of its life.
+    pub(crate) fn set_own(&mut self, now: Millis, key: Key, value: Option<Vec<u8>>, ttl: Millis) -> News {
+        match value {
+            Some(_) => self.renew_at.insert(key.0.clone(), now.saturating_add(ttl / 3)),
+            None => self.renew_at.remove(&key.0),
+        };
+        let clock = self.shown.get(&key).map_or(1, |old| old.clock.saturating_add(2));
+        self.take(key, Shown::new(now, clock, value, ttl))
     }
 
-    /// Those that a link brought.
-    pub(super) fn from(&self, link: LinkId) -> Vec<(DocId, ReplicaId, u64)> {
-        let mine = self.0.iter().filter(|(_, e)| e.from == Some(link) && e.value.is_some());
-        mine.map(|((doc, of), entry)| (doc.clone(), *of, entry.clock)).collect()
+    /// Our own presences that are due for renewal.
+    pub(crate) fn due(&self, now: Millis) -> Vec<DocId> {
+        self.renew_at.iter().filter(|(_, at)| **at <= now).map(|(doc, _)| doc.clone()).collect()
     }
 
-    /// One's own, to be renewed.
-    pub(super) fn own(&mut self, expires: Millis) -> Vec<(DocId, ReplicaId)> {
-        let own = self.0.iter_mut().filter(|(_, entry)| entry.from.is_none() && entry.value.is_some());
-        own.map(|(key, entry)| {
-            entry.clock += 1;
-            entry.expires = expires;
-            key.clone()
-        })
-        .collect()
+    /// Documents in which we show ourselves.
+    pub(crate) fn own(&self) -> Vec<DocId> {
+        self.renew_at.keys().cloned().collect()
     }
 
-    pub(super) fn next_expiry(&self) -> Option<Millis> {
-        self.0.values().map(|entry| entry.expires).min()
+    /// Drops what expired; gives those that still had a value.
+    pub(crate) fn expire(&mut self, now: Millis) -> Vec<Key> {
+        let mut ended = Vec::new();
+        self.shown.retain(|key, shown| {
+            let lives = shown.expires > now;
+            if !lives && shown.value.is_some() {
+                ended.push(key.clone());
+            }
+            lives
+        });
+        ended
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        let expiry = self.shown.values().map(|s| s.expires).min();
+        expiry.into_iter().chain(self.renew_at.values().min().copied()).min()
+    }
+}
+
+impl Shown {
+    pub(crate) fn new(now: Millis, clock: u64, value: Option<Vec<u8>>, ttl: Millis) -> Self {
+        Shown { clock, value, expires: now.saturating_add(ttl.max(1)) }
     }
 }

@@ -1,0 +1,419 @@
+//! The incoming half of a [`Node`]: one match, one arm for each frame.
+
+use crate::codec::Reader;
+use crate::delta::{Applied, ApplyError, Delta};
+use crate::id::{ReplicaId, Span};
+use crate::sync::frame::{Entry, Frame, Hello};
+use crate::sync::link::{Fault, Want};
+use crate::sync::node::{Node, effective_interest};
+use crate::sync::presence::Shown;
+use crate::sync::{
+    DocId, Document, Interest, Kind, LinkId, MAX_ALL_PENDING_BYTES, MAX_CLAIMED, MAX_MESSAGE, MAX_PENDING,
+    MAX_PENDING_BYTES, MAX_TREES, MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
+};
+use crate::version::VersionVector;
+
+impl<D: Document> Node<D> {
+    /// Takes a whole message. A fault closes the link; what came before it in the message stays.
+    pub(crate) fn take_message(&mut self, now: Millis, id: LinkId, bytes: &[u8]) {
+        if let Err(reason) = self.take_frames(now, id, bytes) {
+            self.close(now, id, reason);
+        }
+    }
+
+    fn take_frames(&mut self, now: Millis, id: LinkId, bytes: &[u8]) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        link.traffic.bytes_in += bytes.len() as u64;
+        if bytes.len() > MAX_MESSAGE {
+            return Err("a message over the largest size".into());
+        }
+        let mut r = Reader::new(bytes, &[]);
+        while r.remaining() > 0 {
+            let frame = Frame::read(&mut r).map_err(|e| e.to_string())?;
+            let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+            match frame {
+                Some(frame) => {
+                    let content = frame.is_content()
+                        && !matches!(&frame, Frame::Fragment { offset, .. } if *offset > 0);
+                    link.traffic.deltas_in += u64::from(content);
+                    link.traffic.control_in += u64::from(!frame.is_content());
+                    self.take_frame(now, id, frame)?;
+                }
+                None => link.traffic.control_in += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, now: Millis, id: LinkId, frame: Frame) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        if link.peer.is_some() == matches!(frame, Frame::Hello(_)) {
+            return Err("a connection starts with one hello".into());
+        }
+        match frame {
+            Frame::Hello(hello) => self.take_hello(now, id, hello),
+            Frame::Interest(interest) => {
+                self.take_interest(id, interest);
+                Ok(())
+            }
+            Frame::DefineDoc { kind, name } => link.define_doc(name, kind),
+            Frame::DefineReplica(replica) => link.define_replica(replica),
+            Frame::Digest(digest) => {
+                self.take_digest(id, digest);
+                Ok(())
+            }
+            Frame::Have { doc, version } => self.take_have(now, id, doc, &version),
+            Frame::Want { doc, version } => self.take_want(id, doc, &version),
+            Frame::Delta { doc, spans, others, body } => {
+                let delta = link.delta_at(&spans, &others, body)?;
+                self.take_content(now, id, doc, delta)
+            }
+            Frame::Fragment { doc, total, offset, bytes } => {
+                match link.reassemble(doc, total, offset, bytes)? {
+                    Some(delta) => self.take_content(now, id, doc, delta),
+                    None => link.doc_at(doc).map(|_| ()),
+                }
+            }
+            Frame::Ack { doc, version } => self.take_ack(id, doc, &version),
+            Frame::Prune(replica) => {
+                let replica = link.replica_at(replica)?;
+                if link.pruned_by_peer.len() < MAX_TREES {
+                    link.pruned_by_peer.insert(replica);
+                }
+                Ok(())
+            }
+            Frame::Graft(replica) => {
+                let replica = link.replica_at(replica)?;
+                if link.pruned_by_peer.remove(&replica) {
+                    link.dirty.extend(link.withheld.iter().cloned());
+                }
+                Ok(())
+            }
+            Frame::Presence { doc, replica, clock, value } => {
+                self.take_presence(now, id, doc, replica, clock, value)
+            }
+        }
+    }
+
+    fn take_hello(&mut self, now: Millis, id: LinkId, hello: Hello) -> Result<(), Fault> {
+        if hello.oldest > PROTOCOL || hello.newest < PROTOCOL {
+            return Err(format!("speaks protocol {} to {}, not {PROTOCOL}", hello.oldest, hello.newest));
+        }
+        if hello.required != 0 {
+            return Err("requires features that this program lacks".into());
+        }
+        if hello.id == self.config.id {
+            return Err("is connected to itself".into());
+        }
+        let digest_at = now.saturating_add(self.jitter(self.config.anti_entropy_interval));
+        let peer = PeerInfo { id: hello.id, name: hello.name, address: hello.address, role: hello.role };
+        let mine = effective_interest(&self.config);
+        for doc in self.presences.own() {
+            self.renew_presence(now, &doc);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        link.peer_interest = if hello.role == Role::Daemon { Interest::everything() } else { hello.interest };
+        link.peer = Some(peer.clone());
+        link.tell_digest = true;
+        link.digest_at = Some(digest_at);
+        let theirs = link.peer_interest.clone();
+        link.have.extend(self.docs.keys().filter(|doc| theirs.includes(doc) && !mine.includes(doc)).cloned());
+        self.outputs.push_back(Output::Hello { link: id, peer });
+        self.tell_presences(id, &theirs);
+        Ok(())
+    }
+
+    /// Marks all presences within an interest for a link.
+    fn tell_presences(&mut self, id: LinkId, interest: &Interest) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let client = self.config.role == Role::Client;
+        let own = self.config.id;
+        let keys = self.presences.iter().map(|(key, _)| key);
+        link.presence.extend(keys.filter(|k| interest.includes(&k.0) && (!client || k.1 == own)).cloned());
+    }
+
+    fn take_interest(&mut self, id: LinkId, interest: Interest) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon) {
+            return;
+        }
+        let before = std::mem::replace(&mut link.peer_interest, interest.clone());
+        for doc in self.docs.keys().filter(|doc| interest.includes(doc) && !before.includes(doc)) {
+            link.have.insert(doc.clone());
+            link.dirty.insert(doc.clone());
+        }
+        self.tell_presences(id, &interest);
+    }
+
+    fn take_digest(&mut self, id: LinkId, digest: [u8; 16]) {
+        let equal = self.digest(id) == digest;
+        let Some(docs) = self.links.get(&id).map(|link| self.mutual(link)) else { return };
+        for doc in docs {
+            let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(&doc)) else { continue };
+            let peered = link.docs.entry(doc.clone()).or_default();
+            if !equal {
+                peered.announced = None;
+                link.have.insert(doc);
+                continue;
+            }
+            peered.claims(held.doc.version());
+            peered.announced.get_or_insert_default().merge(held.doc.version());
+            self.note_heard(id, &doc);
+        }
+    }
+
+    /// The peer has told its version of a document: content and acks may flow.
+    fn note_heard(&mut self, id: LinkId, doc: &DocId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let client = link.peer.as_ref().is_some_and(|peer| peer.role == Role::Client);
+        let peered = link.docs.entry(doc.clone()).or_default();
+        if !std::mem::replace(&mut peered.heard, true) && client {
+            link.ack.insert(doc.clone());
+        }
+        self.check_synced(id, doc);
+    }
+
+    fn check_synced(&mut self, id: LinkId, doc: &DocId) {
+        let Some(peered) = self.links.get_mut(&id).and_then(|link| link.docs.get_mut(doc)) else { return };
+        let empty = VersionVector::new();
+        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        if peered.heard && !peered.synced && version.covers(&peered.theirs) {
+            peered.synced = true;
+            self.outputs.push_back(Output::Synced { link: id, doc: doc.clone() });
+        }
+    }
+
+    /// After a document changed: is some link's claim now met?
+    pub(crate) fn note_progress(&mut self, doc: &DocId) {
+        let waiting: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.docs.get(doc).is_some_and(|peered| !peered.synced))
+            .map(|(id, _)| *id)
+            .collect();
+        waiting.into_iter().for_each(|id| self.check_synced(id, doc));
+    }
+
+    /// Whether content of this document is taken: it is held here, or this peer wants it.
+    fn accepts(&self, doc: &DocId, kind: Kind) -> bool {
+        match self.docs.get(doc) {
+            Some(held) => held.doc.kind() == kind,
+            None => effective_interest(&self.config).includes(doc),
+        }
+    }
+
+    fn take_have(&mut self, now: Millis, id: LinkId, ix: u64, entries: &[Entry]) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let (doc, kind) = link.doc_at(ix)?;
+        let claim = link.version_at(entries)?;
+        if !self.accepts(&doc, kind) {
+            return Ok(());
+        }
+        self.take_claim(now, id, &doc, kind, &claim)?;
+        self.note_heard(id, &doc);
+        Ok(())
+    }
+
+    fn take_claim(
+        &mut self,
+        now: Millis,
+        id: LinkId,
+        doc: &DocId,
+        kind: Kind,
+        claim: &VersionVector,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let empty = VersionVector::new();
+        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        link.note_kind(doc, kind);
+        let peered = link.docs.entry(doc.clone()).or_default();
+        let before = peered.theirs.len();
+        peered.claims(claim);
+        link.claimed += peered.theirs.len() - before;
+        if link.claimed > MAX_CLAIMED {
+            return Err("claims more writers than one connection may".into());
+        }
+        if peered.theirs.len() > MAX_VERSION_ENTRIES {
+            return Err("claims more writers than a document may have".into());
+        }
+        if !peered.told {
+            peered.announced = None;
+            link.have.insert(doc.clone());
+        }
+        if !peered.known.covers(version) {
+            link.dirty.insert(doc.clone());
+        }
+        if !version.covers(&peered.theirs) {
+            let at = now.saturating_add(self.config.want_delay);
+            link.wants.entry(doc.clone()).or_insert(Want { at, tries: 0 });
+        }
+        Ok(())
+    }
+
+    fn take_want(&mut self, id: LinkId, ix: u64, entries: &[Entry]) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let (doc, kind) = link.doc_at(ix)?;
+        let wanted = link.version_at(entries)?;
+        let Some(held) = self.docs.get(&doc).filter(|held| held.doc.kind() == kind) else { return Ok(()) };
+        for span in held.doc.version().since(&wanted) {
+            link.pruned_by_peer.remove(&span.replica);
+        }
+        link.dirty.insert(doc.clone());
+        let on_its_way = |b: &crate::sync::link::Bulk| b.doc == doc && wanted.covers(&b.since);
+        if !link.bulk.as_ref().is_some_and(on_its_way) {
+            let peered = link.docs.entry(doc.clone()).or_default();
+            peered.theirs.merge(&wanted);
+            peered.known = wanted;
+        }
+        self.note_heard(id, &doc);
+        Ok(())
+    }
+
+    fn take_ack(&mut self, id: LinkId, ix: u64, entries: &[Entry]) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let (doc, kind) = link.doc_at(ix)?;
+        let safe = link.version_at(entries)?;
+        if self.docs.get(&doc).is_none_or(|held| held.doc.kind() != kind) {
+            return Ok(());
+        }
+        let peered = link.docs.entry(doc.clone()).or_default();
+        peered.durable.merge(&safe);
+        if peered.durable.len() > MAX_VERSION_ENTRIES {
+            return Err("acknowledges more writers than a document may have".into());
+        }
+        let version = peered.durable.clone();
+        self.outputs.push_back(Output::Acked { link: id, doc, version });
+        Ok(())
+    }
+
+    fn take_presence(
+        &mut self,
+        now: Millis,
+        id: LinkId,
+        doc: u64,
+        replica: u64,
+        clock: u64,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get(&id) else { return Ok(()) };
+        let (doc, _) = link.doc_at(doc)?;
+        let replica = link.replica_at(replica)?;
+        let stranger = link.peer.as_ref().is_some_and(|p| p.role == Role::Client && p.id != replica);
+        let wanted = self.docs.contains_key(&doc) || effective_interest(&self.config).includes(&doc);
+        if stranger || replica == self.config.id || !wanted {
+            return Ok(());
+        }
+        let shown = Shown::new(now, clock, value, self.config.presence_ttl);
+        self.show((doc, replica), shown, Some(id));
+        Ok(())
+    }
+
+    /// Takes a delta from a link: content of a document that is wanted here.
+    fn take_content(&mut self, now: Millis, id: LinkId, ix: u64, delta: Delta) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let (doc, kind) = link.doc_at(ix)?;
+        if delta.is_empty() {
+            return Err("a delta of nothing".into());
+        }
+        if !self.accepts(&doc, kind) || self.held(&doc, kind).is_err() {
+            return Ok(());
+        }
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let peered = link.docs.entry(doc.clone()).or_default();
+        peered.sent(&delta.spans);
+        peered.ack_due = true;
+        self.absorb(now, id, &doc, delta)?;
+        self.settle(now, id, &doc);
+        Ok(())
+    }
+
+    /// Applies a delta of a link, or keeps it until what it builds on has come.
+    fn absorb(&mut self, now: Millis, id: LinkId, doc: &DocId, delta: Delta) -> Result<(), Fault> {
+        match self.take_delta(now, doc, &delta, Some(id)) {
+            Ok(_) => Ok(()),
+            Err(ApplyError::Missing) => {
+                self.keep_pending(id, doc, delta);
+                Ok(())
+            }
+            Err(error) => Err(format!("{doc}: {error}")),
+        }
+    }
+
+    fn keep_pending(&mut self, id: LinkId, doc: &DocId, delta: Delta) {
+        let Some(held) = self.docs.get_mut(doc) else { return };
+        let size = delta.body.len() + 24 * delta.spans.len() + 16 * delta.others.len();
+        let fits = held.pending_bytes + size <= MAX_PENDING_BYTES
+            && self.pending_bytes + size <= MAX_ALL_PENDING_BYTES;
+        if fits && held.pending.len() < MAX_PENDING {
+            self.pending_bytes += size;
+            held.pending_bytes += size;
+            held.pending.push((id, delta));
+        }
+    }
+
+    /// Tries a delta again that waited. Its link may be gone; its content is as good as ever.
+    pub(crate) fn retry(&mut self, now: Millis, doc: &DocId, id: LinkId, delta: Delta) {
+        if let Err(reason) = self.absorb(now, id, doc, delta)
+            && self.links.contains_key(&id)
+        {
+            self.close(now, id, reason);
+        }
+    }
+
+    /// After content came: what is still missing is asked for later, what is safe is acknowledged.
+    fn settle(&mut self, now: Millis, id: LinkId, doc: &DocId) {
+        let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return };
+        let version = held.doc.version();
+        let Some(peered) = link.docs.get_mut(doc) else { return };
+        if version.covers(&peered.theirs) {
+            link.wants.remove(doc);
+        } else {
+            let at = now.saturating_add(self.config.want_delay);
+            link.wants.insert(doc.clone(), Want { at, tries: 0 });
+        }
+        if held.durable.covers(version) {
+            peered.ack_due = false;
+            link.ack.insert(doc.clone());
+        }
+    }
+
+    /// Learns from a delta where its authors' events come from first, and prunes the slower links.
+    pub(crate) fn note_source(&mut self, id: LinkId, spans: &[Span], applied: &Applied) {
+        let mut novel = applied.novel.iter().map(|span| span.replica).peekable();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.traffic.events_in += applied.novel.iter().fold(0, |n: u64, span| n.saturating_add(span.len()));
+        link.traffic.duplicates_in += u64::from(applied.novel.is_empty());
+        for span in spans {
+            while novel.next_if(|replica| *replica < span.replica).is_some() {}
+            if novel.peek() == Some(&span.replica) {
+                self.note_first(id, span.replica);
+            } else {
+                self.note_duplicate(id, span.replica);
+            }
+        }
+    }
+
+    /// The link brought an event of this author before any other did.
+    fn note_first(&mut self, id: LinkId, replica: ReplicaId) {
+        let pruned = self.links.get(&id).is_some_and(|link| link.pruned_by_us.contains(&replica));
+        let full = self.parents.len() >= MAX_TREES;
+        if !pruned && (!full || self.parents.contains_key(&replica)) {
+            self.parents.insert(replica, id);
+        }
+    }
+
+    /// The link brought only what was known: prune it, unless it would be the only source.
+    fn note_duplicate(&mut self, id: LinkId, replica: ReplicaId) {
+        let fed = replica == self.config.id
+            || self.parents.get(&replica).is_some_and(|parent| {
+                let feeds = |link: &crate::sync::link::Link| !link.pruned_by_us.contains(&replica);
+                *parent != id && self.links.get(parent).is_some_and(feeds)
+            });
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let daemon = link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon);
+        if fed && daemon && link.pruned_by_us.len() < MAX_TREES && link.pruned_by_us.insert(replica) {
+            link.graft.remove(&replica);
+            link.prune.insert(replica);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The outgoing half of a [`Node`]: turns marks into frames at the moment a socket can take them.
+
+use std::sync::Arc;
+
+use crate::delta::Delta;
+use crate::id::Span;
+use crate::sync::frame::{Frame, Hello};
+use crate::sync::link::{Bulk, Fault, Link};
+use crate::sync::node::{Held, Node, effective_interest};
+use crate::sync::{
+    BATCH_BYTES, DocId, Document, FRAGMENT_BYTES, Kind, LinkId, MAX_MESSAGE, MAX_TRANSFER, Millis, PROTOCOL,
+};
+use crate::version::VersionVector;
+
+/// More replicas than this in one difference, and it goes in the stand-alone form.
+const MAX_INDEXED: usize = 1024;
+
+impl<D: Document> Held<D> {
+    /// The difference of exactly these spans to one at `known`.
+    fn delta(&mut self, known: &VersionVector, spans: &[Span]) -> Arc<Delta> {
+        if let Some(delta) = self.cache.get(spans) {
+            return delta;
+        }
+        let mut until = known.clone();
+        spans.iter().for_each(|span| {
+            until.advance(span.replica, span.to);
+        });
+        let delta = Arc::new(self.doc.delta_between(known, &until));
+        self.cache.put(delta.clone());
+        delta
+    }
+}
+
+impl<D: Document> Node<D> {
+    /// The next message for this link, if it is owed anything; at most [`MAX_MESSAGE`] bytes.
+    ///
+    /// Content is computed here, as the difference to what the peer has by now: a link that is not
+    /// polled for long is then owed one merged difference for each document, however many edits there were.
+    pub fn poll_transmit(&mut self, now: Millis, link: LinkId) -> Option<Vec<u8>> {
+        match self.fill(now, link) {
+            Ok(message) if message.is_empty() => {
+                self.links.get_mut(&link)?.ready = false;
+                None
+            }
+            Ok(message) => {
+                let traffic = &mut self.links.get_mut(&link)?.traffic;
+                traffic.bytes_out += message.len() as u64;
+                Some(message)
+            }
+            Err(reason) => {
+                self.close(now, link, reason);
+                None
+            }
+        }
+    }
+
+    fn fill(&mut self, now: Millis, id: LinkId) -> Result<Vec<u8>, Fault> {
+        let mut message = Vec::new();
+        while let Some(link) = self.links.get_mut(&id) {
+            while let Some(frame) = link.staged.front() {
+                if !message.is_empty() && message.len() + frame.len() > MAX_MESSAGE {
+                    return Ok(message);
+                }
+                message.extend_from_slice(frame);
+                link.staged.pop_front();
+            }
+            if message.len() >= BATCH_BYTES || !self.stage_next(now, id)? {
+                break;
+            }
+        }
+        Ok(message)
+    }
+
+    /// Stages the next thing in order of priority. `false` when nothing is owed.
+    fn stage_next(&mut self, now: Millis, id: LinkId) -> Result<bool, Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(false) };
+        if !link.hello_sent {
+            link.hello_sent = true;
+            self.stage_hello(id);
+        } else if link.peer.is_none() {
+            return Ok(false);
+        } else if std::mem::take(&mut link.tell_interest) {
+            link.stage(&Frame::Interest(effective_interest(&self.config)));
+        } else if std::mem::take(&mut link.tell_digest) {
+            let digest = self.digest(id);
+            self.stage(id, &Frame::Digest(digest));
+        } else if let Some(replica) = link.prune.pop_first() {
+            let ix = link.replica_ix(replica)?;
+            link.stage(&Frame::Prune(ix));
+        } else if let Some(replica) = link.graft.pop_first() {
+            let ix = link.replica_ix(replica)?;
+            link.stage(&Frame::Graft(ix));
+        } else if let Some(doc) = link.want.pop_first() {
+            self.stage_want(id, &doc)?;
+        } else if let Some(doc) = link.have.pop_first() {
+            self.stage_have(id, &doc)?;
+        } else if let Some(doc) = link.ack.pop_first() {
+            self.stage_ack(id, &doc)?;
+        } else if let Some(key) = link.presence.pop_first() {
+            self.stage_presence(id, key)?;
+        } else if let Some(doc) = link.dirty.pop_first() {
+            if !link.large.contains(&doc) {
+                self.stage_delta(now, id, &doc)?;
+            }
+        } else if link.bulk.is_some() {
+            self.stage_fragment(id)?;
+        } else if let Some(doc) = link.large.pop_first() {
+            self.stage_delta(now, id, &doc)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn stage(&mut self, id: LinkId, frame: &Frame) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.stage(frame);
+        }
+    }
+
+    fn stage_hello(&mut self, id: LinkId) {
+        let hello = Hello {
+            oldest: PROTOCOL,
+            newest: PROTOCOL,
+            id: self.config.id,
+            name: self.config.name.chars().take(256).collect(),
+            address: self.config.address.chars().take(256).collect(),
+            role: self.config.role,
+            interest: effective_interest(&self.config),
+            required: 0,
+            optional: 0,
+        };
+        self.stage(id, &Frame::Hello(hello));
+    }
+
+    /// The kind of a document that is held here or that the peer has named on this link.
+    fn kind_on(&self, link: &Link, doc: &DocId) -> Option<Kind> {
+        self.docs.get(doc).map(|held| held.doc.kind()).or_else(|| link.kind_of(doc))
+    }
+
+    fn stage_want(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
+        let Some(kind) = self.links.get(&id).and_then(|link| self.kind_on(link, doc)) else { return Ok(()) };
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let empty = VersionVector::new();
+        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        let frame = Frame::Want { doc: link.doc_ix(doc, kind)?, version: link.version_ix(version)? };
+        link.stage(&frame);
+        Ok(())
+    }
+
+    fn stage_have(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
+        let Some(kind) = self.links.get(&id).and_then(|link| self.kind_on(link, doc)) else { return Ok(()) };
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let version = self.docs.get(doc).map(|held| held.doc.version().clone()).unwrap_or_default();
+        let peered = link.docs.entry(doc.clone()).or_default();
+        let news = match &peered.announced {
+            None => version.clone(),
+            Some(announced) => {
+                let told = announced.clone().merged(&peered.known);
+                version.since(&told).map(|span| (span.replica, span.to)).collect()
+            }
+        };
+        if peered.announced.is_some() && news.is_empty() {
+            return Ok(());
+        }
+        peered.announced = Some(version);
+        peered.told = true;
+        let frame = Frame::Have { doc: link.doc_ix(doc, kind)?, version: link.version_ix(&news)? };
+        link.stage(&frame);
+        Ok(())
+    }
+
+    fn stage_ack(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
+        let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return Ok(()) };
+        let peered = link.docs.entry(doc.clone()).or_default();
+        let news: VersionVector =
+            held.durable.since(&peered.acked).map(|span| (span.replica, span.to)).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        peered.acked.merge(&news);
+        let frame = Frame::Ack { doc: link.doc_ix(doc, held.doc.kind())?, version: link.version_ix(&news)? };
+        link.stage(&frame);
+        Ok(())
+    }
+
+    fn stage_presence(&mut self, id: LinkId, key: (DocId, crate::ReplicaId)) -> Result<(), Fault> {
+        let (Some(link), Some(shown)) = (self.links.get_mut(&id), self.presences.get(&key)) else {
+            return Ok(());
+        };
+        let kind = self.docs.get(&key.0).map(|held| held.doc.kind()).or_else(|| link.kind_of(&key.0));
+        let doc = link.doc_ix(&key.0, kind.unwrap_or(Kind::DOC))?;
+        let replica = link.replica_ix(key.1)?;
+        link.stage(&Frame::Presence { doc, replica, clock: shown.clock, value: shown.value.clone() });
+        Ok(())
+    }
+
+    /// Sends the peer what it lacks of a document, but for what it pruned.
+    fn stage_delta(&mut self, now: Millis, id: LinkId, doc: &DocId) -> Result<(), Fault> {
+        let have_after = self.jitter(self.config.have_interval);
+        let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get_mut(doc)) else {
+            return Ok(());
+        };
+        let mut peered = std::mem::take(link.docs.entry(doc.clone()).or_default());
+        let result = push(link, held, &mut peered, doc, now.saturating_add(have_after));
+        link.docs.insert(doc.clone(), peered);
+        result
+    }
+
+    fn stage_fragment(&mut self, id: LinkId) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let Some(mut bulk) = link.bulk.take() else { return Ok(()) };
+        let Some(kind) = self.docs.get(&bulk.doc).map(|held| held.doc.kind()) else { return Ok(()) };
+        let doc = link.doc_ix(&bulk.doc, kind)?;
+        let end = bulk.bytes.len().min(bulk.at + FRAGMENT_BYTES);
+        let bytes = bulk.bytes.get(bulk.at..end).unwrap_or_default().to_vec();
+        let (total, offset) = (bulk.bytes.len() as u64, bulk.at as u64);
+        link.stage(&Frame::Fragment { doc, total, offset, bytes });
+        bulk.at = end;
+        if end < bulk.bytes.len() {
+            link.bulk = Some(bulk);
+        }
+        Ok(())
+    }
+}
+
+/// Stages the difference between a document and what the peer knows of it.
+fn push<D: Document>(
+    link: &mut Link,
+    held: &mut Held<D>,
+    peered: &mut crate::sync::link::Peered,
+    doc: &DocId,
+    have_at: Millis,
+) -> Result<(), Fault> {
+    if !link.peer_interest.includes(doc) {
+        return Ok(());
+    }
+    if !peered.heard {
+        if !peered.told {
+            link.have.insert(doc.clone());
+        }
+        return Ok(());
+    }
+    let mut spans: Vec<Span> = held.doc.version().since(&peered.known).collect();
+    let lacking = spans.len();
+    spans.retain(|span| !link.pruned_by_peer.contains(&span.replica));
+    if spans.len() < lacking {
+        link.withheld.insert(doc.clone());
+        link.lazy.insert(doc.clone());
+        link.have_at.get_or_insert(have_at);
+    } else {
+        link.withheld.remove(doc);
+    }
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let delta = held.delta(&peered.known, &spans);
+    let small = delta.body.len() <= FRAGMENT_BYTES && spans.len() + delta.others.len() <= MAX_INDEXED;
+    if small {
+        let ix = link.doc_ix(doc, held.doc.kind())?;
+        let frame = link.delta_ix(ix, &delta)?;
+        link.stage(&frame);
+    } else if link.bulk.is_some() {
+        link.large.insert(doc.clone());
+        return Ok(());
+    } else {
+        let bytes = delta.to_bytes();
+        if bytes.len() > MAX_TRANSFER {
+            return Err(format!("a difference of {doc} is over the largest that may be sent"));
+        }
+        link.bulk = Some(Bulk { doc: doc.clone(), since: peered.known.clone(), bytes, at: 0 });
+    }
+    spans.iter().for_each(|span| {
+        peered.known.advance(span.replica, span.to);
+    });
+    Ok(())
+}

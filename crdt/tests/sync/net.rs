@@ -1,0 +1,256 @@
+//! A network of real nodes in virtual time: latencies, cuts that lose what is in flight, crashes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crdt::sync::{Config, DocId, Input, Interest, Kind, LinkId, Millis, Node, Output, Role};
+use crdt::{Delta, ReplicaId, Replicated, VersionVector};
+
+use super::toy::Toy;
+
+pub(crate) struct Peer {
+    pub(crate) node: Node<Toy>,
+    pub(crate) disk: BTreeMap<DocId, Vec<Delta>>,
+    pub(crate) outputs: Vec<Output>,
+    incarnation: u128,
+    role: Role,
+    interest: Interest,
+}
+
+struct Wire {
+    ends: [usize; 2],
+    ids: [LinkId; 2],
+    latency: Millis,
+    /// For each direction: when it arrives, and what.
+    flying: [VecDeque<(Millis, Vec<u8>)>; 2],
+    up: bool,
+}
+
+pub(crate) struct Net {
+    pub(crate) now: Millis,
+    pub(crate) peers: Vec<Peer>,
+    wires: Vec<Wire>,
+    next_link: u64,
+    /// Wires that are not polled, as if the sockets were full.
+    pub(crate) stalled: bool,
+}
+
+pub(crate) fn id(peer: usize, incarnation: u128) -> ReplicaId {
+    ReplicaId::from_u128((peer as u128 + 1) << 64 | incarnation)
+}
+
+pub(crate) fn config(id: ReplicaId, role: Role, interest: Interest) -> Config {
+    Config {
+        id,
+        name: String::new(),
+        address: String::new(),
+        role,
+        interest,
+        have_interval: 250,
+        want_delay: 150,
+        anti_entropy_interval: 30_000,
+        presence_ttl: 9_000,
+    }
+}
+
+impl Net {
+    pub(crate) fn new() -> Self {
+        Net { now: 0, peers: vec![], wires: vec![], next_link: 0, stalled: false }
+    }
+
+    /// Daemons with these links, each of its own latency.
+    pub(crate) fn daemons(n: usize, edges: &[(usize, usize)]) -> Self {
+        let mut net = Net::new();
+        for _ in 0..n {
+            net.add(Role::Daemon, Interest::everything());
+        }
+        for (i, (a, b)) in edges.iter().enumerate() {
+            net.connect(*a, *b, 5 + 7 * (i as u64 % 6));
+        }
+        net
+    }
+
+    pub(crate) fn add(&mut self, role: Role, interest: Interest) -> usize {
+        let i = self.peers.len();
+        let node = Node::new(config(id(i, 0), role, interest.clone()), i as u64);
+        self.peers.push(Peer {
+            node,
+            disk: BTreeMap::new(),
+            outputs: vec![],
+            incarnation: 0,
+            role,
+            interest,
+        });
+        i
+    }
+
+    pub(crate) fn connect(&mut self, a: usize, b: usize, latency: Millis) -> usize {
+        let wire = Wire {
+            ends: [a, b],
+            ids: [LinkId(0), LinkId(0)],
+            latency,
+            flying: Default::default(),
+            up: false,
+        };
+        self.wires.push(wire);
+        let w = self.wires.len() - 1;
+        self.heal(w);
+        w
+    }
+
+    pub(crate) fn link(&self, wire: usize, end: usize) -> LinkId {
+        self.wires[wire].ids[end]
+    }
+
+    pub(crate) fn wires(&self) -> usize {
+        self.wires.len()
+    }
+
+    pub(crate) fn heal(&mut self, w: usize) {
+        if self.wires[w].up {
+            return;
+        }
+        let ids = [LinkId(self.next_link), LinkId(self.next_link + 1)];
+        self.next_link += 2;
+        let wire = &mut self.wires[w];
+        wire.up = true;
+        wire.ids = ids;
+        for (end, peer) in wire.ends.into_iter().enumerate() {
+            self.give(peer, Input::LinkUp { link: ids[end], dialed: end == 0 });
+        }
+    }
+
+    /// Breaks a wire; what is in flight is lost.
+    pub(crate) fn cut(&mut self, w: usize) {
+        let wire = &mut self.wires[w];
+        if !std::mem::take(&mut wire.up) {
+            return;
+        }
+        wire.flying = Default::default();
+        let (ends, ids) = (wire.ends, wire.ids);
+        for end in 0..2 {
+            self.give(ends[end], Input::LinkDown { link: ids[end] });
+        }
+    }
+
+    /// Stops a node without warning and starts it from its disk, as a new incarnation. The last `lost`
+    /// writes to each document never reached the disk.
+    pub(crate) fn crash(&mut self, p: usize, lost: usize) {
+        let wires: Vec<usize> =
+            (0..self.wires.len()).filter(|w| self.wires[*w].up && self.wires[*w].ends.contains(&p)).collect();
+        wires.iter().for_each(|w| self.cut(*w));
+        let peer = &mut self.peers[p];
+        peer.incarnation += 1;
+        let me = id(p, peer.incarnation);
+        peer.node = Node::new(config(me, peer.role, peer.interest.clone()), p as u64);
+        for (doc, deltas) in &mut peer.disk {
+            deltas.truncate(deltas.len().saturating_sub(lost));
+            peer.node.load(doc.clone(), Toy::load(me, deltas));
+        }
+        wires.into_iter().for_each(|w| self.heal(w));
+    }
+
+    pub(crate) fn edit(&mut self, p: usize, doc: &str, value: &[u8]) {
+        let now = self.now;
+        self.peers[p].node.edit(now, &doc.parse().unwrap(), Kind(7), |toy| toy.write(value)).unwrap();
+        self.drain(p);
+    }
+
+    pub(crate) fn give(&mut self, p: usize, input: Input) {
+        self.peers[p].node.handle(self.now, input);
+        self.drain(p);
+    }
+
+    /// Carries out what the node wants.
+    pub(crate) fn drain(&mut self, p: usize) {
+        let mut safe = Vec::new();
+        while let Some(output) = self.peers[p].node.poll_output() {
+            match &output {
+                Output::Store { doc, delta, .. } => {
+                    self.peers[p].disk.entry(doc.clone()).or_default().push((**delta).clone());
+                    safe.push(doc.clone());
+                }
+                Output::Close { reason, .. } => panic!("peer {p} closes: {reason}"),
+                _ => {}
+            }
+            if !matches!(output, Output::Ready { .. }) {
+                self.peers[p].outputs.push(output);
+            }
+        }
+        for doc in safe {
+            let version = self.peers[p].node.doc(&doc).unwrap().version().clone();
+            self.give(p, Input::Durable { doc, version });
+        }
+    }
+
+    fn transmit(&mut self) {
+        for w in 0..self.wires.len() {
+            for end in 0..2 {
+                let wire = &mut self.wires[w];
+                if !wire.up || self.stalled {
+                    continue;
+                }
+                let peer = &mut self.peers[wire.ends[end]];
+                while let Some(bytes) = peer.node.poll_transmit(self.now, wire.ids[end]) {
+                    assert!(bytes.len() <= crdt::sync::MAX_MESSAGE);
+                    wire.flying[end].push_back((self.now + wire.latency, bytes));
+                }
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        for w in 0..self.wires.len() {
+            for end in 0..2 {
+                while self.wires[w].flying[end].front().is_some_and(|(at, _)| *at <= self.now) {
+                    let (_, bytes) = self.wires[w].flying[end].pop_front().unwrap();
+                    let (to, link) = (self.wires[w].ends[1 - end], self.wires[w].ids[1 - end]);
+                    self.give(to, Input::Frame { link, bytes });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn run(&mut self, ms: Millis) {
+        let end = self.now + ms;
+        loop {
+            self.transmit();
+            let flights = self.wires.iter().flat_map(|w| &w.flying).filter_map(|f| f.front().map(|m| m.0));
+            let timers = self.peers.iter().filter_map(|p| p.node.next_deadline());
+            match flights.chain(timers).min() {
+                Some(at) if at <= end => self.now = self.now.max(at),
+                _ => break,
+            }
+            self.arrive();
+            for p in 0..self.peers.len() {
+                if self.peers[p].node.next_deadline().is_some_and(|at| at <= self.now) {
+                    self.give(p, Input::Wake);
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn version(&self, p: usize, doc: &str) -> VersionVector {
+        let doc = self.peers[p].node.doc(&doc.parse().unwrap());
+        doc.map(|d| d.version().clone()).unwrap_or_default()
+    }
+
+    /// Content frames sent by all daemons to daemons.
+    pub(crate) fn deltas(&self) -> u64 {
+        self.peers.iter().map(|p| p.node.traffic(Role::Daemon).deltas_out).sum()
+    }
+
+    pub(crate) fn controls(&self) -> u64 {
+        self.peers.iter().map(|p| p.node.traffic(Role::Daemon).control_out).sum()
+    }
+
+    pub(crate) fn assert_converged(&self, docs: &[&str]) {
+        for doc in docs {
+            let id: DocId = doc.parse().unwrap();
+            let events = |p: &Peer| p.node.doc(&id).map(|d| d.events.clone()).unwrap_or_default();
+            for peer in &self.peers {
+                assert_eq!(events(peer), events(&self.peers[0]), "{doc}");
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a peer is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crdt::sync::{Interest, Role};
+
+/// What a [`Peer`](crate::Peer) is and where it stands.
+///
+/// ```
+/// use sync_daemon::PeerConfig;
+/// let config = PeerConfig { data_dir: Some("data".into()), ..PeerConfig::new("kitchen") };
+/// assert!(config.peers.is_empty());
+/// ```
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// A name for people.
+    pub name: String,
+    /// What it is to the graph.
+    pub role: Role,
+    /// Which documents it wants to receive.
+    pub interest: Interest,
+    /// Where it takes connections; `None` for nowhere. Port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+    /// Whether it may listen where other machines reach it, although anyone who does may read and write.
+    pub insecure: bool,
+    /// The peers it keeps a link to, as `ws://host:port`.
+    pub peers: Vec<String>,
+    /// Where it keeps documents; `None` for memory alone, so that nothing is ever called durable.
+    pub data_dir: Option<PathBuf>,
+    /// The web pages that may connect, by origin such as `https://notes.example`; others are refused.
+    pub origins: Vec<String>,
+    /// The most connections that it takes at once.
+    pub max_connections: usize,
+    /// The most connections that it takes at once from one address.
+    pub max_connections_per_address: usize,
+    /// The longest pause between two attempts to reach a peer.
+    pub dial_backoff_max: Duration,
+}
+
+impl PeerConfig {
+    /// A daemon in memory, without links, that listens nowhere: set what should be otherwise.
+    pub fn new(name: &str) -> Self {
+        PeerConfig {
+            name: name.to_owned(),
+            role: Role::Daemon,
+            interest: Interest::all(),
+            listen: None,
+            insecure: false,
+            peers: Vec::new(),
+            data_dir: None,
+            origins: Vec::new(),
+            max_connections: 20_000,
+            max_connections_per_address: 5_000,
+            dial_backoff_max: Duration::from_secs(10),
+        }
+    }
+}

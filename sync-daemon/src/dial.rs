@@ -1,0 +1,78 @@
+//! Keeping a link to a peer: dialling, and dialling again after a growing, jittered pause.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::conn;
+use crate::driver::Command;
+use crate::error::StartError;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// A link that held this long counts as stable: the next pause is short again.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// A peer's address.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    url: String,
+    host: String,
+}
+
+impl Target {
+    /// From `ws://host:port`, `host:port` or `ws://host:port/path`.
+    pub(crate) fn parse(address: &str) -> Result<Target, StartError> {
+        let bad = || StartError::Address { address: address.to_owned() };
+        let rest = match address.split_once("://") {
+            Some(("ws", rest)) => rest,
+            Some(_) => return Err(bad()),
+            None => address,
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let port = host.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?)));
+        if port.is_none_or(|(name, _)| name.is_empty()) {
+            return Err(bad());
+        }
+        let path = if path.is_empty() { "sync" } else { path };
+        Ok(Target { url: format!("ws://{host}/{path}"), host: host.to_owned() })
+    }
+
+    /// `host:port`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// Keeps a link to a peer until the driver is gone.
+pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::WeakSender<Command>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Some(sender) = commands.upgrade() else { return };
+        let started = Instant::now();
+        match tokio::time::timeout(CONNECT_WITHIN, connect(&target)).await {
+            Ok(Ok(ws)) => conn::serve(ws, true, sender).await,
+            Ok(Err(error)) => tracing::debug!(peer = %target.url, %error, "cannot connect"),
+            Err(_) => tracing::debug!(peer = %target.url, "cannot connect in time"),
+        }
+        if started.elapsed() > STABLE_AFTER {
+            pause = FIRST_PAUSE;
+        }
+        let jitter = 0.5 + fastrand::f64();
+        tokio::time::sleep(pause.mul_f64(jitter)).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+async fn connect(
+    target: &Target,
+) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, tokio_tungstenite::tungstenite::Error> {
+    let stream = TcpStream::connect(&target.host).await?;
+    stream.set_nodelay(true)?;
+    let request = target.url.as_str().into_client_request()?;
+    let (ws, _) =
+        tokio_tungstenite::client_async_with_config(request, stream, Some(conn::settings())).await?;
+    Ok(ws)
+}

@@ -1,0 +1,251 @@
+//! One port for everything: links over WebSocket, and a small HTTP interface.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/sync` | a link, over WebSocket |
+//! | `/healthz` | 200 while the process lives |
+//! | `/readyz` | 200 while what is written becomes durable, else 503 |
+//! | `/v1/status` | [`Status`](crate::Status) as JSON |
+//! | `/v1/doc/NAME` | the document as JSON; 404 if it is not here |
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crdt::doc::AnyDoc;
+use crdt::sync::DocId;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::conn;
+use crate::peer::Peer;
+
+/// How long a client may take over the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long to wait when no more connections can be taken.
+const PAUSE_WHEN_FULL: Duration = Duration::from_millis(100);
+
+type Reply = Response<Full<Bytes>>;
+
+/// What connections are let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(crate) origins: Vec<String>,
+    pub(crate) most: usize,
+    pub(crate) most_per_address: usize,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_address: BTreeMap<IpAddr, usize>,
+}
+
+/// A connection that is let in; counted until it is dropped.
+struct Pass {
+    open: Arc<Mutex<Open>>,
+    address: IpAddr,
+}
+
+impl Gate {
+    pub(crate) fn new(origins: Vec<String>, most: usize, most_per_address: usize) -> Self {
+        Gate { origins, most, most_per_address, open: Arc::default() }
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Pass> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = open.by_address.get(&address).copied().unwrap_or(0);
+        if open.all >= self.most || here >= self.most_per_address {
+            return None;
+        }
+        open.all += 1;
+        open.by_address.insert(address, here + 1);
+        Some(Pass { open: Arc::clone(&self.open), address })
+    }
+
+    /// Whether a web page may connect. A program that is no browser sends no origin.
+    fn lets_in(&self, origin: Option<&HeaderValue>) -> bool {
+        origin.is_none_or(|origin| self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all -= 1;
+        if let Some(here) = open.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                open.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Takes connections until the peer is dropped.
+pub(crate) async fn accept(listener: TcpListener, gate: Gate, peer: crate::peer::WeakPeer) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let Some(peer) = peer.upgrade() else { return };
+                if peer.is_stopped() {
+                    return;
+                }
+                let Some(pass) = gate.enter(address.ip()) else { continue };
+                tokio::spawn(connection(stream, address, gate.clone(), pass, peer.downgrade()));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: those who are connected go on.
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(PAUSE_WHEN_FULL).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    gate: Gate,
+    pass: Pass,
+    peer: crate::peer::WeakPeer,
+) {
+    let _ = stream.set_nodelay(true);
+    let pass = Arc::new(pass);
+    let service = service_fn(move |request| {
+        let (gate, pass, peer) = (gate.clone(), Arc::clone(&pass), peer.clone());
+        async move { Ok::<_, Infallible>(serve(request, gate, pass, peer).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(16 << 10);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await {
+        tracing::debug!(%address, %error, "connection over");
+    }
+}
+
+async fn serve(
+    mut request: Request<Incoming>,
+    gate: Gate,
+    pass: Arc<Pass>,
+    peer: crate::peer::WeakPeer,
+) -> Reply {
+    let Some(peer) = peer.upgrade() else { return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") };
+    let path = request.uri().path().to_owned();
+    if !gate.lets_in(request.headers().get(header::ORIGIN)) {
+        return text(StatusCode::FORBIDDEN, "this origin may not connect\n");
+    }
+    if path == "/sync" || path == "/sync/" {
+        return upgrade(&mut request, pass, &peer);
+    }
+    if request.method() != Method::GET {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+    }
+    match path.as_str() {
+        "/" => text(StatusCode::OK, "sync-daemon: links at /sync, state at /v1/status\n"),
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => match peer.store_failure().await {
+            Ok(None) => text(StatusCode::OK, "ok\n"),
+            Ok(Some(reason)) => {
+                text(StatusCode::SERVICE_UNAVAILABLE, &format!("the store has failed: {reason}\n"))
+            }
+            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
+        },
+        "/v1/status" => match peer.status().await {
+            Ok(status) => json(serde_json::to_string(&status).unwrap_or_default()),
+            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
+        },
+        path => match path.strip_prefix("/v1/doc/").and_then(decode_percent) {
+            Some(name) => document(&peer, &name).await,
+            None => text(StatusCode::NOT_FOUND, "not found\n"),
+        },
+    }
+}
+
+async fn document(peer: &Peer, name: &str) -> Reply {
+    let Ok(id) = name.parse::<DocId>() else {
+        return text(StatusCode::BAD_REQUEST, "not a document name\n");
+    };
+    let value = peer.with(move |driver, _| {
+        driver.node.doc(&id).and_then(AnyDoc::as_doc).map(|doc| doc.value().to_string())
+    });
+    match value.await {
+        Ok(Some(value)) => json(value),
+        Ok(None) => text(StatusCode::NOT_FOUND, "no such document\n"),
+        Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
+    }
+}
+
+/// Turns the connection into a link.
+fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, peer: &Peer) -> Reply {
+    let headers = request.headers();
+    let is = |name, value: &str| {
+        let text = headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or_default();
+        text.split(',').any(|part| part.trim().eq_ignore_ascii_case(value))
+    };
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+    let version = is(header::SEC_WEBSOCKET_VERSION, "13");
+    let Some(accept) =
+        key.filter(|_| version && is(header::CONNECTION, "upgrade") && is(header::UPGRADE, "websocket"))
+    else {
+        return text(StatusCode::UPGRADE_REQUIRED, "this path is for WebSocket connections\n");
+    };
+    let Some(commands) = peer.commands() else { return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") };
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgraded.await {
+            let io = TokioIo::new(upgraded);
+            let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(conn::settings())).await;
+            conn::serve(ws, false, commands).await;
+        }
+        drop(pass);
+    });
+    let reply = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+        .body(Full::default());
+    reply.unwrap_or_else(|_| text(StatusCode::INTERNAL_SERVER_ERROR, ""))
+}
+
+fn text(status: StatusCode, body: &str) -> Reply {
+    let mut reply = Response::new(Full::from(body.to_owned()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply
+}
+
+fn json(body: String) -> Reply {
+    let mut reply = Response::new(Full::from(body));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+/// Undoes percent-encoding; `None` for what is not UTF-8 or not so encoded.
+fn decode_percent(s: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(s.len());
+    let mut rest = s.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let (hex, after) = after.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

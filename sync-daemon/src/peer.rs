@@ -1,0 +1,332 @@
+//! [`Peer`]: the handle that apps hold.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use crdt::doc::AnyDoc;
+use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
+use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::config::PeerConfig;
+use crate::dial::{self, Target};
+use crate::driver::{Command, Driver, Event, INPUTS};
+use crate::error::{PeerError, StartError};
+use crate::listen::{self, Gate};
+use crate::status::Status;
+use crate::store::Store;
+
+/// A running peer: documents, a store, links. Cheap to clone; the last one dropped stops it.
+///
+/// The crate's front page shows two at work.
+#[derive(Clone, Debug)]
+pub struct Peer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    id: ReplicaId,
+    role: Role,
+    address: Option<SocketAddr>,
+    commands: mpsc::Sender<Command>,
+    events: broadcast::Sender<Event>,
+}
+
+/// A peer that may be gone.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakPeer(Weak<Inner>);
+
+impl WeakPeer {
+    pub(crate) fn upgrade(&self) -> Option<Peer> {
+        self.0.upgrade().map(Peer)
+    }
+}
+
+/// What an edit gave, and the version that covers it.
+#[derive(Clone, Debug)]
+pub struct Written<R> {
+    /// What the edit returned.
+    pub value: R,
+    /// The document's version after it: a peer that covers this has the edit.
+    pub version: VersionVector,
+}
+
+impl Peer {
+    /// Starts a peer. Every start writes as a new replica: then no restart, restored backup or copied
+    /// directory can ever give one name to two events.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: PeerConfig) -> Result<Peer, StartError> {
+        let targets = config.peers.iter().map(|peer| Target::parse(peer)).collect::<Result<Vec<_>, _>>()?;
+        let listener = match config.listen {
+            Some(address) => Some(listen(address, config.insecure).await?),
+            None => None,
+        };
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let id = ReplicaId::from(Uuid::now_v7());
+        let opened = match config.data_dir.clone() {
+            Some(dir) => {
+                Some(tokio::task::spawn_blocking(move || Store::open(&dir, id)).await.map_err(
+                    |error| StartError::Store { path: "store".into(), reason: error.to_string() },
+                )??)
+            }
+            None => None,
+        };
+        let mut node = Node::new(
+            Config {
+                address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
+                interest: config.interest.clone(),
+                ..Config::new(id, &config.name, config.role)
+            },
+            fastrand::u64(..),
+        );
+        let (mut store, mut quarantined) = (None, Vec::new());
+        if let Some(opened) = opened {
+            opened.docs.into_iter().for_each(|(name, doc)| node.load(name, doc));
+            opened.quarantined.iter().for_each(|what| tracing::error!(%what, "a document cannot be read"));
+            (store, quarantined) = (Some(opened.store), opened.quarantined);
+        }
+        let (commands, inputs) = mpsc::channel(INPUTS);
+        let driver = Driver::new(node, store, quarantined, commands.downgrade());
+        let events = driver.events.clone();
+        tokio::spawn(driver.run(inputs));
+        for target in targets {
+            tokio::spawn(dial::keep(target, config.dial_backoff_max, commands.downgrade()));
+        }
+        let peer = Peer(Arc::new(Inner { id, role: config.role, address, commands, events }));
+        if let Some(listener) = listener {
+            let gate = Gate::new(config.origins, config.max_connections, config.max_connections_per_address);
+            tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
+        }
+        Ok(peer)
+    }
+
+    /// Which replica this peer writes as.
+    pub fn id(&self) -> ReplicaId {
+        self.0.id
+    }
+
+    /// Where it takes connections, if it does.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.address
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakPeer {
+        WeakPeer(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.commands.is_closed()
+    }
+
+    pub(crate) fn commands(&self) -> Option<mpsc::Sender<Command>> {
+        (!self.is_stopped()).then(|| self.0.commands.clone())
+    }
+
+    /// Runs `work` between two inputs of the driver.
+    pub(crate) async fn with<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Driver, Millis) -> R + Send + 'static,
+    ) -> Result<R, PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(move |driver: &mut Driver, now| drop(reply.send(work(driver, now))));
+        self.0.commands.send(Command::Run(work)).await.map_err(|_| PeerError::Stopped)?;
+        answer.await.map_err(|_| PeerError::Stopped)
+    }
+
+    /// Edits a document, made empty first if it is not here. `edit` gets the document and the wall clock.
+    /// What it wrote is on its way to disk and peers when this returns; to know it safe, see
+    /// [`wait_durable`](Self::wait_durable).
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nothing was written.
+    pub async fn edit<R: Send + 'static>(
+        &self,
+        doc: &DocId,
+        edit: impl FnOnce(&mut Doc, u64) -> R + Send + 'static,
+    ) -> Result<Written<R>, PeerError> {
+        let written =
+            self.edit_any(doc, Kind::DOC, |doc, now| doc.as_doc_mut().map(|doc| edit(doc, now))).await?;
+        let value = written.value.ok_or(PeerError::OtherKind)?;
+        Ok(Written { value, version: written.version })
+    }
+
+    /// As [`edit`](Self::edit), for a document of any kind.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nothing was written.
+    pub async fn edit_any<R: Send + 'static>(
+        &self,
+        doc: &DocId,
+        kind: Kind,
+        edit: impl FnOnce(&mut AnyDoc, u64) -> R + Send + 'static,
+    ) -> Result<Written<R>, PeerError> {
+        let id = doc.clone();
+        let result = self.with(move |driver, now| {
+            let wall = crate::wall_clock_ms();
+            driver.node.edit(now, &id, kind, |doc| {
+                let value = edit(doc, wall);
+                Written { value, version: doc.version().clone() }
+            })
+        });
+        Ok(result.await??)
+    }
+
+    /// Reads a document; `None` when it is not here or of another kind.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn read<R: Send + 'static>(
+        &self,
+        doc: &DocId,
+        read: impl FnOnce(&Doc) -> R + Send + 'static,
+    ) -> Result<Option<R>, PeerError> {
+        let id = doc.clone();
+        self.with(move |driver, _| driver.node.doc(&id).and_then(AnyDoc::as_doc).map(read)).await
+    }
+
+    /// Opens a document, made empty if it is not here, so that it is asked for.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn open(&self, doc: &DocId, kind: Kind) -> Result<(), PeerError> {
+        let id = doc.clone();
+        self.with(move |driver, _| driver.node.open(&id, kind).map(|_| ())).await??;
+        Ok(())
+    }
+
+    /// Takes a delta that came some other way: an import, or an app that keeps documents of its own.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nothing changed.
+    pub async fn apply(&self, doc: &DocId, kind: Kind, delta: Delta) -> Result<Applied, PeerError> {
+        let id = doc.clone();
+        Ok(self.with(move |driver, now| driver.node.apply(now, &id, kind, &delta)).await??)
+    }
+
+    /// The version of a document; empty when it is not here.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn version(&self, doc: &DocId) -> Result<VersionVector, PeerError> {
+        let id = doc.clone();
+        let version = move |driver: &mut Driver, _| driver.node.doc(&id).map(|doc| doc.version().clone());
+        Ok(self.with(version).await?.unwrap_or_default())
+    }
+
+    /// Adds to what this peer wants to receive.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn subscribe(&self, interest: Interest) -> Result<(), PeerError> {
+        self.with(|driver, _| driver.node.subscribe(interest)).await
+    }
+
+    /// Sets this peer's presence in a document, up to 4 KiB; `None` ends it.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn set_presence(&self, doc: &DocId, value: Option<Vec<u8>>) -> Result<(), PeerError> {
+        let id = doc.clone();
+        self.with(move |driver, now| driver.node.set_presence(now, &id, value)).await
+    }
+
+    /// Who else is present in a document.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn presence(&self, doc: &DocId) -> Result<Vec<(ReplicaId, Vec<u8>)>, PeerError> {
+        let id = doc.clone();
+        self.with(move |driver, _| driver.node.presence(&id)).await
+    }
+
+    /// What happens from now on. A listener that falls thousands of events behind is told how many it missed
+    /// ([`RecvError::Lagged`](broadcast::error::RecvError)); documents are then to be read anew.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    async fn when(&self, condition: impl Fn(&Driver) -> bool + Send + 'static) -> Result<(), PeerError> {
+        let (reply, answer) = oneshot::channel();
+        self.with(move |driver, _| driver.when(Box::new(condition), reply)).await?;
+        answer.await.map_err(|_| PeerError::Stopped)
+    }
+
+    /// Waits until this peer has these events of a document.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn wait_for(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
+        let (id, version) = (doc.clone(), version.clone());
+        self.when(move |driver| driver.node.doc(&id).is_some_and(|doc| doc.version().covers(&version))).await
+    }
+
+    /// Waits until a peer is connected and all that it had of a document is here.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn wait_synced(&self, doc: &DocId) -> Result<(), PeerError> {
+        let id = doc.clone();
+        self.when(move |driver| driver.synced.iter().any(|(_, synced)| *synced == id)).await
+    }
+
+    /// Waits until these events of a document are safe: for a daemon on its own disk, for a client on the
+    /// disk of a daemon it is connected to.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`], and [`PeerError::Store`] when this peer's own store has failed.
+    pub async fn wait_durable(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
+        let (id, version, own) = (doc.clone(), version.clone(), self.0.role == Role::Daemon);
+        self.when(move |driver| {
+            let node = &driver.node;
+            let covers = |safe: Option<&VersionVector>| safe.is_some_and(|safe| safe.covers(&version));
+            own && (driver.store_failure().is_some() || covers(node.durable(&id)))
+                || !own && node.links().any(|(link, _, _)| covers(node.peer_durable(link, &id)))
+        })
+        .await?;
+        match self.store_failure().await? {
+            Some(reason) if own => Err(PeerError::Store(reason)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the store has failed, if it has.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn store_failure(&self) -> Result<Option<String>, PeerError> {
+        self.with(|driver, _| driver.store_failure()).await
+    }
+
+    /// What the peer says of itself.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn status(&self) -> Result<Status, PeerError> {
+        self.with(|driver, _| driver.status()).await
+    }
+
+    /// Stops: what was written is brought to disk, links are closed in good order.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.0.commands.send(Command::Stop { done }).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Connections hold the driver too; without a handle nobody could ever stop it.
+        let _ = self.commands.try_send(Command::Stop { done: oneshot::channel().0 });
+    }
+}
+
+async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener, StartError> {
+    if !address.ip().is_loopback() && !insecure {
+        return Err(StartError::Exposed { address });
+    }
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}

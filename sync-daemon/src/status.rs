@@ -1,0 +1,150 @@
+//! What a peer says of itself; the same as JSON and in Rust.
+
+use crdt::doc::AnyDoc;
+use crdt::sync::{Kind, Node, Role, Traffic};
+use crdt::{Replicated, VersionVector};
+use serde::{Deserialize, Serialize};
+
+/// A peer, its links and its documents.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The peer in this incarnation.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it can be reached; empty when nowhere.
+    pub address: String,
+    /// The version of the program.
+    pub version: String,
+    /// For how long it has been running, in milliseconds.
+    pub uptime_ms: u64,
+    /// `ok`, `memory`, or `failed: …`: a store that has failed keeps nothing any more.
+    pub store: String,
+    /// Documents that could not be read from the store, and why. They are kept as they are.
+    pub quarantined: Vec<String>,
+    /// Its links.
+    pub links: Vec<LinkStatus>,
+    /// Its documents.
+    pub docs: Vec<DocStatus>,
+    /// What went over all links to daemons since it started.
+    pub daemon_traffic: TrafficStatus,
+    /// What went over all links to clients since it started.
+    pub client_traffic: TrafficStatus,
+}
+
+/// A link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// The peer at its other end.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it can be reached; empty when nowhere.
+    pub address: String,
+    /// `daemon` or `client`.
+    pub role: String,
+    /// Events that the peer is not yet known to have.
+    pub behind: u64,
+    /// What went over the link.
+    pub traffic: TrafficStatus,
+}
+
+/// A document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocStatus {
+    /// Its name.
+    pub name: String,
+    /// `doc` or `automerge`.
+    pub kind: String,
+    /// How many events it has.
+    pub events: u64,
+    /// How many of them are safe on this peer's disk.
+    pub durable: u64,
+    /// A short digest of its version: equal where the document is equal.
+    pub digest: String,
+}
+
+/// What went over links.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct TrafficStatus {
+    /// Content frames (deltas) sent.
+    pub deltas_out: u64,
+    /// Content frames received.
+    pub deltas_in: u64,
+    /// Events in them that were new.
+    pub events_in: u64,
+    /// Content frames received in which nothing was new.
+    pub duplicates_in: u64,
+    /// All other frames sent.
+    pub control_out: u64,
+    /// All other frames received.
+    pub control_in: u64,
+    /// Bytes of all messages sent.
+    pub bytes_out: u64,
+    /// Bytes of all messages received.
+    pub bytes_in: u64,
+}
+
+impl From<Traffic> for TrafficStatus {
+    fn from(t: Traffic) -> Self {
+        TrafficStatus {
+            deltas_out: t.deltas_out,
+            deltas_in: t.deltas_in,
+            events_in: t.events_in,
+            duplicates_in: t.duplicates_in,
+            control_out: t.control_out,
+            control_in: t.control_in,
+            bytes_out: t.bytes_out,
+            bytes_in: t.bytes_in,
+        }
+    }
+}
+
+/// A short digest of a version, for people and for comparing.
+fn digest(version: &VersionVector) -> String {
+    let bytes = version
+        .iter()
+        .flat_map(|(id, seq)| id.as_bytes().iter().copied().chain(seq.to_le_bytes()).collect::<Vec<u8>>());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{:08x}", (hash ^ (hash >> 32)) as u32)
+}
+
+/// What the node says; the rest is the driver's to fill in.
+pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
+    let config = node.config();
+    let docs = node.docs().filter(|(_, doc)| !doc.version().is_empty()).map(|(name, doc)| DocStatus {
+        name: name.to_string(),
+        kind: if crdt::sync::Document::kind(doc) == Kind::DOC { "doc" } else { "automerge" }.to_owned(),
+        events: doc.version().total(),
+        durable: node.durable(name).map_or(0, |durable| durable.meet(doc.version()).total()),
+        digest: digest(doc.version()),
+    });
+    let links = node.links().map(|(link, peer, traffic)| {
+        let behind = node.docs().filter_map(|(name, doc)| {
+            let known = node.peer_version(link, name)?;
+            Some(doc.version().since(known).map(|span| span.len()).sum::<u64>())
+        });
+        LinkStatus {
+            id: peer.id.to_string(),
+            name: peer.name.clone(),
+            address: peer.address.clone(),
+            role: if peer.role == Role::Daemon { "daemon" } else { "client" }.to_owned(),
+            behind: behind.sum(),
+            traffic: (*traffic).into(),
+        }
+    });
+    Status {
+        id: config.id.to_string(),
+        name: config.name.clone(),
+        address: config.address.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_ms: 0,
+        store: String::new(),
+        quarantined: Vec::new(),
+        links: links.collect(),
+        docs: docs.collect(),
+        daemon_traffic: node.traffic(Role::Daemon).into(),
+        client_traffic: node.traffic(Role::Client).into(),
+    }
+}

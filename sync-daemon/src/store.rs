@@ -1,0 +1,350 @@
+//! Deltas on disk: one file, one writing thread, group commits.
+//!
+//! ```text
+//! store.redb   table meta    "format" -> 1
+//!              table docs    name -> (number, kind)
+//!              table deltas  (document number, n) -> delta
+//! ```
+//!
+//! The thread takes all records that have come while it was committing and writes them in one transaction;
+//! only after its fsync are they called durable. A document of many deltas is rewritten as one in the same
+//! way, after the new one has been read back. The first error of the disk is final: the store keeps nothing
+//! more and acknowledges nothing more, and says so; the peer goes on in memory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crdt::doc::AnyDoc;
+use crdt::sync::{DocId, Document, Kind};
+use crdt::{Delta, ReplicaId, Replicated, VersionVector};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use tokio::sync::{Notify, mpsc};
+
+use crate::error::StartError;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const DOCS: TableDefinition<'_, &str, (u64, u8)> = TableDefinition::new("docs");
+const DELTAS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("deltas");
+const FORMAT: u64 = 1;
+
+/// How many records may wait for the disk before whoever brings more has to wait.
+const QUEUE: usize = 4096;
+/// The most records in one commit.
+const COMMIT_RECORDS: usize = 2048;
+/// The most bytes in one commit.
+const COMMIT_BYTES: usize = 8 << 20;
+/// A document with at least this many deltas is rewritten, once they outweigh what was rewritten before.
+const REWRITE_AFTER: u64 = 512;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// One delta of one document, to be kept.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) doc: DocId,
+    pub(crate) kind: Kind,
+    pub(crate) delta: Arc<Delta>,
+}
+
+/// What the thread tells: what is safe, and whether it has failed.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    durable: BTreeMap<DocId, VersionVector>,
+    failed: Option<String>,
+}
+
+impl Shared {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has become durable since the last call.
+    pub(crate) fn take_durable(&self) -> BTreeMap<DocId, VersionVector> {
+        std::mem::take(&mut self.state().durable)
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state().failed.clone()
+    }
+}
+
+/// A store and what it held when it was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) docs: Vec<(DocId, AnyDoc)>,
+    pub(crate) quarantined: Vec<String>,
+}
+
+/// The way to the writing thread.
+#[derive(Debug)]
+pub(crate) struct Store {
+    records: mpsc::Sender<Record>,
+    pub(crate) shared: Arc<Shared>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens or makes the store in a directory; documents will write as `author`.
+    pub(crate) fn open(dir: &Path, author: ReplicaId) -> Result<Opened, StartError> {
+        let in_dir = |source| StartError::DataDir { path: dir.to_owned(), source };
+        std::fs::create_dir_all(dir).map_err(in_dir)?;
+        let path = dir.join("store.redb");
+        let new = !path.exists();
+        let db = Database::create(&path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StartError::InUse { path: path.clone() },
+            other => StartError::Store { path: path.clone(), reason: other.to_string() },
+        })?;
+        if new {
+            // The file is there after a power cut only if the directory that names it was synced.
+            std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(in_dir)?;
+        }
+        Self::start(db, path, author)
+    }
+
+    /// Opens a store on any backend: for faults at every write.
+    #[cfg(test)]
+    pub(crate) fn on_backend(backend: impl StorageBackend, author: ReplicaId) -> Result<Opened, StartError> {
+        let path = PathBuf::from("backend");
+        let db = Database::builder().create_with_backend(backend);
+        let db = db.map_err(|e| StartError::Store { path: path.clone(), reason: e.to_string() })?;
+        Self::start(db, path, author)
+    }
+
+    fn start(db: Database, path: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
+        let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
+        prepare(&db).map_err(failed)?;
+        let Loaded { docs, files, next_number, quarantined } = load(&db, author).map_err(failed)?;
+        let (records, queue) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        let writer = Writer { db, files, next_number, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(queue));
+        let thread = thread.map_err(|error| failed(error.into()))?;
+        Ok(Opened { store: Store { records, shared, thread: Some(thread) }, docs, quarantined })
+    }
+
+    /// Hands a record over. Waits only when the disk is thousands of records behind.
+    pub(crate) async fn keep(&self, record: Record) {
+        // The thread ends only when this sender does.
+        let _ = self.records.send(record).await;
+    }
+
+    /// Waits until all records are committed, and ends the thread.
+    pub(crate) async fn close(mut self) {
+        let thread = self.thread.take();
+        drop(self.records);
+        let _ = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await;
+    }
+}
+
+fn prepare(db: &Database) -> Result<(), Error> {
+    let tx = db.begin_write()?;
+    {
+        let mut meta = tx.open_table(META)?;
+        let found = meta.get("format")?.map(|format| format.value());
+        match found {
+            Some(format) if format > FORMAT => {
+                return Err(format!(
+                    "its format {format} is newer than {FORMAT}, the newest this program reads"
+                )
+                .into());
+            }
+            Some(_) => {}
+            None => drop(meta.insert("format", FORMAT)?),
+        }
+        tx.open_table(DOCS)?;
+        tx.open_table(DELTAS)?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// Where a document stands in the tables.
+#[derive(Debug)]
+struct File {
+    number: u64,
+    kind: Kind,
+    /// The number of the next delta.
+    next: u64,
+    /// How many deltas it has, and their bytes without the first.
+    deltas: u64,
+    tail_bytes: usize,
+    first_bytes: usize,
+}
+
+#[derive(Default)]
+struct Loaded {
+    docs: Vec<(DocId, AnyDoc)>,
+    files: BTreeMap<DocId, File>,
+    next_number: u64,
+    quarantined: Vec<String>,
+}
+
+/// Reads all documents. One that cannot be read is left out, kept and reported.
+fn load(db: &Database, author: ReplicaId) -> Result<Loaded, Error> {
+    let tx = db.begin_read()?;
+    let (names, deltas) = (tx.open_table(DOCS)?, tx.open_table(DELTAS)?);
+    let mut loaded = Loaded::default();
+    for entry in names.iter()? {
+        let (name, value) = entry?;
+        let (number, kind) = value.value();
+        loaded.next_number = loaded.next_number.max(number + 1);
+        let name = name.value().to_owned();
+        let mut file = File { number, kind: Kind(kind), next: 0, deltas: 0, tail_bytes: 0, first_bytes: 0 };
+        match (name.parse::<DocId>(), read(&deltas, &mut file, author)) {
+            (Ok(id), Ok(doc)) => {
+                loaded.docs.push((id.clone(), doc));
+                loaded.files.insert(id, file);
+            }
+            (Err(error), _) => loaded.quarantined.push(format!("{name:?}: {error}")),
+            (_, Err(error)) => loaded.quarantined.push(format!("{name}: {error}")),
+        }
+    }
+    Ok(loaded)
+}
+
+/// Reads one document from its deltas.
+fn read(
+    deltas: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    file: &mut File,
+    author: ReplicaId,
+) -> Result<AnyDoc, Error> {
+    let mut doc = AnyDoc::create(file.kind, author).ok_or("of a kind that this program does not know")?;
+    (file.deltas, file.tail_bytes) = (0, 0);
+    for entry in deltas.range((file.number, 0)..=(file.number, u64::MAX))? {
+        let (key, bytes) = entry?;
+        let size = bytes.value().len();
+        doc.apply(&Delta::from_bytes(bytes.value())?)?;
+        if file.deltas == 0 {
+            file.first_bytes = size;
+        } else {
+            file.tail_bytes += size;
+        }
+        file.deltas += 1;
+        file.next = key.value().1 + 1;
+    }
+    Ok(doc)
+}
+
+/// The writing thread.
+struct Writer {
+    db: Database,
+    files: BTreeMap<DocId, File>,
+    /// The number that the next new document gets.
+    next_number: u64,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<Record>) {
+        let mut batch = Vec::new();
+        while let Some(first) = queue.blocking_recv() {
+            let mut bytes = first.delta.body.len();
+            batch.push(first);
+            while batch.len() < COMMIT_RECORDS && bytes < COMMIT_BYTES {
+                let Ok(record) = queue.try_recv() else { break };
+                bytes += record.delta.body.len();
+                batch.push(record);
+            }
+            if self.shared.failure().is_none() {
+                let result = self.commit(&batch).and_then(|()| self.rewrite_long());
+                if let Err(error) = result {
+                    tracing::error!(%error, "the store has failed; nothing more becomes durable here");
+                    self.shared.state().failed = Some(error.to_string());
+                    self.shared.changed.notify_one();
+                }
+            }
+            batch.clear();
+        }
+    }
+
+    fn commit(&mut self, batch: &[Record]) -> Result<(), Error> {
+        let tx = self.db.begin_write()?;
+        let mut durable: BTreeMap<DocId, VersionVector> = BTreeMap::new();
+        {
+            let (mut names, mut deltas) = (tx.open_table(DOCS)?, tx.open_table(DELTAS)?);
+            for record in batch {
+                let file = file(&mut self.files, &mut self.next_number, &mut names, record)?;
+                let Some(file) = file else { continue };
+                let bytes = record.delta.to_bytes();
+                deltas.insert((file.number, file.next), &bytes[..])?;
+                file.next += 1;
+                if file.deltas == 0 {
+                    file.first_bytes = bytes.len();
+                } else {
+                    file.tail_bytes += bytes.len();
+                }
+                file.deltas += 1;
+                let version = durable.entry(record.doc.clone()).or_default();
+                for span in &record.delta.spans {
+                    version.advance(span.replica, span.to);
+                }
+            }
+        }
+        tx.commit()?;
+        let mut state = self.shared.state();
+        for (doc, version) in durable {
+            state.durable.entry(doc).or_default().merge(&version);
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+        Ok(())
+    }
+
+    /// Rewrites documents of many deltas as one delta each.
+    fn rewrite_long(&mut self) -> Result<(), Error> {
+        let long = |file: &File| file.deltas > REWRITE_AFTER && file.tail_bytes > file.first_bytes;
+        for (id, file) in self.files.iter_mut().filter(|(_, file)| long(file)) {
+            rewrite(&self.db, id, file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts one delta in place of all of a document's, after reading it back.
+fn rewrite(db: &Database, id: &DocId, file: &mut File) -> Result<(), Error> {
+    let tx = db.begin_write()?;
+    {
+        let mut deltas = tx.open_table(DELTAS)?;
+        let doc = read(&deltas, file, ReplicaId::MIN)?;
+        let bytes = doc.delta_since(&VersionVector::new()).to_bytes();
+        let mut copy = AnyDoc::create(file.kind, ReplicaId::MIN).ok_or("of an unknown kind")?;
+        copy.apply(&Delta::from_bytes(&bytes)?)?;
+        if copy.version() != doc.version() {
+            return Err(format!("{id}: what was rewritten does not read back as it was").into());
+        }
+        deltas.retain_in((file.number, 0)..=(file.number, u64::MAX), |_, _| false)?;
+        deltas.insert((file.number, file.next), &bytes[..])?;
+        (file.first_bytes, file.tail_bytes, file.deltas) = (bytes.len(), 0, 1);
+        file.next += 1;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// The place of a record's document, made if it is new; `None` for a document in quarantine.
+fn file<'a>(
+    files: &'a mut BTreeMap<DocId, File>,
+    next_number: &mut u64,
+    names: &mut redb::Table<'_, &'static str, (u64, u8)>,
+    record: &Record,
+) -> Result<Option<&'a mut File>, Error> {
+    if !files.contains_key(&record.doc) {
+        if names.get(record.doc.as_str())?.is_some() {
+            return Ok(None);
+        }
+        let number = *next_number;
+        *next_number += 1;
+        names.insert(record.doc.as_str(), (number, record.kind.0))?;
+        let file = File { number, kind: record.kind, next: 0, deltas: 0, tail_bytes: 0, first_bytes: 0 };
+        files.insert(record.doc.clone(), file);
+    }
+    Ok(files.get_mut(&record.doc))
+}
