@@ -45,7 +45,7 @@ impl PeerConfig {
         PeerConfig {
             name: name.to_owned(),
             role: Role::Daemon,
-            interest: Interest::all(),
+            interest: Interest::everything(),
             listen: None,
             insecure: false,
             peers: Vec::new(),

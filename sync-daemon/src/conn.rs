@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::driver::{Command, Outgoing};
 
 /// The longest message either side may send: that of the protocol and room for its framing.
-const MAX_MESSAGE: usize = (1 << 20) + (64 << 10);
+const MAX_MESSAGE: usize = crdt::sync::MAX_MESSAGE + (64 << 10);
 /// How often a quiet connection is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A connection from which nothing comes for this long is dead.

@@ -39,11 +39,6 @@ impl Target {
         let path = if path.is_empty() { "sync" } else { path };
         Ok(Target { url: format!("ws://{host}/{path}"), host: host.to_owned() })
     }
-
-    /// `host:port`.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
 }
 
 /// Keeps a link to a peer until the driver is gone.

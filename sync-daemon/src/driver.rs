@@ -277,7 +277,9 @@ impl Driver {
     async fn carry_out(&mut self) {
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Ready { link } => drop(self.ready.insert(link)),
+                Output::Ready { link } => {
+                    self.ready.insert(link);
+                }
                 Output::Store { doc, kind, delta } => {
                     if let Some(store) = &self.store {
                         store.keep(Record { doc, kind, delta }).await;
@@ -290,12 +292,13 @@ impl Driver {
                 output => self.tell(output),
             }
         }
+        let now = self.now();
         for link in std::mem::take(&mut self.ready) {
             let Some(connection) = self.connections.get_mut(&link) else { continue };
             if !connection.free {
                 continue;
             }
-            if let Some(message) = self.node.poll_transmit(link) {
+            if let Some(message) = self.node.poll_transmit(now, link) {
                 connection.free = false;
                 // It was free, so its one place is; if it is gone, its end will be heard of.
                 let _ = connection.outgoing.try_send(Outgoing::Message(message));

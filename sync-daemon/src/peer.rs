@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use crdt::doc::AnyDoc;
+use crdt::doc::{AnyDoc, Patch};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use tokio::net::TcpListener;
@@ -298,6 +298,20 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn store_failure(&self) -> Result<Option<String>, PeerError> {
         self.with(|driver, _| driver.store_failure()).await
+    }
+
+    /// What peers have changed in a document since this was last asked; the first call starts the keeping.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn patches(&self, doc: &DocId) -> Result<Vec<Patch>, PeerError> {
+        let id = doc.clone();
+        let take = move |driver: &mut Driver, _: Millis| {
+            let doc = driver.node.doc_mut(&id)?.as_doc_mut()?;
+            doc.record_patches();
+            Some(doc.take_patches())
+        };
+        Ok(self.with(take).await?.unwrap_or_default())
     }
 
     /// What the peer says of itself.
