@@ -34,6 +34,11 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See daemons at work: a graph of real processes, real edits, real faults
+    Demo(crate::demo::DemoArgs),
+    /// Make an editing trace for the demo from revisions of a file
+    #[command(hide = true)]
+    MakeTrace(crate::demo::MakeArgs),
     /// Run a daemon
     Run(daemon::RunArgs),
     /// Say what a daemon has, or whether all that it is linked to agree
@@ -98,6 +103,8 @@ impl std::error::Error for Unreachable {}
 /// Runs a command; its exit code.
 pub(crate) async fn run(args: Args) -> u8 {
     let result = match args.command {
+        Command::Demo(args) => crate::demo::run(args).await,
+        Command::MakeTrace(args) => crate::demo::make(&args),
         Command::Run(args) => daemon::run(args).await,
         Command::Status(args) => inspect::status(args).await,
         Command::Docs(args) => inspect::docs(args).await,

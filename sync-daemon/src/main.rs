@@ -1,6 +1,7 @@
 //! The command line of `sync-daemon`.
 
 mod cli;
+mod demo;
 
 use std::process::ExitCode;
 
