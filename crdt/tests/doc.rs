@@ -19,7 +19,15 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
             let pos = usize::from(a) * (text.len() + 1) / 256;
             text.insert(pos, CHARS[usize::from(b) % CHARS.len()]);
         }
-        4 | 5 => {
+        4 => {
+            // Holding backspace: deletions that go to the front, one transaction or several.
+            let mut text = tx.text("note");
+            let pos = usize::from(a) * (text.len() + 1) / 256;
+            for i in 1..=usize::from(b % 5).min(pos) {
+                text.delete(pos - i..pos - i + 1);
+            }
+        }
+        5 => {
             let mut text = tx.text("note");
             let pos = usize::from(a) * (text.len() + 1) / 256;
             text.delete(pos..pos + usize::from(b % 4) + 1);
@@ -80,9 +88,20 @@ fn run(replicas: usize, steps: &[Step]) -> Vec<Doc> {
         match step.what {
             0..=5 => docs[step.to].transact(time as u64, |tx| edit(tx, step.kind, step.a, step.b)),
             _ if step.from == step.to => {}
-            6 | 7 => {
+            6 => {
                 let delta = docs[step.from].delta_since(docs[step.to].version());
                 take(&mut docs[step.to], &delta).unwrap();
+            }
+            // A part of what one has: differences may be cut anywhere.
+            7 => {
+                let known = docs[step.to].version().clone();
+                let cut = |(r, seq): (ReplicaId, u64)| {
+                    (r, known.get(r).max(seq.saturating_sub(u64::from(step.b % 4))))
+                };
+                let until = docs[step.from].version().iter().map(cut).collect();
+                let delta = docs[step.from].delta_between(&known, &until);
+                let result = take(&mut docs[step.to], &delta);
+                assert!(matches!(result, Ok(()) | Err(ApplyError::Missing)), "{result:?}");
             }
             8 => {
                 let without = id(usize::from(step.a) % replicas);

@@ -48,7 +48,9 @@ impl Op {
             }
             Op::Delete { target, len, back } => {
                 let seq = if *back { target.seq - skip } else { target.seq + skip };
-                Op::Delete { target: Dot::new(target.replica, seq), len: take.min(len - skip), back: *back }
+                let len = take.min(len - skip);
+                // One deletion has no direction: so it has one form.
+                Op::Delete { target: Dot::new(target.replica, seq), len, back: *back && len > 1 }
             }
         }
     }
