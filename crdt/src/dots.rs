@@ -245,7 +245,7 @@ impl<V: Decode> Decode for DotFun<V> {
 
 /// A nested store for each key, and an index from live dot to key.
 ///
-/// The index makes a join cost what changed, and [`since`](DotStore::since) what it returns:
+/// The index makes a join cost what changed, and [`part`](DotStore::part) what it returns:
 /// `O(changes · log n)`.
 #[derive(Clone)]
 pub struct DotMap<K, S> {

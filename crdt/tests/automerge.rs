@@ -1,5 +1,6 @@
 //! Automerge documents converge by difference, and no bytes break one.
 #![cfg(feature = "automerge")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
 use automerge::transaction::Transactable;
 use automerge::{ActorId, AutoCommit, ObjType, ROOT, ReadDoc};

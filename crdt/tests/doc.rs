@@ -1,4 +1,5 @@
 //! Documents converge whatever was edited, delivered, left out and repeated; bytes are canonical.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
 use crdt::doc::{Patch, Tx};
 use crdt::text::TextPatch;
@@ -36,9 +37,9 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
         7 => tx.map("form").map(key).put("x", i64::from(b)),
         8 => tx.map("form").remove(key),
         9 => tx.counter("votes").add(i64::from(b) - 100),
-        10 if b % 2 == 0 => tx.set("tags").insert(i64::from(a % 3)),
+        10 if b.is_multiple_of(2) => tx.set("tags").insert(i64::from(a % 3)),
         10 => tx.set("tags").remove(i64::from(a % 3)),
-        11 if b % 2 == 0 => tx.map("form").flag(key).enable(),
+        11 if b.is_multiple_of(2) => tx.map("form").flag(key).enable(),
         11 => tx.map("form").flag(key).disable(),
         12 => tx.offer("choice", i64::from(b)),
         13 => tx.map("form").map(key).map("deep").counter("n").add(1),

@@ -1,4 +1,5 @@
 //! The laws of every type, under random and exhaustive schedules, in all three forms.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
 use std::fmt::Debug;
 

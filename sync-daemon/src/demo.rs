@@ -34,6 +34,8 @@ use write::{Typist, Writer, fill_form};
 
 /// How often the picture is drawn and the curves sampled.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the next share of the trace is typed when it is typed at a pace.
+const PACE: Duration = Duration::from_millis(25);
 /// How long all nodes may take to agree at the end, beyond what the script says.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 /// How long a single edit may take to be everywhere.
@@ -54,6 +56,10 @@ pub(crate) struct DemoArgs {
     /// What happens
     #[arg(long, default_value = script::DEFAULT)]
     script: String,
+    /// How many edits of the trace are typed in a second; 0 for as fast as they are taken [default: 2000 for
+    /// the project's own trace, else 0]
+    #[arg(long)]
+    rate: Option<f64>,
     /// How many edits a second are made to the form at each other daemon
     #[arg(long, default_value_t = 50.0)]
     form_rate: f64,
@@ -93,7 +99,10 @@ struct Demo {
     stage: Arc<Mutex<Stage>>,
     trace: Trace,
     typist: Typist,
+    /// How much of the trace is typed, in percent and in transactions.
     typed: f64,
+    done: usize,
+    rate: f64,
     text: DocId,
     form: DocId,
     forms: Vec<JoinHandle<anyhow::Result<i64>>>,
@@ -204,6 +213,8 @@ impl Demo {
             trace,
             typist,
             typed: 0.0,
+            done: 0,
+            rate: args.rate.unwrap_or(if args.trace.is_some() { 0.0 } else { 2000.0 }),
             text,
             form,
             forms: Vec::new(),
@@ -340,7 +351,15 @@ impl Demo {
         let until = (self.trace.txns.len() as f64 * self.typed / 100.0).round() as usize;
         let note = self.stage.lock().unwrap_or_else(PoisonError::into_inner).phase.clone();
         self.phase(&format!("replaying up to {:.0} %", self.typed));
-        self.typist.replay(&self.trace, &self.text, until).await?;
+        let mut pace = tokio::time::interval(PACE);
+        while self.done < until {
+            let share = (self.rate * PACE.as_secs_f64()).ceil() as usize;
+            if share > 0 {
+                pace.tick().await;
+            }
+            self.done = if share > 0 { (self.done + share).min(until) } else { until };
+            self.typist.replay(&self.trace, &self.text, self.done).await?;
+        }
         self.phase(&note);
         Ok(())
     }
@@ -507,7 +526,7 @@ impl Demo {
             let mut first: Option<serde_json::Value> = None;
             for node in 0..self.cluster.members.len() {
                 match (self.cluster.document(node, doc.as_str()).await, &first) {
-                    (Err(_), None) if node == 0 && lock(&self.record).written.get(&doc).is_none() => break,
+                    (Err(_), None) if node == 0 && !lock(&self.record).written.contains_key(&doc) => break,
                     (Err(error), _) => self.failures.push(error.to_string()),
                     (Ok(value), None) => first = Some(value),
                     (Ok(value), Some(first)) if value != *first => {

@@ -84,10 +84,13 @@ pub enum Event {
     },
 }
 
+/// Work on the node.
+pub(crate) type Work = Box<dyn FnOnce(&mut Driver, Millis) + Send>;
+
 /// What is asked of the driver.
 pub(crate) enum Command {
     /// Work on the node, done between two inputs.
-    Run(Box<dyn FnOnce(&mut Driver, Millis) + Send>),
+    Run(Work),
     LinkUp {
         dialed: bool,
         outgoing: mpsc::Sender<Outgoing>,

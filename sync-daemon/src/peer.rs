@@ -1,13 +1,14 @@
 //! [`Peer`]: the handle that apps hold.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crdt::doc::{AnyDoc, Patch};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::config::PeerConfig;
@@ -31,6 +32,8 @@ struct Inner {
     address: Option<SocketAddr>,
     commands: mpsc::Sender<Command>,
     events: broadcast::Sender<Event>,
+    /// The task that takes connections.
+    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A peer that may be gone.
@@ -95,10 +98,12 @@ impl Peer {
         for target in targets {
             tokio::spawn(dial::keep(target, config.dial_backoff_max, commands.downgrade()));
         }
-        let peer = Peer(Arc::new(Inner { id, role: config.role, address, commands, events }));
+        let listening = Mutex::new(None);
+        let peer = Peer(Arc::new(Inner { id, role: config.role, address, commands, events, listening }));
         if let Some(listener) = listener {
             let gate = Gate::new(config.origins, config.max_connections, config.max_connections_per_address);
-            tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
+            let task = tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
+            *peer.listening() = Some(task);
         }
         Ok(peer)
     }
@@ -111,6 +116,10 @@ impl Peer {
     /// Where it takes connections, if it does.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.address
+    }
+
+    fn listening(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.0.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn downgrade(&self) -> WeakPeer {
@@ -322,8 +331,14 @@ impl Peer {
         self.with(|driver, _| driver.status()).await
     }
 
-    /// Stops: what was written is brought to disk, links are closed in good order.
+    /// Stops: no more connections are taken, what was written is brought to disk, links are closed in good
+    /// order. When this returns, address and data directory are free for another.
     pub async fn shutdown(&self) {
+        let listening = self.listening().take();
+        if let Some(task) = listening {
+            task.abort();
+            let _ = task.await;
+        }
         let (done, stopped) = oneshot::channel();
         if self.0.commands.send(Command::Stop { done }).await.is_ok() {
             let _ = stopped.await;
@@ -333,6 +348,9 @@ impl Peer {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if let Some(task) = self.listening.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
         // Connections hold the driver too; without a handle nobody could ever stop it.
         let _ = self.commands.try_send(Command::Stop { done: oneshot::channel().0 });
     }

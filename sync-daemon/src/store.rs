@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Document, Kind};
 use crdt::{Delta, ReplicaId, Replicated, VersionVector};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::{Notify, mpsc};
 
 use crate::error::StartError;
@@ -111,7 +111,10 @@ impl Store {
 
     /// Opens a store on any backend: for faults at every write.
     #[cfg(test)]
-    pub(crate) fn on_backend(backend: impl StorageBackend, author: ReplicaId) -> Result<Opened, StartError> {
+    pub(crate) fn on_backend(
+        backend: impl redb::StorageBackend,
+        author: ReplicaId,
+    ) -> Result<Opened, StartError> {
         let path = PathBuf::from("backend");
         let db = Database::builder().create_with_backend(backend);
         let db = db.map_err(|e| StartError::Store { path: path.clone(), reason: e.to_string() })?;
@@ -347,4 +350,143 @@ fn file<'a>(
         files.insert(record.doc.clone(), file);
     }
     Ok(files.get_mut(&record.doc))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use redb::StorageBackend;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    /// A disk on which every write fails once it is told to.
+    #[derive(Debug)]
+    struct Failing {
+        inner: InMemoryBackend,
+        writes_left: Arc<AtomicU64>,
+    }
+
+    impl Failing {
+        fn gate(&self) -> std::io::Result<()> {
+            let left = self.writes_left.load(Ordering::SeqCst);
+            if left == 0 {
+                return Err(std::io::Error::other("the disk is full"));
+            }
+            self.writes_left.fetch_sub(u64::from(left != u64::MAX), Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    impl StorageBackend for Failing {
+        fn len(&self) -> std::io::Result<u64> {
+            self.inner.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            self.inner.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.gate()?;
+            self.inner.set_len(len)
+        }
+
+        fn sync_data(&self) -> std::io::Result<()> {
+            self.gate()?;
+            self.inner.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+            self.gate()?;
+            self.inner.write(offset, data)
+        }
+    }
+
+    fn id(n: u128) -> ReplicaId {
+        ReplicaId::from_u128(n)
+    }
+
+    async fn committed(store: &Store) {
+        store.shared.changed.notified().await;
+    }
+
+    fn record(doc: &mut crdt::Doc, n: i64) -> Record {
+        let before = doc.version().clone();
+        doc.transact(0, |tx| tx.put("n", n));
+        let delta = Arc::new(doc.delta_since(&before));
+        Record { doc: "d".parse().unwrap(), kind: Kind::DOC, delta }
+    }
+
+    #[tokio::test]
+    async fn what_is_called_durable_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        // Enough to be rewritten as one on the way.
+        for n in 0..2_000 {
+            opened.store.keep(record(&mut doc, n)).await;
+        }
+        let error = Store::open(dir.path(), id(3)).unwrap_err();
+        assert!(matches!(error, StartError::InUse { .. }), "{error}");
+        opened.store.close().await;
+        let again = Store::open(dir.path(), id(3)).unwrap();
+        let (_, read) = again.docs.first().unwrap();
+        assert_eq!(read.version(), doc.version());
+        assert_eq!(read.as_doc().unwrap().value(), doc.value());
+        again.store.close().await;
+    }
+
+    /// After the first failed write nothing more is acknowledged, and what was is there.
+    #[tokio::test]
+    async fn the_first_error_of_the_disk_is_final() {
+        for writes in 0..60 {
+            let left = Arc::new(AtomicU64::new(u64::MAX));
+            let disk = Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
+            let opened = Store::on_backend(disk, id(2)).unwrap();
+            let mut doc = crdt::Doc::new(id(1));
+            opened.store.keep(record(&mut doc, 0)).await;
+            committed(&opened.store).await;
+            assert_eq!(opened.store.shared.take_durable().len(), 1);
+            left.store(writes, Ordering::SeqCst);
+            let mut acknowledged = 0;
+            while opened.store.shared.failure().is_none() {
+                opened.store.keep(record(&mut doc, 1)).await;
+                committed(&opened.store).await;
+                acknowledged += opened.store.shared.take_durable().len();
+            }
+            opened.store.keep(record(&mut doc, 2)).await;
+            let shared = Arc::clone(&opened.store.shared);
+            opened.store.close().await;
+            assert!(shared.take_durable().is_empty(), "nothing is acknowledged after a failure");
+            assert!(shared.failure().unwrap().contains("disk is full"));
+            assert!(acknowledged as u64 <= writes);
+        }
+    }
+
+    /// A record that cannot be read takes its document out of service, and no other.
+    #[tokio::test]
+    async fn a_damaged_record_quarantines_its_document_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        let (mut a, mut b) = (crdt::Doc::new(id(1)), crdt::Doc::new(id(1)));
+        opened.store.keep(record(&mut a, 1)).await;
+        opened.store.keep(Record { doc: "other".parse().unwrap(), ..record(&mut b, 1) }).await;
+        opened.store.close().await;
+        let db = Database::create(dir.path().join("store.redb")).unwrap();
+        let tx = db.begin_write().unwrap();
+        tx.open_table(DELTAS).unwrap().insert((0, 0), &b"rubbish"[..]).unwrap();
+        tx.commit().unwrap();
+        drop(db);
+        let again = Store::open(dir.path(), id(3)).unwrap();
+        assert_eq!(again.docs.len(), 1);
+        assert_eq!(again.docs.first().unwrap().0.as_str(), "other");
+        assert!(again.quarantined.first().unwrap().starts_with("d:"), "{:?}", again.quarantined);
+        // What comes for it is not kept, nor acknowledged, and harms nobody.
+        again.store.keep(record(&mut a, 2)).await;
+        let shared = Arc::clone(&again.store.shared);
+        again.store.close().await;
+        assert!(shared.take_durable().is_empty() && shared.failure().is_none());
+    }
 }

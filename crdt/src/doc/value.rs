@@ -16,9 +16,10 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 /// assert_eq!(Scalar::from("tea").to_string(), "\"tea\"");
 /// assert_eq!(Scalar::Float(f64::NAN), Scalar::Float(-f64::NAN));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Scalar {
     /// Nothing.
+    #[default]
     Null,
     /// A truth value.
     Bool(bool),
@@ -76,12 +77,6 @@ impl PartialEq for Scalar {
 }
 
 impl Eq for Scalar {}
-
-impl Default for Scalar {
-    fn default() -> Self {
-        Scalar::Null
-    }
-}
 
 impl From<&str> for Scalar {
     fn from(s: &str) -> Self {

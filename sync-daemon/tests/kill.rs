@@ -1,0 +1,81 @@
+//! A daemon is killed with SIGKILL at random moments under load, again and again. What it called durable is
+//! there when it comes back; what it did not is there whole or not at all.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{Process, client, free_address, note};
+use sync_daemon::{Event, Peer, http};
+
+const KILLS: usize = 100;
+
+/// Writes pairs, one transaction each, until it is stopped.
+async fn write_pairs(peer: Peer, kill: usize, stop: tokio::sync::watch::Receiver<bool>) {
+    for n in 1.. {
+        if *stop.borrow() {
+            return;
+        }
+        let pair = move |doc: &mut crdt::Doc, now| {
+            doc.transact(now, |tx| {
+                tx.map("left").put(&format!("{kill}-{n}"), true);
+                tx.map("right").put(&format!("{kill}-{n}"), true);
+            });
+        };
+        peer.edit(&note(), pair).await.unwrap();
+        // A load that leaves the disk something to do between two edits.
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_durable_survives_a_hundred_kills() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    println!("SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let mut durable: Vec<String> = Vec::new();
+    for kill in 0..=KILLS {
+        let mut process = Process::start(dir.path(), address);
+        process.ready().await;
+
+        // Before anyone could send it again: what the disk alone gave back.
+        let path = format!("/v1/doc/{}", http::encode_percent(note().as_str()));
+        let (_, body) = http::get(&address.to_string(), &path, common::PATIENCE).await.unwrap();
+        let doc: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let nothing = serde_json::Map::new();
+        let [left, right] = ["left", "right"].map(|side| doc[side].as_object().unwrap_or(&nothing));
+        let lost: Vec<&String> = durable.iter().filter(|key| !left.contains_key(*key)).collect();
+        assert!(lost.is_empty(), "SEED={seed}, kill {kill}: durable and gone: {lost:?}");
+        assert!(left.keys().eq(right.keys()), "SEED={seed}, kill {kill}: half of a transaction");
+
+        let peer = Peer::start(client(&[format!("ws://{address}")])).await.unwrap();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let (mut events, heard, own) = (peer.events(), Arc::clone(&acknowledged), peer.id());
+        let listener = tokio::spawn(async move {
+            while let Ok(event) = events.recv().await {
+                if let Event::Acked { version, .. } = event {
+                    heard.fetch_max(version.get(own), Ordering::SeqCst);
+                }
+            }
+        });
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let writer = tokio::spawn(write_pairs(peer.clone(), kill, stopped));
+        tokio::time::sleep(Duration::from_micros(rng.u64(0..120_000))).await;
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+        listener.abort();
+        stop.send(true).unwrap();
+        writer.await.unwrap();
+        peer.shutdown().await;
+        // A pair is two events.
+        let pairs = acknowledged.load(Ordering::SeqCst) / 2;
+        durable.extend((1..=pairs).map(|n| format!("{kill}-{n}")));
+    }
+    println!("{KILLS} kills, {} transactions durable, none lost", durable.len());
+    assert!(durable.len() > KILLS, "hardly anything became durable: {}", durable.len());
+}

@@ -1,0 +1,182 @@
+//! Peers over real sockets: they converge, come back, and take no harm from those who speak nonsense.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+mod common;
+
+use common::{client, daemon, free_address, has, note, put, url, within};
+use sync_daemon::{Peer, PeerConfig, StartError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn an_edit_reaches_the_end_of_a_chain_of_five() {
+    let mut chain = vec![Peer::start(daemon("n1", &[])).await.unwrap()];
+    for n in 2..=5 {
+        let before = url(chain.last().unwrap());
+        chain.push(Peer::start(daemon(&format!("n{n}"), &[before])).await.unwrap());
+    }
+    let from_first = put(&chain[0], "x", 1).await;
+    let from_last = put(&chain[4], "y", 2).await;
+    for peer in &chain {
+        has(peer, &from_first).await;
+        has(peer, &from_last).await;
+    }
+    let status = chain[2].status().await.unwrap();
+    assert_eq!(status.links.len(), 2);
+    assert_eq!(status.store, "memory");
+}
+
+#[tokio::test]
+async fn an_app_edits_offline_and_meets_another_through_a_daemon() {
+    let address = free_address();
+    let (a, b) = (
+        Peer::start(client(&[format!("ws://{address}")])).await.unwrap(),
+        Peer::start(client(&[format!("ws://{address}")])).await.unwrap(),
+    );
+    let from_a = put(&a, "a", 1).await;
+    let from_b = put(&b, "b", 2).await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = PeerConfig { listen: Some(address), data_dir: Some(dir.path().into()), ..daemon("n1", &[]) };
+    let daemon = Peer::start(config.clone()).await.unwrap();
+    has(&a, &from_b).await;
+    has(&b, &from_a).await;
+    within("durability", a.wait_durable(&note(), &from_a)).await.unwrap();
+    daemon.shutdown().await;
+
+    // It comes back with everything, and as another replica.
+    let again = Peer::start(config).await.unwrap();
+    assert_ne!(again.id(), daemon.id());
+    has(&again, &from_a).await;
+    let later = put(&a, "c", 3).await;
+    has(&b, &later).await;
+    again.shutdown().await;
+}
+
+#[tokio::test]
+async fn presence_crosses_a_daemon_and_ends_with_its_link() {
+    let daemon = Peer::start(daemon("n1", &[])).await.unwrap();
+    let (a, b) = (
+        Peer::start(client(&[url(&daemon)])).await.unwrap(),
+        Peer::start(client(&[url(&daemon)])).await.unwrap(),
+    );
+    let version = put(&a, "x", 1).await;
+    has(&b, &version).await;
+    let mut events = b.events();
+    a.set_presence(&note(), Some(b"here".to_vec())).await.unwrap();
+    let mut next = async || loop {
+        if let Ok(sync_daemon::Event::Presence { value, .. }) = events.recv().await {
+            return value;
+        }
+    };
+    assert_eq!(within("presence", next()).await, Some(b"here".to_vec()));
+    a.shutdown().await;
+    assert_eq!(within("its end", next()).await, None);
+}
+
+async fn talk(address: std::net::SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(common::PATIENCE, stream.read_to_end(&mut answer)).await;
+    answer
+}
+
+fn upgrade(more: &str) -> Vec<u8> {
+    format!(
+        "GET /sync HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+    .into_bytes()
+}
+
+/// A client's frame, masked with zeros.
+fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_the_others_go_on() {
+    let daemon = Peer::start(daemon("n1", &[])).await.unwrap();
+    let address = daemon.local_addr().unwrap();
+    let (a, b) = (
+        Peer::start(client(&[url(&daemon)])).await.unwrap(),
+        Peer::start(client(&[url(&daemon)])).await.unwrap(),
+    );
+
+    // Connections that say nothing, held open while the rest goes on.
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    for bytes in
+        [&b"\x00\xff\x00garbage\r\n\r\n"[..], b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
+    {
+        talk(address, bytes).await;
+    }
+    for origin in ["https://evil.example", "null", "http://127.0.0.1:7420", "http://localhost"] {
+        let answer = talk(address, &upgrade(&format!("Origin: {origin}\r\nConnection: close\r\n"))).await;
+        assert!(answer.starts_with(b"HTTP/1.1 403"), "{}", String::from_utf8_lossy(&answer));
+    }
+    for message in [
+        masked(2, b"rubbish"),
+        masked(1, b"abc"),
+        masked(2, &[0; 120]),
+        masked(2, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    ] {
+        let mut bytes = upgrade("");
+        bytes.extend(message);
+        let answer = talk(address, &bytes).await;
+        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+    }
+    // A frame that claims to be longer than any message may be.
+    let mut bytes = upgrade("");
+    bytes.extend([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    talk(address, &bytes).await;
+
+    let version = put(&a, "x", 1).await;
+    has(&b, &version).await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn connections_are_counted() {
+    let config = PeerConfig { max_connections: 3, ..daemon("n1", &[]) };
+    let daemon = Peer::start(config).await.unwrap();
+    let address = daemon.local_addr().unwrap();
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let held: Vec<TcpStream> = {
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(TcpStream::connect(address).await.unwrap());
+        }
+        held
+    };
+    assert!(talk(address, ask).await.is_empty(), "the fourth is not let in");
+    drop(held);
+    let freed = async {
+        while !talk(address, ask).await.starts_with(b"HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("room for another", freed).await;
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_right_is_refused() {
+    let exposed = PeerConfig { listen: Some("0.0.0.0:0".parse().unwrap()), ..PeerConfig::new("n1") };
+    assert!(matches!(Peer::start(exposed).await, Err(StartError::Exposed { .. })));
+    let taken = Peer::start(daemon("n1", &[])).await.unwrap();
+    let twice = PeerConfig { listen: taken.local_addr(), ..PeerConfig::new("n2") };
+    assert!(matches!(Peer::start(twice).await, Err(StartError::Listen { .. })));
+    for address in ["http://x:1", "ws://x", "ws://:1", "x"] {
+        let wrong = PeerConfig { peers: vec![address.into()], ..PeerConfig::new("n1") };
+        assert!(matches!(Peer::start(wrong).await, Err(StartError::Address { .. })), "{address}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("store.redb"), b"this is no store").unwrap();
+    let foreign = PeerConfig { data_dir: Some(dir.path().into()), ..PeerConfig::new("n1") };
+    assert!(matches!(Peer::start(foreign).await, Err(StartError::Store { .. })));
+    assert_eq!(std::fs::read(dir.path().join("store.redb")).unwrap(), b"this is no store");
+}
