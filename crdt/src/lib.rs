@@ -1,4 +1,74 @@
-//! CRDTs, documents and the sync protocol. (Front page to come.)
+//! Data that several replicas change at once and that ends up the same on all: counters, registers, sets,
+//! maps, flags and text that merge without conflict, documents made of them, and the protocol that brings
+//! the differences from one to the other.
+//!
+//! ```
+//! use crdt::{Doc, ReplicaId, Replicated};
+//!
+//! // Two replicas; the app makes the ids (a random UUID is right).
+//! let mut alice = Doc::new(ReplicaId::from_u128(1));
+//! let mut bob = Doc::new(ReplicaId::from_u128(2));
+//!
+//! // Both edit while offline. The number is the wall clock, in milliseconds.
+//! alice.transact(1_000, |tx| {
+//!     tx.text("note").insert(0, "buy milk");
+//!     tx.counter("votes").add(3);
+//! });
+//! bob.transact(1_000, |tx| {
+//!     tx.text("note").insert(0, "hello, ");
+//!     tx.set("tags").insert("shopping");
+//! });
+//!
+//! // What does the other lack? A delta is a plain value: send its `to_bytes()` any way you like.
+//! let for_bob = alice.delta_since(bob.version());
+//! let for_alice = bob.delta_since(alice.version());
+//! alice.apply(&for_alice)?;
+//! bob.apply(&for_bob)?;
+//!
+//! assert_eq!(alice.value(), bob.value());
+//! # Ok::<(), crdt::ApplyError>(())
+//! ```
+//!
+//! # I want to …
+//!
+//! | … | use |
+//! |---|---|
+//! | edit text, maps, sets, counters in one document | [`Doc::transact`] |
+//! | know what changed, to show it | [`Doc::record_patches`], [`Doc::take_patches`] |
+//! | read a value by path | [`Doc::get`] |
+//! | keep a document in a file | [`Doc::save`], [`Doc::load`] |
+//! | send what another lacks | [`Replicated::delta_since`], [`Delta::to_bytes`] |
+//! | take what came | [`Delta::from_bytes`], [`Replicated::apply`] |
+//! | know whether one replica has seen all of another | [`VersionVector`] |
+//! | replicate one value without a document | [`Replica`](replica::Replica) |
+//! | a set, map, counter, register, flag of my own types | [`set`], [`map`], [`counter`], [`register`], [`flag`] |
+//! | keep automerge documents | [`AutomergeDoc`](automerge::AutomergeDoc) |
+//! | sync over connections of my own | [`sync::Node`] |
+//! | write a type of my own | [`dots::DotStore`] |
+//!
+//! # What it promises
+//!
+//! - Replicas that have seen the same events are equal, and equal states are equal bytes.
+//! - Differences may be lost, come twice, or in any order.
+//! - No bytes panic it, or make it allocate more than a small multiple of them; an error changes nothing.
+//! - It is pure: no clock, socket, file, thread or random source; time and ids are arguments.
+//!
+//! # How it is layered
+//!
+//! Each line uses only those above it.
+//!
+//! | modules | what |
+//! |---|---|
+//! | [`ReplicaId`], [`Dot`], [`VersionVector`], [`Hlc`], [`codec`], [`context`] | who, what, seen, when, in bytes |
+//! | [`Delta`], [`Replicated`], [`traits`] | the three questions; the laws |
+//! | [`dots`], then [`counter`], [`register`], [`set`], [`map`], [`flag`], [`replica`] | types that merge |
+//! | [`graph`], [`text`] | what each event had seen; characters in their order |
+//! | [`doc`], [`automerge`] | documents |
+//! | [`sync`] | the protocol; it knows no type of data |
+//!
+//! # Features
+//!
+//! `automerge` (default): [`automerge::AutomergeDoc`]. `testkit`: bodies of the fuzz targets.
 
 #[cfg(feature = "automerge")]
 pub mod automerge;
@@ -17,6 +87,8 @@ pub mod register;
 pub mod replica;
 pub mod set;
 pub mod sync;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod text;
 pub mod traits;
 mod version;
