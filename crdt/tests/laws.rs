@@ -34,7 +34,7 @@ impl Edited for PnCounter {
 
 impl Edited for EwFlag {
     fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n % 2 == 0 { self.enable(cx) } else { self.disable(cx) }
+        if n.is_multiple_of(2) { self.enable(cx) } else { self.disable(cx) }
     }
 }
 
@@ -51,13 +51,13 @@ impl Edited for AwSet<u8> {
 
 impl Edited for MvRegister<u8> {
     fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n % 4 == 0 { self.clear(cx) } else { self.set(n, cx) }
+        if n.is_multiple_of(4) { self.clear(cx) } else { self.set(n, cx) }
     }
 }
 
 impl Edited for LwwRegister<u8> {
     fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n % 4 == 0 { self.clear(cx) } else { self.set(n, cx) }
+        if n.is_multiple_of(4) { self.clear(cx) } else { self.set(n, cx) }
     }
 }
 
@@ -104,7 +104,7 @@ fn run<T: Edited>(replicas: usize, steps: &[Step]) -> (Vec<Replica<T>>, Vec<Chan
     let mut all: Vec<Replica<T>> = (0..replicas).map(|n| Replica::new(id(n))).collect();
     let mut ops: Vec<Change<T>> = Vec::new();
     for (time, step) in steps.iter().enumerate() {
-        let now = if step.arg % 5 == 0 { 0 } else { time as u64 };
+        let now = if step.arg.is_multiple_of(5) { 0 } else { time as u64 };
         match step.what {
             0..=2 => ops.push(all[step.to].edit(now, |value, cx| value.edit(step.arg, cx))),
             3 if step.from != step.to => {
