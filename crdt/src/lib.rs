@@ -98,3 +98,7 @@ pub use doc::Doc;
 pub use hlc::Hlc;
 pub use id::{Dot, ReplicaId, Span};
 pub use version::VersionVector;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 use serde::Serialize;
 
 use super::observe::Sample;
@@ -99,7 +99,7 @@ impl Summary {
 
     pub(crate) fn print(&self) {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(UTF8_BORDERS_ONLY);
         for (name, value) in self.rows() {
             table.add_row(vec![name, value]);
         }
