@@ -505,3 +505,44 @@ fn a_client_hears_what_it_asked_for_and_when_it_is_safe() {
     daemon.handle(0, Input::LinkDown { link });
     assert!(daemon.presence(&note()).is_empty(), "who was at the end of a lost link is gone");
 }
+
+/// For how long the farthest node lacks something, at most: from the edit until it is everywhere. All
+/// write all the time.
+fn worst_lag(net: &mut Net, faults: &[(Millis, usize, bool)]) -> Millis {
+    let n = net.members.len();
+    let mut written: Vec<(Millis, VersionVector)> = Vec::new();
+    let mut worst = 0;
+    let mut all = VersionVector::new();
+    for step in 0..400u64 {
+        for &(at, edge, up) in faults {
+            if at / 10 == step {
+                if up { net.heal(edge) } else { net.cut(edge) }
+            }
+        }
+        let who = step as usize % n;
+        net.edit(who, "x");
+        all.merge(&net.version(who));
+        written.push((net.now, all.clone()));
+        net.run(10);
+        let common = (1..n).fold(net.version(0), |common, i| common.meet(&net.version(i)));
+        let done = written.iter().take_while(|(_, version)| common.covers(version)).count();
+        written.drain(..done);
+        if let Some((at, _)) = written.first() {
+            worst = worst.max(net.now - at);
+        }
+    }
+    worst
+}
+
+/// Whenever anything came over a link, the time to ask for what was missing on it was set anew: as long as
+/// one author's events kept coming, another's, whose path had been cut further up, were never asked for.
+#[test]
+fn a_cut_that_divides_nobody_delays_nobody_for_long() {
+    let mut net = Net::new(5, &ring(5));
+    net.run(2_000);
+    let calm = worst_lag(&mut net, &[]);
+    let cut = worst_lag(&mut net, &[(1_000, 0, false), (2_000, 0, true)]);
+    println!("the farthest node waits {calm} ms in calm, {cut} ms around a cut");
+    assert!(calm < 200, "{calm} ms in calm");
+    assert!(cut < 1_000, "{cut} ms around a cut");
+}

@@ -55,11 +55,14 @@ impl Peered {
     }
 }
 
-/// When to ask for a document that a Have showed to be ahead of us, and how often that was done.
-#[derive(Clone, Copy, Debug)]
+/// When to ask for a document of which the peer has something that we lack.
+#[derive(Clone, Debug)]
 pub(crate) struct Want {
     pub(crate) at: Millis,
+    /// How often it was asked for already.
     pub(crate) tries: u32,
+    /// What the peer had when the time was set: if that has come, nothing is stuck, however much is new.
+    pub(crate) claim: VersionVector,
 }
 
 /// A large difference on its way out, cut into fragments.

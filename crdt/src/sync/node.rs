@@ -426,16 +426,19 @@ impl<D: Document> Node<D> {
         let empty = VersionVector::new();
         let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
         let Some(link) = self.links.get_mut(&id) else { return };
-        let missing: Vec<Span> =
-            link.docs.get(doc).map(|p| p.theirs.since(version).collect()).unwrap_or_default();
+        let (Some(peered), Some(want)) = (link.docs.get(doc), link.wants.remove(doc)) else { return };
+        let missing: Vec<Span> = peered.theirs.since(version).collect();
         if missing.is_empty() {
-            link.wants.remove(doc);
             return;
         }
-        let tries = link.wants.get(doc).map_or(0, |w| w.tries).saturating_add(1).min(6);
+        let (claim, stuck) = (peered.theirs.clone(), !version.covers(&want.claim));
+        let tries = if stuck { want.tries.saturating_add(1).min(6) } else { 0 };
         let delay = self.config.want_delay.max(1).saturating_mul(1 << tries);
+        link.wants.insert(doc.clone(), Want { at: now.saturating_add(delay), tries, claim });
+        if !stuck {
+            return;
+        }
         let receiving = link.is_receiving(doc);
-        link.wants.insert(doc.clone(), Want { at: now.saturating_add(delay), tries });
         if receiving {
             return;
         }

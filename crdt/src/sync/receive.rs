@@ -245,7 +245,8 @@ impl<D: Document> Node<D> {
         }
         if !version.covers(&peered.theirs) {
             let at = now.saturating_add(self.config.want_delay);
-            link.wants.entry(doc.clone()).or_insert(Want { at, tries: 0 });
+            let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
+            link.wants.entry(doc.clone()).or_insert_with(claim);
         }
         Ok(())
     }
@@ -368,8 +369,10 @@ impl<D: Document> Node<D> {
         if version.covers(&peered.theirs) {
             link.wants.remove(doc);
         } else {
+            // A time that is set stays: one author's events that keep coming must not put off another's.
             let at = now.saturating_add(self.config.want_delay);
-            link.wants.insert(doc.clone(), Want { at, tries: 0 });
+            let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
+            link.wants.entry(doc.clone()).or_insert_with(claim);
         }
         if held.durable.covers(version) {
             peered.ack_due = false;
