@@ -1,4 +1,7 @@
 //! `demo`: real daemons in a graph, real edits, real faults, and what came of it.
+//!
+//! A recorded history is typed into `demo/text`; at all other daemons writers edit `demo/form` at the same
+//! time: a counter, a set, a map, a flag, and one text in which all of them write anywhere.
 
 mod cluster;
 mod observe;

@@ -251,7 +251,7 @@ pub(crate) async fn fill_form(
     let node = writer.node;
     while !*stop.borrow() {
         tick.tick().await;
-        let (kind, n) = (rng.u8(..5), rng.i64(-5..=9));
+        let (kind, n, place) = (rng.u8(..7), rng.i64(-5..=9), rng.f64());
         if kind == 0 {
             added += n;
         }
@@ -260,7 +260,13 @@ pub(crate) async fn fill_form(
                 0 => tx.counter("votes").add(n),
                 1 => tx.set("tags").insert(n),
                 2 => tx.set("tags").remove(n),
-                3 => tx.map("people").map(&format!("n{}", node + 1)).put("mood", n),
+                // One text that all of them write in, anywhere.
+                3 | 4 => {
+                    let mut margin = tx.text("margin");
+                    let pos = (place * (margin.len() + 1) as f64) as usize;
+                    if n > -3 { margin.insert(pos, &format!("{n} ")) } else { margin.delete(pos..pos + 3) }
+                }
+                5 => tx.map("people").map(&format!("n{}", node + 1)).put("mood", n),
                 _ if n > 0 => tx.map("people").flag("present").enable(),
                 _ => tx.map("people").flag("present").disable(),
             });
