@@ -16,6 +16,51 @@ use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
 
 /// Values tagged with the dots of the events that wrote them.
+///
+/// A type of your own is a struct around one of the stores here that passes these calls on, and nests in
+/// an [`OrMap`](crate::map::OrMap) and replicates in a [`Replica`](crate::replica::Replica):
+///
+/// ```
+/// use crdt::context::{CausalContext, DotRanges};
+/// use crdt::dots::{Changes, Cx, DotFun, DotStore};
+/// use crdt::replica::Replica;
+/// use crdt::{Dot, ReplicaId};
+///
+/// /// Of concurrent bids the highest wins.
+/// #[derive(Clone, Default, PartialEq, Debug)]
+/// struct Bid(DotFun<u64>);
+///
+/// impl Bid {
+///     fn highest(&self) -> Option<u64> {
+///         self.0.iter().map(|(_, bid)| *bid).max()
+///     }
+/// }
+///
+/// impl DotStore for Bid {
+///     fn is_bottom(&self) -> bool {
+///         self.0.is_bottom()
+///     }
+///     fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+///         self.0.for_each_dot(f);
+///     }
+///     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+///         self.0.join(ours, &other.0, theirs, changes);
+///     }
+///     fn part(&self, wanted: &DotRanges) -> Self {
+///         Bid(self.0.part(wanted))
+///     }
+///     fn clear(&mut self, cx: &mut Cx) {
+///         self.0.clear(cx);
+///     }
+/// }
+///
+/// let mut a: Replica<Bid> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<Bid> = Replica::new(ReplicaId::from_u128(2));
+/// let five = a.edit(0, |bid, cx| bid.0.set(5, cx));
+/// b.edit(0, |bid, cx| bid.0.set(7, cx));
+/// b.apply(&five);
+/// assert_eq!(b.value().highest(), Some(7));
+/// ```
 pub trait DotStore: Clone + Default + PartialEq + Debug {
     /// Whether nothing is visible, so that the store equals its default.
     fn is_bottom(&self) -> bool;

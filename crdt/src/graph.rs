@@ -14,7 +14,7 @@ use crate::version::VersionVector;
 
 /// Events of a document that build on others than the one before them, with those they build on.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Parents(BTreeMap<Dot, Vec<Dot>>);
+pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
 
 /// Which events a document has, and what each had seen.
 ///
@@ -39,7 +39,7 @@ pub struct EventGraph {
 
 /// Why events do not fit a graph; the graph is as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum GraphError {
+pub(crate) enum GraphError {
     /// They build on events that are not here.
     #[error("events that these build on are not here")]
     Missing,

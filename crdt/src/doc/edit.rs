@@ -12,6 +12,25 @@ use super::node::{Key, Node, Places, Shape};
 use super::{Doc, Scalar};
 
 /// An open transaction of a [`Doc`]; see [`Doc::transact`].
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(1_000, |tx| {
+///     tx.text("note").insert(0, "helo");
+///     tx.text("note").replace(3..4, "lo");
+///     tx.put("title", "greeting"); // the later write wins
+///     tx.offer("colour", "red"); // concurrent writes all stay
+///     tx.counter("votes").add(2);
+///     tx.set("tags").insert("draft");
+///     tx.set("tags").remove("draft");
+///     tx.flag("done").enable();
+///     tx.map("people").map("ada").put("born", 1815);
+///     tx.map("people").remove("bob"); // not there: no event
+/// });
+/// let json = r#"{"colour":["red"],"done":true,"note":"hello","people":{"ada":{"born":1815}},"title":"greeting","votes":2}"#;
+/// assert_eq!(doc.value().to_string(), json);
+/// ```
 #[derive(Debug)]
 pub struct Tx<'a> {
     doc: &'a mut Doc,
