@@ -471,6 +471,9 @@ impl Demo {
             self.typist.flush(&self.text).await?;
         }
         let votes = self.stop_forms().await?;
+        for writer in &self.writers {
+            writer.flush(&self.form).await?;
+        }
         self.phase("checking");
         if !self.wait_all(SETTLE_WITHIN).await {
             self.failures.push(format!("not converged: {}", self.who_is_behind()));
