@@ -204,6 +204,9 @@ impl Doc {
         if !body.tree.needed.iter().all(here) {
             return Err(ApplyError::Missing);
         }
+        if delta.spans.iter().any(|s| s.replica == ReplicaId::MIN) {
+            return Err(ApplyError::Refused("events of the nil id, which never writes"));
+        }
         if delta.spans.iter().any(|s| s.replica == self.author && s.to > self.version().get(s.replica)) {
             return Err(ApplyError::Refused("events of this very replica that it never wrote"));
         }
