@@ -99,9 +99,9 @@ impl Doc {
     /// let mut doc = Doc::new(ReplicaId::from_u128(1));
     /// doc.transact(1_000, |tx| {
     ///     tx.counter("votes").add(2);
-    ///     tx.map("address").map("home").put("city", "Lund");
+    ///     tx.map("places").map("office").put("city", "Lund");
     /// });
-    /// assert_eq!(doc.get("/address/home/city"), Some("Lund".into()));
+    /// assert_eq!(doc.get("/places/office/city"), Some("Lund".into()));
     /// ```
     pub fn transact<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
         edit(&mut Tx::new(self, now_ms))
