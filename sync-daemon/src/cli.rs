@@ -122,3 +122,18 @@ pub(crate) async fn run(args: Args) -> u8 {
         }
     }
 }
+
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
+pub(crate) async fn stopped() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -124,7 +124,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<u8> {
     tokio::select! {
         result = perform(args) => result,
         // Dropping the work ends the daemons and removes their data.
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = crate::cli::stopped() => bail!("interrupted"),
     }
 }
 
