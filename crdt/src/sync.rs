@@ -316,6 +316,16 @@ pub enum Output {
         /// What the app put in.
         value: Option<Vec<u8>>,
     },
+    /// The document refused what the peer sent of it, though it was well formed: someone's replica was
+    /// copied, or lies. Nothing more of this document is taken from this link; all else goes on.
+    Refused {
+        /// The link.
+        link: LinkId,
+        /// The document.
+        doc: DocId,
+        /// Why.
+        reason: String,
+    },
     /// End the connection; the node has forgotten the link.
     Close {
         /// The link.

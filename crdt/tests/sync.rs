@@ -93,6 +93,23 @@ fn a_slow_link_is_owed_one_difference() {
     assert_eq!(net.deltas() - before, 1);
 }
 
+/// One document that a peer may not take must cost no other its link, and must not be sent for ever.
+#[test]
+fn a_refused_document_stands_alone() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    net.edit(0, "bad", toy::REFUSED);
+    net.edit(0, "good", b"x");
+    net.run(5_000);
+    net.assert_converged(&["good"]);
+    assert!(net.version(1, "bad").is_empty());
+    net.edit(1, "good", b"y");
+    net.run(1_000);
+    net.assert_converged(&["good"]);
+    let before = net.deltas();
+    net.run(120_000);
+    assert_eq!(net.deltas(), before, "it is not sent again on this link");
+}
+
 #[test]
 fn a_typed_character_is_small() {
     let mut net = Net::daemons(2, &[(0, 1)]);

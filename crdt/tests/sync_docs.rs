@@ -1,5 +1,6 @@
 //! The protocol with real documents on graphs: it converges after any loss, pays N - 1 in quiet, waits for
 //! nobody long, and takes no harm from bytes.
+#![cfg(feature = "automerge")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
 use std::collections::{BTreeMap, VecDeque};
@@ -471,4 +472,32 @@ fn a_cut_that_divides_nobody_delays_nobody_for_long() {
     println!("the farthest node waits {calm} ms in calm, {cut} ms around a cut");
     assert!(calm < 200, "{calm} ms in calm");
     assert!(cut < 1_000, "{cut} ms around a cut");
+}
+
+/// One document that two replicas cannot agree on (its author was copied, against the rules) must not cost
+/// the others their link.
+#[test]
+fn a_copied_replica_costs_the_others_nothing() {
+    let mut net = Net::new(2, &[(0, 1)]);
+    let bad: DocId = "bad".parse().unwrap();
+    let copied = ReplicaId::from_u128(77);
+    for (n, value) in [(0, "one"), (1, "other")] {
+        let mut doc = crdt::automerge::AutomergeDoc::new(copied);
+        for key in 0..=n {
+            use automerge::transaction::Transactable;
+            doc.edit(|doc| doc.put(automerge::ROOT, key.to_string(), value)).unwrap();
+        }
+        let delta = doc.delta_since(&VersionVector::new());
+        net.members[n].node.apply(0, &bad, Kind::AUTOMERGE, &delta).unwrap();
+        net.settle(n);
+    }
+    net.run(5_000);
+    net.edit(0, "x");
+    net.edit(1, "y");
+    net.run(5_000);
+    assert!(net.closed.is_empty(), "{:?}", net.closed);
+    assert!(net.converged());
+    let before = net.content();
+    net.run(120_000);
+    assert!(net.content() - before < 100, "it is tried less and less often");
 }

@@ -292,6 +292,9 @@ impl Driver {
                     tracing::warn!(link = link.0, %reason, "closing a link");
                     self.close(link, reason);
                 }
+                Output::Refused { link, doc, reason } => {
+                    tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
+                }
                 output => self.tell(output),
             }
         }

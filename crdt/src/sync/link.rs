@@ -38,6 +38,8 @@ pub(crate) struct Peered {
     pub(crate) ack_due: bool,
     /// Whether `Output::Synced` was given.
     pub(crate) synced: bool,
+    /// Whether its document refused what the peer sent, so that no more of it is taken on this link.
+    pub(crate) refused: bool,
 }
 
 impl Peered {

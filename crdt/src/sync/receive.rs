@@ -243,7 +243,7 @@ impl<D: Document> Node<D> {
         if !peered.known.covers(version) {
             link.dirty.insert(doc.clone());
         }
-        if !version.covers(&peered.theirs) {
+        if !version.covers(&peered.theirs) && !peered.refused {
             let at = now.saturating_add(self.config.want_delay);
             let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
             link.wants.entry(doc.clone()).or_insert_with(claim);
@@ -321,6 +321,9 @@ impl<D: Document> Node<D> {
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let peered = link.docs.entry(doc.clone()).or_default();
+        if peered.refused {
+            return Ok(());
+        }
         peered.sent(&delta.spans);
         peered.ack_due = true;
         self.absorb(now, id, &doc, delta)?;
@@ -336,7 +339,22 @@ impl<D: Document> Node<D> {
                 self.keep_pending(id, doc, delta);
                 Ok(())
             }
-            Err(error) => Err(format!("{doc}: {error}")),
+            Err(ApplyError::Invalid(error)) => Err(format!("{doc}: not a delta of this document: {error}")),
+            Err(error) => {
+                self.refuse(id, doc, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes no more of a document from a link: one bad document must not cost the others their link.
+    fn refuse(&mut self, id: LinkId, doc: &DocId, error: &ApplyError) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.wants.remove(doc);
+        let peered = link.docs.entry(doc.clone()).or_default();
+        if !std::mem::replace(&mut peered.refused, true) {
+            let reason = error.to_string();
+            self.outputs.push_back(Output::Refused { link: id, doc: doc.clone(), reason });
         }
     }
 
@@ -366,7 +384,7 @@ impl<D: Document> Node<D> {
         let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return };
         let version = held.doc.version();
         let Some(peered) = link.docs.get_mut(doc) else { return };
-        if version.covers(&peered.theirs) {
+        if version.covers(&peered.theirs) || peered.refused {
             link.wants.remove(doc);
         } else {
             // A time that is set stays: one author's events that keep coming must not put off another's.

@@ -6,6 +6,9 @@ use crdt::codec::{Encode, Reader};
 use crdt::sync::{Document, Kind};
 use crdt::{Applied, ApplyError, Delta, Dot, ReplicaId, Replicated, Span, VersionVector};
 
+/// A value that one can write, and that no other takes.
+pub(crate) const REFUSED: &[u8] = b"refused";
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     after: Option<Dot>,
@@ -88,6 +91,9 @@ impl Replicated for Toy {
             }
         }
         r.end()?;
+        if events.iter().any(|(_, event)| event.value == REFUSED) {
+            return Err(ApplyError::Refused("a value that this document refuses"));
+        }
         let novel = coming.since(&self.version).collect();
         for (dot, event) in events {
             if !self.version.contains(dot) {
