@@ -31,6 +31,8 @@ pub struct PeerConfig {
     pub data_dir: Option<PathBuf>,
     /// The web pages that may connect, by origin such as `https://notes.example`; others are refused.
     pub origins: Vec<String>,
+    /// Names by which it may be asked over HTTP, besides its addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// The most connections that it takes at once.
     pub max_connections: usize,
     /// The most connections that it takes at once from one address.
@@ -51,8 +53,9 @@ impl PeerConfig {
             peers: Vec::new(),
             data_dir: None,
             origins: Vec::new(),
+            hosts: Vec::new(),
             max_connections: 20_000,
-            max_connections_per_address: 5_000,
+            max_connections_per_address: 1_000,
             dial_backoff_max: Duration::from_secs(10),
         }
     }

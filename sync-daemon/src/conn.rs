@@ -1,12 +1,20 @@
 //! One connection: a half that reads, a half that writes, and a ping now and then.
+//!
+//! A message that is begun must be finished in time, whatever pings come between its parts: bytes are
+//! counted below the WebSocket layer, which does not tell of parts.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crdt::sync::LinkId;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -20,6 +28,12 @@ const MAX_MESSAGE: usize = crdt::sync::MAX_MESSAGE + (64 << 10);
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A connection from which nothing comes for this long is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// A message that is begun must be there whole within this time.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Bytes that may be read ahead of a message without counting as one that is begun.
+const READ_AHEAD: u64 = 16 << 10;
 /// A peer that takes nothing for this long is dead.
 const STUCK_AFTER: Duration = Duration::from_secs(45);
 
@@ -34,11 +48,56 @@ pub(crate) fn settings() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
+/// A stream that counts what is read from it.
+#[derive(Debug)]
+pub(crate) struct Counted<S> {
+    inner: S,
+    read: Arc<AtomicU64>,
+}
+
+impl<S> Counted<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Counted { inner, read: Arc::default() }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.read.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
 /// Serves a connection until either side ends it.
-pub(crate) async fn serve<S>(ws: WebSocketStream<S>, dialed: bool, commands: mpsc::Sender<Command>)
+pub(crate) async fn serve<S>(ws: WebSocketStream<Counted<S>>, dialed: bool, commands: mpsc::Sender<Command>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let count = Arc::clone(&ws.get_ref().read);
     let (outgoing, to_send) = mpsc::channel(1);
     let (reply, link) = oneshot::channel();
     if commands.send(Command::LinkUp { dialed, outgoing, link: reply }).await.is_err() {
@@ -47,7 +106,7 @@ where
     let Ok(link) = link.await else { return };
     let (sink, stream) = ws.split();
     let reason = tokio::select! {
-        reason = read(stream, link, &commands) => reason,
+        reason = read(stream, count, link, &commands) => reason,
         reason = write(sink, link, &commands, to_send) => reason,
     };
     tracing::debug!(link = link.0, reason, "connection over");
@@ -56,20 +115,34 @@ where
 
 async fn read<S>(
     mut stream: SplitStream<WebSocketStream<S>>,
+    count: Arc<AtomicU64>,
     link: LinkId,
     commands: &mpsc::Sender<Command>,
 ) -> String
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let (mut heard, mut whole) = (Instant::now(), count.load(Ordering::Relaxed));
+    let mut begun: Option<Instant> = None;
     loop {
-        let message = match tokio::time::timeout(DEAD_AFTER, stream.next()).await {
-            Err(_) => return "nothing came for too long".to_owned(),
+        let next = tokio::time::timeout(LOOK_EVERY, stream.next()).await;
+        let unfinished = count.load(Ordering::Relaxed).saturating_sub(whole) > READ_AHEAD;
+        begun = begun.filter(|_| unfinished).or_else(|| unfinished.then(Instant::now));
+        if begun.is_some_and(|begun| begun.elapsed() > MESSAGE_WITHIN) {
+            return "a message was begun and not finished in time".to_owned();
+        }
+        let message = match next {
+            Err(_) if heard.elapsed() > DEAD_AFTER => return "nothing came for too long".to_owned(),
+            Err(_) => continue,
             Ok(None) => return "the peer went".to_owned(),
             Ok(Some(Err(Error::ConnectionClosed))) => return "closed".to_owned(),
             Ok(Some(Err(error))) => return error.to_string(),
             Ok(Some(Ok(message))) => message,
         };
+        heard = Instant::now();
+        if message.is_binary() {
+            (whole, begun) = (count.load(Ordering::Relaxed), None);
+        }
         match message {
             Message::Binary(bytes) => {
                 if commands.send(Command::Message { link, bytes }).await.is_err() {
@@ -98,7 +171,7 @@ where
         let message = tokio::select! {
             outgoing = to_send.recv() => match outgoing {
                 Some(Outgoing::Message(bytes)) => Message::Binary(bytes.into()),
-                Some(Outgoing::Close(reason)) => return close(sink, CloseCode::Policy, &reason).await,
+                Some(Outgoing::Close(code, reason)) => return close(sink, code, &reason).await,
                 None => return close(sink, CloseCode::Away, "stopped").await,
             },
             _ = ping.tick() => Message::Ping(Default::default()),
@@ -126,4 +199,57 @@ where
     let frame = CloseFrame { code, reason: reason.get(..end).unwrap_or_default().into() };
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
     reason.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// A client's frame, masked with zeros.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first, 0x80 | 127];
+        bytes.extend((payload.len() as u64).to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// Pings between the parts of a message reset the time after which a silent peer is dead; two hundred
+    /// peers that began a message each held 400 MiB for as long as they liked.
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_begun_must_be_finished() {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let ws = WebSocketStream::from_raw_socket(Counted::new(near), Role::Server, Some(settings())).await;
+        let (commands, mut inputs) = mpsc::channel(8);
+        tokio::spawn(serve(ws, false, commands));
+        let Some(Command::LinkUp { link, outgoing, .. }) = inputs.recv().await else { panic!("no link") };
+        link.send(LinkId(1)).unwrap();
+
+        // Whole messages and pings for minutes: a peer that is slow to say anything is welcome.
+        let started = Instant::now();
+        for _ in 0..20 {
+            far.write_all(&frame(0x82, &[1; 40_000])).await.unwrap();
+            assert!(matches!(inputs.recv().await, Some(Command::Message { .. })));
+            far.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        assert!(started.elapsed() > Duration::from_secs(300));
+
+        far.write_all(&frame(0x02, &[1; 40_000])).await.unwrap();
+        let begun = Instant::now();
+        let pings = async {
+            while far.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+        };
+        tokio::select! {
+            end = inputs.recv() => assert!(matches!(end, Some(Command::LinkDown { .. }))),
+            () = pings => panic!("the other end is gone without a word"),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+        drop(outgoing);
+    }
 }

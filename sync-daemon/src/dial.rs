@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::conn;
+use crate::conn::{self, Counted};
 use crate::driver::Command;
 use crate::error::StartError;
 
@@ -45,12 +45,19 @@ impl Target {
 pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::WeakSender<Command>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let Some(sender) = commands.upgrade() else { return };
+        // Held only while connected: dialling must not keep a stopped peer alive.
+        let Some(sender) = commands.upgrade().filter(|sender| !sender.is_closed()) else { return };
         let started = Instant::now();
         match tokio::time::timeout(CONNECT_WITHIN, connect(&target)).await {
             Ok(Ok(ws)) => conn::serve(ws, true, sender).await,
-            Ok(Err(error)) => tracing::debug!(peer = %target.url, %error, "cannot connect"),
-            Err(_) => tracing::debug!(peer = %target.url, "cannot connect in time"),
+            Ok(Err(error)) => {
+                drop(sender);
+                tracing::debug!(peer = %target.url, %error, "cannot connect");
+            }
+            Err(_) => {
+                drop(sender);
+                tracing::debug!(peer = %target.url, "cannot connect in time");
+            }
         }
         if started.elapsed() > STABLE_AFTER {
             pause = FIRST_PAUSE;
@@ -63,11 +70,12 @@ pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::Weak
 
 async fn connect(
     target: &Target,
-) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, tokio_tungstenite::tungstenite::Error> {
+) -> Result<tokio_tungstenite::WebSocketStream<Counted<TcpStream>>, tokio_tungstenite::tungstenite::Error> {
     let stream = TcpStream::connect(&target.host).await?;
     stream.set_nodelay(true)?;
     let request = target.url.as_str().into_client_request()?;
     let (ws, _) =
-        tokio_tungstenite::client_async_with_config(request, stream, Some(conn::settings())).await?;
+        tokio_tungstenite::client_async_with_config(request, Counted::new(stream), Some(conn::settings()))
+            .await?;
     Ok(ws)
 }

@@ -12,6 +12,7 @@ use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Input, LinkId, Millis, Node, Output, PeerInfo};
 use crdt::{ReplicaId, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::status::{self, Status};
 use crate::store::{Record, Store};
@@ -120,7 +121,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Message(Vec<u8>),
-    Close(String),
+    Close(CloseCode, String),
 }
 
 /// How the driver sees a connection.
@@ -224,7 +225,13 @@ impl Driver {
     fn command(&mut self, command: Command) {
         let now = self.now();
         match command {
-            Command::Run(work) => work(self, now),
+            // An app's closure may panic; that is no reason for everything else to end.
+            Command::Run(work) => {
+                let run = std::panic::AssertUnwindSafe(|| work(self, now));
+                if std::panic::catch_unwind(run).is_err() {
+                    tracing::error!("what an app asked for panicked");
+                }
+            }
             Command::LinkUp { dialed, outgoing, link: reply } => {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
@@ -249,7 +256,7 @@ impl Driver {
             }
             Command::HelloDue { link } => {
                 if self.connections.get(&link).is_some_and(|connection| !connection.known) {
-                    self.close(link, "it did not say who it is in time".to_owned());
+                    self.close(link, CloseCode::Policy, "it did not say who it is in time".to_owned());
                     self.node.handle(now, Input::LinkDown { link });
                 }
             }
@@ -290,7 +297,7 @@ impl Driver {
                 }
                 Output::Close { link, reason } => {
                     tracing::warn!(link = link.0, %reason, "closing a link");
-                    self.close(link, reason);
+                    self.close(link, CloseCode::Policy, reason);
                 }
                 Output::Refused { link, doc, reason } => {
                     tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
@@ -344,9 +351,9 @@ impl Driver {
         let _ = self.events.send(event);
     }
 
-    fn close(&mut self, link: LinkId, reason: String) {
+    fn close(&mut self, link: LinkId, code: CloseCode, reason: String) {
         if let Some(connection) = self.connections.get(&link) {
-            let _ = connection.outgoing.try_send(Outgoing::Close(reason));
+            let _ = connection.outgoing.try_send(Outgoing::Close(code, reason));
         }
         self.forget(link);
     }
@@ -386,7 +393,9 @@ impl Driver {
     async fn stop(mut self, done: oneshot::Sender<()>) {
         self.carry_out().await;
         let links: Vec<LinkId> = self.connections.keys().copied().collect();
-        links.into_iter().for_each(|link| self.close(link, "the peer is shutting down".to_owned()));
+        links
+            .into_iter()
+            .for_each(|link| self.close(link, CloseCode::Away, "the peer is shutting down".to_owned()));
         if let Some(store) = self.store.take() {
             store.close().await;
         }

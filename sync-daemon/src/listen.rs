@@ -28,6 +28,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::config::PeerConfig;
 use crate::conn;
 use crate::peer::Peer;
 
@@ -42,6 +43,8 @@ type Reply = Response<Full<Bytes>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(crate) origins: Vec<String>,
+    /// Names by which this daemon may be asked over HTTP, besides addresses and `localhost`.
+    pub(crate) hosts: Vec<String>,
     pub(crate) most: usize,
     pub(crate) most_per_address: usize,
     open: Arc<Mutex<Open>>,
@@ -60,8 +63,28 @@ struct Pass {
 }
 
 impl Gate {
-    pub(crate) fn new(origins: Vec<String>, most: usize, most_per_address: usize) -> Self {
-        Gate { origins, most, most_per_address, open: Arc::default() }
+    pub(crate) fn new(config: &PeerConfig) -> Self {
+        Gate {
+            origins: config.origins.clone(),
+            hosts: config.hosts.clone(),
+            most: config.max_connections,
+            most_per_address: config.max_connections_per_address,
+            open: Arc::default(),
+        }
+    }
+
+    /// Whether a request names this daemon in a way that no stranger's domain can: a page whose name was
+    /// made to point here sends no origin, but its own name.
+    fn is_meant(&self, host: Option<&HeaderValue>) -> bool {
+        let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        literal
+            || name.eq_ignore_ascii_case("localhost")
+            || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn enter(&self, address: IpAddr) -> Option<Pass> {
@@ -149,6 +172,12 @@ async fn serve(
     if path == "/sync" || path == "/sync/" {
         return upgrade(&mut request, pass, &peer);
     }
+    if path.starts_with("/v1/") && !gate.is_meant(request.headers().get(header::HOST)) {
+        return text(
+            StatusCode::FORBIDDEN,
+            "not known by this name: run it with --host NAME, or use its address\n",
+        );
+    }
     if request.method() != Method::GET {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }
@@ -205,7 +234,7 @@ fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, peer: &Peer) -> Rep
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgraded.await {
-            let io = TokioIo::new(upgraded);
+            let io = conn::Counted::new(TokioIo::new(upgraded));
             let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(conn::settings())).await;
             conn::serve(ws, false, commands).await;
         }
@@ -240,7 +269,9 @@ fn decode_percent(s: &str) -> Option<String> {
     while let Some((first, after)) = rest.split_first() {
         if *first == b'%' {
             let (hex, after) = after.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+            let hex =
+                std::str::from_utf8(hex).ok().filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            bytes.push(u8::from_str_radix(hex, 16).ok()?);
             rest = after;
         } else {
             bytes.push(*first);

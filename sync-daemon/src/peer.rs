@@ -101,7 +101,7 @@ impl Peer {
         let listening = Mutex::new(None);
         let peer = Peer(Arc::new(Inner { id, role: config.role, address, commands, events, listening }));
         if let Some(listener) = listener {
-            let gate = Gate::new(config.origins, config.max_connections, config.max_connections_per_address);
+            let gate = Gate::new(&config);
             let task = tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
             *peer.listening() = Some(task);
         }
@@ -352,7 +352,13 @@ impl Drop for Inner {
             task.abort();
         }
         // Connections hold the driver too; without a handle nobody could ever stop it.
-        let _ = self.commands.try_send(Command::Stop { done: oneshot::channel().0 });
+        let stop = Command::Stop { done: oneshot::channel().0 };
+        let commands = self.commands.clone();
+        if let Err(mpsc::error::TrySendError::Full(stop)) = commands.try_send(stop)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { commands.send(stop).await });
+        }
     }
 }
 

@@ -140,6 +140,31 @@ async fn nonsense_is_refused_and_the_others_go_on() {
     drop(silent);
 }
 
+/// A page whose name was made to point to this machine sends no origin when it asks its own name.
+#[tokio::test]
+async fn documents_are_not_read_under_a_strangers_name() {
+    let daemon = Peer::start(PeerConfig { hosts: vec!["hall".into()], ..daemon("n1", &[]) }).await.unwrap();
+    let address = daemon.local_addr().unwrap();
+    put(&daemon, "x", 1).await;
+    for (host, code) in [
+        ("evil.example:7420", 403),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("127.0.0.1:7420", 200),
+        ("[::1]:7420", 200),
+        ("localhost", 200),
+        ("hall:80", 200),
+    ] {
+        let ask = format!("GET /v1/doc/notes/a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = talk(address, ask.as_bytes()).await;
+        assert!(
+            answer.starts_with(format!("HTTP/1.1 {code}").as_bytes()),
+            "{host}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+}
+
 #[tokio::test]
 async fn connections_are_counted() {
     let config = PeerConfig { max_connections: 3, ..daemon("n1", &[]) };

@@ -105,6 +105,9 @@ impl<D: Document> Node<D> {
         if hello.id == self.config.id {
             return Err("is connected to itself".into());
         }
+        if hello.name.chars().chain(hello.address.chars()).any(char::is_control) {
+            return Err("has control characters in its name or address".into());
+        }
         let digest_at = now.saturating_add(self.jitter(self.config.anti_entropy_interval));
         let peer = PeerInfo { id: hello.id, name: hello.name, address: hello.address, role: hello.role };
         let mine = effective_interest(&self.config);

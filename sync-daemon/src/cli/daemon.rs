@@ -37,6 +37,9 @@ pub(crate) struct RunArgs {
     /// A web page that may connect, by its origin; may be given again
     #[arg(long = "origin", value_name = "ORIGIN", env = "SYNC_ORIGINS", value_delimiter = ',')]
     origins: Vec<String>,
+    /// A name by which it may be asked over HTTP, besides its addresses; may be given again
+    #[arg(long = "host", value_name = "NAME", env = "SYNC_HOSTS", value_delimiter = ',')]
+    hosts: Vec<String>,
     /// A configuration file
     #[arg(long, value_name = "FILE", env = "SYNC_CONFIG")]
     config: Option<PathBuf>,
@@ -68,6 +71,8 @@ struct File {
     peers: Vec<String>,
     #[serde(default)]
     origins: Vec<String>,
+    #[serde(default)]
+    hosts: Vec<String>,
     insecure: Option<bool>,
 }
 
@@ -102,6 +107,7 @@ fn effective(args: &RunArgs) -> anyhow::Result<PeerConfig> {
         insecure: args.insecure || file.insecure.unwrap_or(false),
         peers: either(args.peers.clone(), file.peers),
         origins: either(args.origins.clone(), file.origins),
+        hosts: either(args.hosts.clone(), file.hosts),
         data_dir: Some(data_dir),
         ..PeerConfig::new(&args.name.clone().or(file.name).unwrap_or_else(default_name))
     })

@@ -48,13 +48,13 @@ pub(crate) struct EditArgs {
     /// The text in it
     root: String,
     /// Insert TEXT before the character at POS
-    #[arg(long, num_args = 2, value_names = ["POS", "TEXT"], conflicts_with_all = ["delete", "append"])]
+    #[arg(long, num_args = 2, allow_hyphen_values = true, value_names = ["POS", "TEXT"], conflicts_with_all = ["delete", "append"])]
     insert: Option<Vec<String>>,
     /// Delete LEN characters from POS on
     #[arg(long, num_args = 2, value_names = ["POS", "LEN"], conflicts_with = "append")]
     delete: Option<Vec<usize>>,
     /// Append TEXT
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     append: Option<String>,
     #[command(flatten)]
     to: To,
@@ -106,7 +106,12 @@ impl Session {
         &self,
         edit: impl FnOnce(&mut Doc, u64) -> R + Send + 'static,
     ) -> anyhow::Result<R> {
+        let before = self.peer.version(&self.doc).await?;
         let written = self.peer.edit(&self.doc, edit).await?;
+        if written.version == before {
+            println!("nothing to change in {}", self.doc);
+            return Ok(written.value);
+        }
         let safe = self.peer.wait_durable(&self.doc, &written.version);
         if tokio::time::timeout(self.to.within(), safe).await.is_err() {
             bail!("the daemon has not said that it is saved; it may or may not have been received");
@@ -180,17 +185,13 @@ pub(crate) async fn rm(args: RmArgs) -> anyhow::Result<u8> {
     let session = Session::open(&args.doc, args.to).await?;
     let names = args.names;
     let write = move |doc: &mut Doc, now| {
-        let before = doc.version().clone();
         doc.transact(now, |tx| {
             for name in &names {
                 at(tx, name, |tx| tx.remove(name), |map, key| map.remove(key));
             }
         });
-        *doc.version() != before
     };
-    if !session.write(write).await? {
-        println!("there was nothing of that name");
-    }
+    session.write(write).await?;
     Ok(DONE)
 }
 
