@@ -334,10 +334,15 @@ impl<'a> Reader<'a> {
     /// A dot.
     ///
     /// # Errors
-    /// As [`Reader::replica`], and [`DecodeError::Invalid`] for event 0.
+    /// As [`Reader::replica`], [`DecodeError::Invalid`] for event 0, and [`DecodeError::Limit`] for one
+    /// beyond [`Dot::MAX_SEQ`].
     pub fn dot(&mut self) -> Result<Dot, DecodeError> {
         let dot = Dot::new(self.replica()?, self.u64()?);
-        if dot.seq == 0 { Err(self.invalid("events count from 1")) } else { Ok(dot) }
+        match dot.seq {
+            0 => Err(self.invalid("events count from 1")),
+            seq if seq > Dot::MAX_SEQ => Err(self.limit("the number of an event")),
+            _ => Ok(dot),
+        }
     }
 
     /// That nothing is left.

@@ -173,7 +173,7 @@ fn decode_ranges(r: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, DecodeError> {
         let (gap, less_one) = (r.u64()?, r.u64()?);
         let after = end.checked_add(gap).filter(|_| i == 0 || gap > 0);
         let after = after.ok_or_else(|| r.invalid("dot ranges must not touch"))?;
-        let to = after.checked_add(less_one).and_then(|n| n.checked_add(1));
+        let to = after.checked_add(less_one).and_then(|n| n.checked_add(1)).filter(|to| *to <= Dot::MAX_SEQ);
         ranges.push((after, to.ok_or_else(|| r.invalid("dot range past the last event"))?));
     }
     if ranges.is_empty() { Err(r.invalid("a replica without dot ranges")) } else { Ok(ranges) }

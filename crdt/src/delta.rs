@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::id::{ReplicaId, Span};
+use crate::id::{Dot, ReplicaId, Span};
 use crate::version::VersionVector;
 
 /// Some events of one document, as its type encoded them.
@@ -124,8 +124,9 @@ pub(crate) fn span(
     after: u64,
     len: u64,
 ) -> Result<Span, DecodeError> {
-    let to = after.checked_add(len).filter(|_| len > 0);
-    let to = to.ok_or_else(|| r.invalid("a span holds between one and 2^64 events"))?;
+    let to = after.checked_add(len).filter(|to| len > 0 && *to <= Dot::MAX_SEQ);
+    let to =
+        to.ok_or_else(|| r.invalid("a span holds at least one event, and none beyond the last number"))?;
     if last.is_some_and(|last| last.replica >= replica) {
         return Err(r.invalid("spans must be sorted by replica"));
     }

@@ -375,6 +375,9 @@ impl Replicated for Doc {
         if delta.is_known_to(self.version()) {
             return Ok(Applied::default());
         }
+        if delta.spans.iter().any(|span| span.after >= span.to || span.to > Dot::MAX_SEQ) {
+            return Err(ApplyError::Refused("events beyond the last number, or none"));
+        }
         let body = wire::decode(delta)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {
             GraphError::Missing => ApplyError::Missing,

@@ -152,8 +152,8 @@ impl Order<'_> {
             let before = self.next[i];
             self.advance(i)?;
             let replica = self.spans[i].replica;
-            let done = Dot::new(replica, before + 1)..=Dot::new(replica, self.next[i].max(before + 1));
             if self.next[i] > before {
+                let done = Dot::new(replica, before + 1)..=Dot::new(replica, self.next[i]);
                 let woken: Vec<Dot> = self.waiting.range(done).map(|(dot, _)| *dot).collect();
                 ready.extend(woken.iter().filter_map(|dot| self.waiting.remove(dot)).flatten());
             }

@@ -96,6 +96,10 @@ pub struct Dot {
 }
 
 impl Dot {
+    /// The greatest number that an event may have. No replica writes so many; a claim beyond it is refused
+    /// wherever bytes are read, so that numbers can be counted on without running over.
+    pub const MAX_SEQ: u64 = 1 << 62;
+
     /// The event `seq` of `replica`.
     pub const fn new(replica: ReplicaId, seq: u64) -> Self {
         Dot { replica, seq }

@@ -91,6 +91,10 @@ impl<T: DotStore> Replica<T> {
     }
 
     /// Joins a change. Changes may be lost, come twice, or in any order.
+    ///
+    /// Take changes only from those you trust: since they may come in any order, one that claims events
+    /// which were never written, this replica's own among them, cannot be told from one that came early.
+    /// A [`Doc`](crate::Doc) takes events in their order and checks more.
     pub fn apply(&mut self, change: &Change<T>) {
         let mut theirs: CausalContext = change.events.iter_ranges().collect();
         change.removals.removed().iter_ranges().for_each(|span| theirs.insert_span(span));
@@ -172,13 +176,23 @@ impl<T: Encode> Encode for Change<T> {
     }
 }
 
-impl<T: Decode> Decode for Change<T> {
+impl<T: Decode + DotStore> Decode for Change<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Change {
+        let change = Change {
             events: DotRanges::decode(r)?,
             clock: Hlc::from_bits(r.u64()?),
             removals: RemovalLog::decode(r)?,
             fragment: T::decode(r)?,
-        })
+        };
+        let (mut dots, mut live, mut own) = (DotRanges::new(), 0, true);
+        change.fragment.for_each_dot(&mut |dot| {
+            live += 1;
+            own &= change.events.contains(dot);
+            dots.insert(dot);
+        });
+        if !own || dots.len() != live || !change.removals.iter().all(|(by, _)| change.events.contains(by)) {
+            return Err(r.invalid("an effect of an event that is not the change's, or two of one event"));
+        }
+        Ok(change)
     }
 }

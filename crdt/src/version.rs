@@ -166,6 +166,9 @@ impl Decode for VersionVector {
         for _ in 0..n {
             let replica = r.replica()?;
             let seq = r.u64()?;
+            if seq > Dot::MAX_SEQ {
+                return Err(r.limit("the number of an event"));
+            }
             if seq == 0 || entries.last().is_some_and(|last| last.0 >= replica) {
                 return Err(r.invalid("version vector entries must be sorted and not zero"));
             }

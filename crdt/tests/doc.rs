@@ -231,7 +231,36 @@ fn concurrent_runs_do_not_interleave() {
     }
 }
 
-/// A delta of a few bytes must not make a replica's future writing look already seen.
+/// A claim up to the last number that fits made the next honest delta, and the next edit, run over.
+#[test]
+fn no_event_has_a_number_that_could_run_over() {
+    let claim = |to: u64| {
+        let span = crdt::Span { replica: id(0), after: 0, to };
+        let mut w = Delta::writer(&[span]);
+        [1, 0, 0, 1].iter().for_each(|n| w.u8(*n)); // a tree, no parents, nothing needed, one removal:
+        w.dot(crdt::Dot::new(id(0), to));
+        let ended: crdt::context::DotRanges = [crdt::Span { to: to - 1, ..span }].into_iter().collect();
+        crdt::codec::Encode::encode(&ended, &mut w);
+        w.u64(0);
+        Delta::from_writer(vec![span], w)
+    };
+    for to in [u64::MAX, crdt::Dot::MAX_SEQ + 1] {
+        assert!(Delta::from_bytes(&claim(to).to_bytes()).is_err());
+        let mut doc = Doc::new(id(1));
+        assert!(doc.apply(&claim(to)).is_err());
+        assert!(doc.version().is_empty());
+    }
+    // At the last number that is let in, all still counts.
+    let last = claim(crdt::Dot::MAX_SEQ);
+    let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+    a.apply(&last).unwrap();
+    b.apply(&last).unwrap();
+    b.transact(0, |tx| tx.put("x", 1));
+    a.apply(&b.delta_since(&VersionVector::new())).unwrap();
+    assert_eq!(a.value(), b.value());
+}
+
+/// A delta must not claim events of which it shows no trace.
 #[test]
 fn a_delta_cannot_claim_events_that_did_nothing() {
     let (mut a, mut b) = (Doc::new(id(0)), Doc::new(id(1)));

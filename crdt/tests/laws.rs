@@ -347,6 +347,19 @@ fn overwriting_keeps_one_removal_entry() {
     assert_eq!(a.removals().len(), 1);
 }
 
+/// A change whose value was written by an event that it does not carry made one dot live under two keys.
+#[test]
+fn a_change_carries_the_events_of_its_values() {
+    let mut a: Replica<AwSet<u8>> = Replica::new(id(0));
+    a.edit(0, |set, cx| set.insert(1, cx));
+    let honest = a.edit(0, |set, cx| set.insert(2, cx));
+    let (mut body, table) = bytes(&honest);
+    assert!(Change::<AwSet<u8>>::decode(&mut Reader::new(&body, &table)).is_ok());
+    // The value's dot is the last two bytes: another event of the same replica.
+    *body.last_mut().unwrap() = 1;
+    assert!(Change::<AwSet<u8>>::decode(&mut Reader::new(&body, &table)).is_err());
+}
+
 proptest! {
     #[test]
     fn mutated_bytes_are_refused_or_canonical(

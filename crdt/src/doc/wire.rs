@@ -115,7 +115,9 @@ fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<String, V
 
 impl Body {
     /// Whether every event of the spans did something, seen here or ended since by an event of `ended`.
-    /// Otherwise a few bytes could claim, and so suppress, all that a replica will ever write.
+    /// So nobody claims another's events by mistake. A forger can still say that they were written and ended:
+    /// an honest replica that wrote one place again and again says just that. Only binding writers to their
+    /// links, or signatures, stops a member that lies.
     pub(super) fn accounts_for(&self, spans: &[Span], ended: &DotRanges) -> bool {
         spans.iter().all(|span| {
             self.done.contains_span(*span) || {

@@ -21,7 +21,7 @@
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::delta::Delta;
-use crate::id::ReplicaId;
+use crate::id::{Dot, ReplicaId};
 use crate::sync::{DocId, Interest, Kind, MAX_INTERESTS, MAX_PRESENCE_BYTES, MAX_VERSION_ENTRIES, Role};
 
 /// A replica by its index in the sender's dictionary, and an event number of it.
@@ -237,8 +237,8 @@ fn read_version(r: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
     let mut entries = Vec::with_capacity(n);
     for _ in 0..n {
         let entry = (r.u64()?, r.u64()?);
-        if entry.1 == 0 {
-            return Err(r.invalid("events count from 1"));
+        if entry.1 == 0 || entry.1 > Dot::MAX_SEQ {
+            return Err(r.invalid("events count from 1, and not beyond the last number"));
         }
         entries.push(entry);
     }
