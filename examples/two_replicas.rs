@@ -25,8 +25,8 @@ fn main() -> Result<(), crdt::ApplyError> {
     alice.apply(&for_alice)?;
     bob.apply(&for_bob)?;
     for patch in bob.take_patches() {
-        if let Patch::Text { root, patch } = patch {
-            println!("bob's screen, {root}: {patch:?}");
+        if let Patch::Text { path, patch } = patch {
+            println!("bob's screen, {path}: {patch:?}");
         }
     }
 

@@ -357,6 +357,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Encode for Dot {
+    fn encode(&self, w: &mut Writer) {
+        w.dot(*self);
+    }
+}
+
+impl Decode for Dot {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.dot()
+    }
+}
+
 impl Encode for u64 {
     fn encode(&self, w: &mut Writer) {
         w.u64(*self);

@@ -7,6 +7,7 @@
 //! | root | made by | two at once |
 //! |---|---|---|
 //! | text | [`Tx::text`] | both insertions stay, never interleaved |
+//! | list | [`Tx::list`] | both insertions stay; an element moved twice stands once |
 //! | map | [`Tx::map`] | both keys stay; a nested edit survives a concurrent removal |
 //! | set | [`Tx::set`] | adding beats a concurrent removing |
 //! | counter | [`Tx::counter`] | sums |
@@ -15,29 +16,40 @@
 //! | several values | [`Tx::offer`] | all are kept until the next write |
 
 mod any;
+mod change;
 mod edit;
+mod list;
 mod node;
-mod patch;
+mod path;
+mod record;
+mod undo;
 mod value;
+mod view;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::codec::{DecodeError, Reader};
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
-use crate::dots::{Changes, DotStore, RemovalLog};
+use crate::dots::{Changes, Cx, DotStore, RemovalLog};
 use crate::graph::{EventGraph, GraphError};
+use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::text::{Op, Text, TextPatch};
+use crate::text::{Op, Text};
 use crate::version::VersionVector;
 
 pub use any::AnyDoc;
-pub use edit::{CounterMut, FlagMut, MapMut, SetMut, TextMut, Tx};
-pub use patch::Patch;
+pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
+pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
+pub use undo::{UndoManager, UndoOptions};
 pub use value::{Scalar, Value};
 
-use node::{Key, Node, Places};
+use change::Subscribers;
+use node::{Node, Places};
+use path::{Path, Shape};
+use record::Record;
+use undo::{Inverse, UndoableEdit};
 use wire::{Body, Tree};
 
 /// A document.
@@ -64,8 +76,14 @@ pub struct Doc {
     graph: EventGraph,
     tree: Places,
     removals: RemovalLog,
-    texts: BTreeMap<String, Text>,
+    /// The texts, and the orders of the lists.
+    texts: BTreeMap<Path, Text>,
     patches: Option<Vec<Patch>>,
+    subscribers: Subscribers,
+    /// What the open transaction or merge did so far, when someone wants to know.
+    record: Option<Box<Record>>,
+    /// What an undo manager has not taken in yet, when there is one.
+    undo_log: Option<Vec<UndoableEdit>>,
 }
 
 impl Doc {
@@ -78,6 +96,9 @@ impl Doc {
             removals: RemovalLog::default(),
             texts: BTreeMap::new(),
             patches: None,
+            subscribers: Subscribers::default(),
+            record: None,
+            undo_log: None,
         }
     }
 
@@ -104,34 +125,76 @@ impl Doc {
     /// assert_eq!(doc.get("/places/office/city"), Some("Lund".into()));
     /// ```
     pub fn transact<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
-        edit(&mut Tx::new(self, now_ms))
+        self.transact_as("", now_ms, edit)
     }
 
-    /// The text at a root; `None` when nothing was ever written there.
-    pub fn text(&self, root: &str) -> Option<&Text> {
-        self.texts.get(root).filter(|text| text.runs() > 0)
-    }
-
-    /// The whole document as plain data. A text is shown as a string; where roots of several types
-    /// share one name, text is shown first, then map, set, counter, flag, several values, register.
-    pub fn value(&self) -> Value {
-        let mut roots = node::values(&self.tree);
-        for (name, text) in self.texts.iter().filter(|(_, text)| text.runs() > 0) {
-            roots.insert(name.clone(), text.to_string().into());
+    /// Edits the document under a name, which subscribers see as [`Origin::Local`] and by which an
+    /// [`UndoManager`] can choose what it tracks.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, doc::Origin};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// let (sender, changes) = std::sync::mpsc::channel();
+    /// let subscription = doc.subscribe(move |change| sender.send(change.clone()).unwrap());
+    /// doc.transact_as("import", 1_000, |tx| tx.put("title", "hello"));
+    /// drop(subscription);
+    /// doc.transact(2_000, |tx| tx.put("title", "nobody hears of this"));
+    /// let all: Vec<_> = changes.iter().collect();
+    /// assert_eq!((all.len(), &all[0].origin), (1, &Origin::Local("import".into())));
+    /// assert_eq!(all[0].patches[0].path(), "/title");
+    /// ```
+    pub fn transact_as<R>(&mut self, origin: &str, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
+        let watched = !self.subscribers.is_empty() || self.undo_log.is_some();
+        self.record = watched.then(|| Box::new(Record::new(self.undo_log.is_some())));
+        let result = edit(&mut Tx::new(self, Hlc::new(now_ms, 0)));
+        if let Some(mut record) = self.record.take() {
+            let inverses = record.take_inverses();
+            if let Some(log) = self.undo_log.as_mut().filter(|_| !inverses.is_empty()) {
+                log.push(UndoableEdit { origin: origin.to_owned(), now_ms, inverses });
+            }
+            self.notify(Origin::Local(origin.into()), &record);
         }
-        Value::Map(roots)
+        result
     }
 
-    /// The value at a JSON pointer (RFC 6901), such as `/form/name`; the empty pointer is the whole.
-    pub fn get(&self, pointer: &str) -> Option<Value> {
-        let mut keys = value::segments(pointer)?;
-        let Some(root) = keys.next() else { return Some(self.value()) };
-        let whole = match self.text(&root) {
-            Some(text) => text.to_string().into(),
-            None => Key::all_named(&root).find_map(|key| self.tree.get(&key)?.value())?,
-        };
-        let rest = pointer.get(1..)?.find('/').and_then(|slash| pointer.get(slash + 1..));
-        whole.pointer(rest.unwrap_or("")).cloned()
+    /// Runs what an undo manager takes back; returns what takes that back in turn.
+    fn transact_undo(&mut self, now_ms: u64, origin: Origin, edit: impl FnOnce(&mut Tx<'_>)) -> Vec<Inverse> {
+        self.record = Some(Box::new(Record::new(true)));
+        edit(&mut Tx::new(self, Hlc::new(now_ms, 0)));
+        let mut record = self.record.take().unwrap_or_default();
+        self.notify(origin, &record);
+        record.take_inverses()
+    }
+
+    /// Calls `listener` after every transaction and every merge that changed something visible, for as long
+    /// as the [`Subscription`] is kept. A copy of the document has no subscribers.
+    pub fn subscribe(&mut self, listener: impl FnMut(&Change) + Send + 'static) -> Subscription {
+        self.subscribers.add(Box::new(listener))
+    }
+
+    fn notify(&mut self, origin: Origin, record: &Record) {
+        if self.subscribers.is_empty() && (self.patches.is_none() || origin != Origin::Remote) {
+            return;
+        }
+        let patches = record.patches(self);
+        let touched = record.touched().filter_map(|path| Some((path, self.node(path.keys())?)));
+        let conflicts = touched.filter_map(|(path, node)| self.conflict(path, node)).collect();
+        let change = Change { origin, patches, conflicts };
+        if !change.patches.is_empty() || !change.conflicts.is_empty() {
+            self.subscribers.notify(&change);
+        }
+        if let Some(patches) = self.patches.as_mut().filter(|_| change.origin == Origin::Remote) {
+            patches.extend(change.patches);
+        }
+    }
+
+    /// The `n`-th of the events that the next edits here will take.
+    fn next_event(&self, n: u64) -> Dot {
+        Dot::new(self.author, self.version().get(self.author) + n)
+    }
+
+    fn cx(&self, stamp: Hlc) -> Cx {
+        Cx::new(self.author, self.version().get(self.author), stamp)
     }
 
     /// Starts keeping [`Patch`]es of what [`apply`](Replicated::apply) changes, for
@@ -150,7 +213,7 @@ impl Doc {
     /// bob.record_patches();
     /// alice.transact(1_000, |tx| tx.map("form").put("name", "Alice"));
     /// bob.apply(&alice.delta_since(bob.version()))?;
-    /// let path = vec!["form".to_string(), "name".to_string()];
+    /// let path = "/form/name".to_string();
     /// assert_eq!(bob.take_patches(), [Patch::Value { path, value: Some("Alice".into()) }]);
     /// # Ok::<(), crdt::ApplyError>(())
     /// ```
@@ -201,7 +264,8 @@ impl Doc {
     fn admit(&self, delta: &Delta, body: &Body) -> Result<(), ApplyError> {
         let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
         let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
-        if !body.tree.needed.iter().all(here) {
+        // What an element holds is written just before the element is placed; the two are taken together.
+        if !body.tree.needed.iter().all(here) || !body.tree.placeholders().iter().all(here) {
             return Err(ApplyError::Missing);
         }
         if delta.spans.iter().any(|s| s.replica == ReplicaId::MIN) {
@@ -230,62 +294,86 @@ impl Doc {
         Ok(())
     }
 
+    /// Notes the lists whose order a delta will change.
+    fn note_lists(&mut self, texts: &BTreeMap<Path, Vec<(Dot, Op)>>) {
+        let Some(record) = &mut self.record else { return };
+        for path in texts.keys().filter(|path| path.is_list()) {
+            record.list(path, &self.tree, &self.texts);
+        }
+    }
+
     /// Joins what a delta did to the tree.
     fn join_tree(&mut self, spans: &[Span], tree: &Tree) {
         let mut theirs: CausalContext = spans.iter().copied().collect();
         tree.removals.removed().iter_ranges().for_each(|span| theirs.insert_span(span));
         let ended: DotRanges = theirs.iter_ranges().collect();
-        let mut paths = Vec::new();
-        if self.patches.is_some() {
-            changed_paths(&self.tree, &tree.fragment, &ended, &mut Vec::new(), &mut paths);
+        if let Some(mut record) = self.record.take() {
+            self.note_changes(&tree.fragment, &ended, &mut record);
+            self.record = Some(record);
         }
         let ours = CausalContext::from(self.graph.version().clone());
         self.tree.join(&ours, &tree.fragment, &theirs, &mut Changes::default());
         self.removals.merge(&tree.removals);
-        let values = paths.into_iter().map(|path| Patch::Value {
-            value: node_at(&self.tree, &path).and_then(Node::value),
-            path: path.into_iter().map(|key| key.name).collect(),
-        });
-        if let Some(patches) = &mut self.patches {
-            patches.extend(values);
+    }
+
+    /// Notes the places that a join will touch: where something new stands, or something ended stood.
+    fn note_changes(&self, fragment: &Places, ended: &DotRanges, record: &mut Record) {
+        let nothing = Places::default();
+        let mut open = vec![(Path::default(), Some(&self.tree), Some(fragment))];
+        while let Some((path, here, there)) = open.pop() {
+            let (here, there) = (here.unwrap_or(&nothing), there.unwrap_or(&nothing));
+            let mut keys = here.keys_within(ended);
+            keys.extend(there.iter().map(|(key, _)| key.clone()));
+            for key in keys {
+                let below = path.child(key.clone());
+                if key.shape == Shape::List {
+                    record.list(&below, &self.tree, &self.texts);
+                }
+                if key.shape.nests() {
+                    let [here, there] = [here, there].map(|places| places.get(&key).and_then(Node::places));
+                    open.push((below, here, there));
+                } else {
+                    record.touch(&below);
+                }
+            }
         }
     }
 
     /// Takes text operations in, in an order in which each comes after those it builds on.
-    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<String, Vec<(Dot, Op)>>) {
-        for (root, ops) in texts {
-            let text = self.texts.entry(root.clone()).or_default();
-            let mut queues: BTreeMap<ReplicaId, std::iter::Peekable<_>> = BTreeMap::new();
-            let mut ops = ops.into_iter().peekable();
-            while let Some((at, _)) = ops.peek() {
-                let replica = at.replica;
-                let mut own = Vec::new();
-                while let Some(op) = ops.next_if(|(at, _)| at.replica == replica) {
-                    own.push(op);
-                }
-                queues.insert(replica, own.into_iter().peekable());
+    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<Path, Vec<(Dot, Op)>>) {
+        for (path, ops) in texts {
+            let text = self.texts.entry(path.clone()).or_default();
+            let mut queues: BTreeMap<ReplicaId, VecDeque<(Dot, Op)>> = BTreeMap::new();
+            for (at, op) in ops {
+                queues.entry(at.replica).or_default().push_back((at, op));
             }
             let mut patches = Vec::new();
             for span in ordered {
                 let Some(queue) = queues.get_mut(&span.replica) else { continue };
-                while let Some((at, op)) = queue.next_if(|(at, _)| at.seq <= span.to) {
-                    // Only the part that is new: the first events may be here already.
+                while queue.front().is_some_and(|(at, _)| at.seq <= span.to)
+                    && let Some((at, op)) = queue.pop_front()
+                {
+                    // Only the part that is new, and no further than the order lets it: what comes after
+                    // may build on others that come first.
                     let skip = (span.after + 1).saturating_sub(at.seq);
-                    if skip == 0 {
+                    let take = op.len().min(span.to + 1 - at.seq);
+                    if skip == 0 && take == op.len() {
                         text.apply(at, op, &mut patches);
-                    } else if skip < op.len() {
-                        let part = op.part(at, skip, op.len() - skip);
+                        continue;
+                    }
+                    if skip < take {
+                        let part = op.part(at, skip, take - skip);
                         text.apply(Dot::new(at.replica, at.seq + skip), part, &mut patches);
+                    }
+                    if take < op.len() {
+                        queue.push_front((at, op));
+                        break;
                     }
                 }
             }
-            self.note_text(&root, patches);
-        }
-    }
-
-    fn note_text(&mut self, root: &str, text: Vec<TextPatch>) {
-        if let Some(patches) = &mut self.patches {
-            patches.extend(text.into_iter().map(|patch| Patch::Text { root: root.to_owned(), patch }));
+            if let Some(record) = self.record.as_mut().filter(|_| !path.is_list()) {
+                patches.into_iter().for_each(|patch| record.text(&path, patch));
+            }
         }
     }
 }
@@ -309,45 +397,6 @@ fn payload(bytes: &[u8]) -> Result<&[u8], DecodeError> {
         return Err(DecodeError::Checksum);
     }
     r.raw(r.remaining())
-}
-
-/// The places that a join will touch: where something new stands, or something ended stood.
-fn changed_paths(
-    tree: &Places,
-    fragment: &Places,
-    ended: &DotRanges,
-    path: &mut Vec<Key>,
-    paths: &mut Vec<Vec<Key>>,
-) {
-    let nothing = Places::default();
-    let mut keys = tree.keys_within(ended);
-    keys.extend(fragment.iter().map(|(key, _)| key.clone()));
-    for key in keys {
-        let here = match tree.get(&key) {
-            Some(Node::Map(inner)) => inner,
-            _ => &nothing,
-        };
-        let there = match fragment.get(&key) {
-            Some(Node::Map(inner)) => inner,
-            _ => &nothing,
-        };
-        let is_map = key.is_map();
-        path.push(key);
-        if is_map {
-            changed_paths(here, there, ended, path, paths);
-        } else {
-            paths.push(path.clone());
-        }
-        path.pop();
-    }
-}
-
-fn node_at<'a>(tree: &'a Places, path: &[Key]) -> Option<&'a Node> {
-    let (key, rest) = path.split_first()?;
-    match tree.get(key)? {
-        Node::Map(inner) if !rest.is_empty() => node_at(inner, rest),
-        node => rest.is_empty().then_some(node),
-    }
 }
 
 impl Replicated for Doc {
@@ -384,10 +433,17 @@ impl Replicated for Doc {
             GraphError::Circle => ApplyError::Refused("events that build on each other in a circle"),
         })?;
         self.admit(delta, &body)?;
+        let watched = self.patches.is_some() || !self.subscribers.is_empty();
+        self.record = watched.then(Box::default);
+        // Where a list stood is noted before either of its halves changes.
+        self.note_lists(&body.texts);
         self.join_tree(&delta.spans, &body.tree);
         self.join_texts(&ordered, body.texts);
         let before = self.version().clone();
         self.graph.extend(&ordered, &body.parents);
+        if let Some(record) = self.record.take() {
+            self.notify(Origin::Remote, &record);
+        }
         Ok(Applied { novel: self.version().since(&before).collect() })
     }
 }

@@ -119,6 +119,13 @@ impl<T: Clone + PartialEq + Debug> LwwRegister<T> {
         self.0.iter().filter(move |(dot, _)| Some(*dot) != winner).map(|(dot, (_, value))| (dot, value))
     }
 
+    /// All concurrent values with their writers and stamps, the winner first.
+    pub fn candidates(&self) -> impl Iterator<Item = (Dot, Hlc, &T)> {
+        let mut all: Vec<_> = self.0.iter().map(|(dot, (stamp, value))| (dot, *stamp, value)).collect();
+        all.sort_unstable_by_key(|(dot, stamp, _)| std::cmp::Reverse((*stamp, *dot)));
+        all.into_iter()
+    }
+
     fn winner(&self) -> Option<(Dot, &(Hlc, T))> {
         self.0.iter().max_by_key(|(dot, (stamp, _))| (*stamp, *dot))
     }

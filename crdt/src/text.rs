@@ -40,6 +40,33 @@ pub enum TextPatch {
     },
 }
 
+impl TextPatch {
+    /// Whether `next` can be said in one with this.
+    pub(crate) fn goes_on(&self, next: &TextPatch) -> bool {
+        match (self, next) {
+            (TextPatch::Insert { pos, text }, TextPatch::Insert { pos: next, .. }) => {
+                text.len() < 4096 && *next == pos + text.chars().count()
+            }
+            (TextPatch::Delete { pos, .. }, TextPatch::Delete { pos: next, len }) => {
+                next == pos || next + len == *pos
+            }
+            _ => false,
+        }
+    }
+
+    /// Says `next`, which [`goes_on`](Self::goes_on), in one with this.
+    pub(crate) fn extend(&mut self, next: TextPatch) {
+        match (self, next) {
+            (TextPatch::Insert { text, .. }, TextPatch::Insert { text: more, .. }) => text.push_str(&more),
+            (TextPatch::Delete { pos, len }, TextPatch::Delete { pos: next, len: more }) => {
+                *pos = next.min(*pos);
+                *len += more;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// One text of a [`Doc`](crate::Doc). Positions count characters (Unicode scalar values).
 ///
 /// ```
@@ -93,11 +120,40 @@ impl Text {
         self.sequence.runs()
     }
 
+    /// The visible characters' events, in order.
+    pub(crate) fn dots(&self) -> impl Iterator<Item = Dot> {
+        self.sequence.dots()
+    }
+
+    /// The event of the visible character at `pos`. `O(log n)`.
+    pub(crate) fn dot_at(&self, pos: usize) -> Option<Dot> {
+        self.sequence.dot_at(pos)
+    }
+
+    /// How many visible characters stand before a character, and whether it is visible itself; `None` when
+    /// there is no such character. `O(log n)`.
+    pub(crate) fn position_of(&self, dot: Dot) -> Option<(usize, bool)> {
+        self.sequence.position_of(dot)
+    }
+
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
     pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str) {
         let at = Dot::new(author, first);
         let (left, right) = self.sequence.insert_at(pos, at, text);
         self.log.push(at, Op::Insert { left, right, text: text.to_owned() });
+    }
+
+    /// As [`insert`](Self::insert), right after a character that is here, visible or not. Returns the position.
+    pub(crate) fn insert_after(&mut self, author: ReplicaId, first: u64, left: Dot, text: &str) -> usize {
+        let at = Dot::new(author, first);
+        let (pos, right) = self.sequence.insert_after(left, at, text);
+        self.log.push(at, Op::Insert { left: Some(left), right, text: text.to_owned() });
+        pos
+    }
+
+    /// The visible characters of a range as runs between which nothing stands, not even deleted characters.
+    pub(crate) fn pieces(&self, range: Range<usize>) -> Vec<Span> {
+        self.sequence.pieces(range)
     }
 
     /// Deletes by `author` the `len` characters from `pos` on; the events are those from `first` on.

@@ -1,7 +1,7 @@
 //! Documents converge whatever was edited, delivered, left out and repeated; bytes are canonical.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
-use crdt::doc::{Patch, Tx};
+use crdt::doc::{ListMut, Patch, Tx, Value};
 use crdt::text::TextPatch;
 use crdt::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
@@ -43,8 +43,43 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
         11 => tx.map("form").flag(key).disable(),
         12 => tx.offer("choice", i64::from(b)),
         13 => tx.map("form").map(key).map("deep").counter("n").add(1),
-        14 => tx.remove(["title", "form", "tags", "note", "choice"][usize::from(b) % 5]),
+        14 => tx.remove(["title", "form", "tags", "note", "choice", "todo"][usize::from(b) % 6]),
+        15 => {
+            let (mut form, key) = (tx.map("form"), key);
+            let mut inner = form.map(key);
+            let mut text = inner.text("body");
+            let pos = usize::from(a) * (text.len() + 1) / 256;
+            text.replace(pos..pos + usize::from(b % 3), CHARS[usize::from(b) % CHARS.len()]);
+        }
+        16..=21 => edit_list(&mut tx.list("todo"), kind, a, b),
+        22 => {
+            let mut list = tx.list("todo");
+            if let Some(mut inner) = list.list(usize::from(a) % 4) {
+                edit_list(&mut inner, 16 + b % 6, a.rotate_left(3), b);
+            }
+        }
         _ => tx.text("other").insert(0, "z"),
+    }
+}
+
+fn edit_list(list: &mut ListMut<'_>, kind: u8, a: u8, b: u8) {
+    let at = |n: u8| usize::from(n) * (list.len() + 1) / 256;
+    let (i, j) = (at(a), at(b));
+    match kind {
+        16 => list.insert(i, i64::from(b)),
+        17 => drop(list.remove(i)),
+        18 | 19 => drop(list.move_to(i, j)),
+        20 if a.is_multiple_of(4) => list.insert_text(i).insert(0, CHARS[usize::from(b) % CHARS.len()]),
+        20 if a % 4 == 1 => list.insert_map(i).put("x", i64::from(b)),
+        20 if a % 4 == 2 => drop(list.insert_list(i)),
+        20 => drop(list.put(i, i64::from(b))),
+        _ => {
+            if let Some(mut text) = list.text(i) {
+                text.insert(usize::from(b % 8), "t");
+            } else if let Some(mut map) = list.map(j) {
+                map.put("y", i64::from(a));
+            }
+        }
     }
 }
 
@@ -59,21 +94,37 @@ struct Step {
 }
 
 fn steps(replicas: usize, most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..replicas, 0..replicas, 0..10u8, 0..16u8, any::<u8>(), any::<u8>());
+    let step = (0..replicas, 0..replicas, 0..10u8, 0..24u8, any::<u8>(), any::<u8>());
     let step = step.prop_map(|(to, from, what, kind, a, b)| Step { to, from, what, kind, a, b });
     prop::collection::vec(step, 0..most)
 }
 
-/// Applies text patches of root `note` to a string.
-fn replay(shown: &mut Vec<char>, patches: &[Patch]) {
+/// Applies the patches of one merge to what was shown of text `note` and list `todo`. Inside an element only
+/// that something changed is looked at: the element is read again.
+fn replay(note: &mut Vec<char>, todo: &mut Vec<Value>, patches: &[Patch], doc: &Doc) {
     for patch in patches {
         match patch {
-            Patch::Text { root, patch } if root == "note" => match patch {
-                TextPatch::Insert { pos, text } => drop(shown.splice(pos..pos, text.chars())),
-                TextPatch::Delete { pos, len } => drop(shown.drain(*pos..pos + len)),
+            Patch::Text { path, patch } if path == "/note" => match patch {
+                TextPatch::Insert { pos, text } => drop(note.splice(pos..pos, text.chars())),
+                TextPatch::Delete { pos, len } => drop(note.drain(*pos..pos + len)),
             },
-            _ => {}
+            Patch::List { path, index, removed, inserted } if path == "/todo" => {
+                drop(todo.splice(*index..index + removed, inserted.iter().cloned()));
+            }
+            patch => {
+                if let Some(inner) = patch.path().strip_prefix("/todo/") {
+                    let index: usize = inner.split('/').next().unwrap().parse().unwrap();
+                    todo[index] = doc.get(&format!("/todo/{index}")).unwrap();
+                }
+            }
         }
+    }
+}
+
+fn todo(doc: &Doc) -> Vec<Value> {
+    match doc.get("/todo") {
+        Some(Value::List(list)) => list,
+        _ => Vec::new(),
     }
 }
 
@@ -125,11 +176,12 @@ fn run(replicas: usize, steps: &[Step]) -> Vec<Doc> {
 /// Applies a delta as bytes, checking the patches against the text.
 fn take(doc: &mut Doc, delta: &Delta) -> Result<(), ApplyError> {
     let delta = Delta::from_bytes(&delta.to_bytes())?;
-    let mut shown: Vec<char> = note(doc).chars().collect();
+    let (mut shown, mut shown_list): (Vec<char>, _) = (note(doc).chars().collect(), todo(doc));
     let before = doc.save();
     let result = doc.apply(&delta);
-    replay(&mut shown, &doc.take_patches());
+    replay(&mut shown, &mut shown_list, &doc.take_patches(), doc);
     assert_eq!(shown.into_iter().collect::<String>(), note(doc), "patches show what happened");
+    assert_eq!(shown_list, todo(doc), "patches show what happened");
     match result {
         Ok(applied) => {
             assert_eq!(applied.novel.is_empty(), before == doc.save());
@@ -271,6 +323,23 @@ fn a_delta_cannot_claim_events_that_did_nothing() {
     let mut own = a.delta_since(&VersionVector::new());
     own.spans[0].replica = id(1);
     assert!(matches!(b.apply(&own), Err(ApplyError::Refused(_))), "nobody writes as this replica");
+}
+
+/// Deletions of one author that follow each other are kept as one; what they delete may have come from
+/// another author in between. Whoever gets all at once must not delete before the character is there.
+#[test]
+fn a_deletion_waits_for_the_character_it_deletes() {
+    let [mut b, mut a, mut late] = [0, 1, 2].map(|n| Doc::new(id(n)));
+    a.transact(0, |tx| tx.text("note").insert(0, "x"));
+    b.apply(&a.delta_since(b.version())).unwrap();
+    late.apply(&a.delta_since(late.version())).unwrap();
+    a.transact(0, |tx| tx.text("note").insert(1, "y"));
+    b.transact(0, |tx| tx.text("note").delete(0..1));
+    b.apply(&a.delta_since(b.version())).unwrap();
+    b.transact(0, |tx| tx.text("note").delete(0..1));
+    assert_eq!(note(&b), "");
+    late.apply(&b.delta_since(late.version())).unwrap();
+    assert_eq!(note(&late), "");
 }
 
 #[test]

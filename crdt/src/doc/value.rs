@@ -6,6 +6,8 @@ use std::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
+use super::path::segments;
+
 /// A plain value.
 ///
 /// Totally ordered and comparable, floats included (by [`f64::total_cmp`], every NaN being one value),
@@ -197,7 +199,7 @@ fn json_string(f: &mut fmt::Formatter<'_>, s: &str) -> fmt::Result {
 pub enum Value {
     /// A plain value.
     Scalar(Scalar),
-    /// The members of a set, or the concurrent values of a register, in their order.
+    /// The elements of a list, the members of a set, or the concurrent values of a register, in their order.
     List(Vec<Value>),
     /// The entries of a map.
     Map(BTreeMap<String, Value>),
@@ -213,20 +215,17 @@ impl Value {
     /// assert_eq!(list.pointer("/2"), None);
     /// ```
     pub fn pointer(&self, pointer: &str) -> Option<&Value> {
-        segments(pointer)?.try_fold(self, |value, key| match value {
+        self.pointer_by(segments(pointer)?)
+    }
+
+    /// The part below these keys.
+    pub(super) fn pointer_by(&self, mut keys: impl Iterator<Item = String>) -> Option<&Value> {
+        keys.try_fold(self, |value, key| match value {
             Value::Map(map) => map.get(&key),
             Value::List(list) => list.get(key.parse::<usize>().ok()?),
             Value::Scalar(_) => None,
         })
     }
-}
-
-/// The unescaped keys of a JSON pointer; `None` when it does not start with `/`.
-pub(super) fn segments(pointer: &str) -> Option<impl Iterator<Item = String> + '_> {
-    if !pointer.is_empty() && !pointer.starts_with('/') {
-        return None;
-    }
-    Some(pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")))
 }
 
 impl<S: Into<Scalar>> From<S> for Value {

@@ -3,7 +3,7 @@
 //! ```text
 //! body  = flags (bit 0: tree, bit 1: texts)  parents  [tree]  [texts]
 //! tree  = needed: count dot*   removals   fragment: places
-//! texts = count { root: string  operations }*
+//! texts = count { path  operations }*
 //! ```
 //!
 //! `needed` names events outside the delta that ended what some event inside it had written: without them
@@ -19,7 +19,8 @@ use crate::graph::Parents;
 use crate::id::{Dot, Span};
 use crate::text::{Op, Text};
 
-use super::node::{Places, decode_places};
+use super::node::{Node, Places, decode_places};
+use super::path::Path;
 
 const TREE: u8 = 1;
 const TEXTS: u8 = 2;
@@ -30,7 +31,7 @@ pub(super) struct Body {
     pub(super) parents: Parents,
     pub(super) tree: Tree,
     /// For each text its operations, by replica and number.
-    pub(super) texts: BTreeMap<String, Vec<(Dot, Op)>>,
+    pub(super) texts: BTreeMap<Path, Vec<(Dot, Op)>>,
     /// The events that are seen to have done something.
     done: DotRanges,
 }
@@ -44,13 +45,27 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// The events that placed the elements of lists whose contents are here.
+    pub(super) fn placeholders(&self) -> Vec<Dot> {
+        let (mut found, mut open) = (Vec::new(), vec![&self.fragment]);
+        while let Some(places) = open.pop() {
+            for (_, node) in places.iter() {
+                open.extend(node.places());
+                if let Node::List(list) = node {
+                    found.extend(list.placeholders());
+                }
+            }
+        }
+        found
+    }
+
     fn is_empty(&self) -> bool {
         self.needed.is_empty() && self.removals.is_empty() && self.fragment.is_bottom()
     }
 }
 
 /// Puts a delta together.
-pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[(&String, &Text)]) -> Delta {
+pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[(&Path, &Text)]) -> Delta {
     let mut w = Delta::writer(&spans);
     let flags = if tree.is_empty() { 0 } else { TREE } | if texts.is_empty() { 0 } else { TEXTS };
     w.u8(flags);
@@ -63,8 +78,8 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
     }
     if flags & TEXTS != 0 {
         w.u64(texts.len() as u64);
-        for (root, text) in texts {
-            w.str(root);
+        for (path, text) in texts {
+            path.encode(&mut w);
             text.encode(&spans, &mut w);
         }
     }
@@ -93,22 +108,22 @@ fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     if needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
         return Err(r.invalid("needed events must be sorted"));
     }
-    let tree = Tree { needed, removals: RemovalLog::decode(r)?, fragment: decode_places(r)? };
+    let tree = Tree { needed, removals: RemovalLog::decode(r)?, fragment: decode_places(None, r)? };
     if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
 }
 
-fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<String, Vec<(Dot, Op)>>, DecodeError> {
-    let mut texts: BTreeMap<String, Vec<(Dot, Op)>> = BTreeMap::new();
+fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<Path, Vec<(Dot, Op)>>, DecodeError> {
+    let mut texts: BTreeMap<Path, Vec<(Dot, Op)>> = BTreeMap::new();
     for _ in 0..r.count(3)? {
-        let root = r.str()?;
-        if texts.last_key_value().is_some_and(|(last, _)| last.as_str() >= root) {
+        let path = Path::decode(r)?;
+        if texts.last_key_value().is_some_and(|(last, _)| *last >= path) {
             return Err(r.invalid("texts must be sorted"));
         }
         let ops = Text::decode(spans, r)?;
         if ops.is_empty() {
             return Err(r.invalid("a text without operations"));
         }
-        texts.insert(root.to_owned(), ops);
+        texts.insert(path, ops);
     }
     if texts.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(texts) }
 }

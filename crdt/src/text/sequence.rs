@@ -6,6 +6,7 @@
 //! edits and deletions cost `O(log n)` plus a scan within one chunk, whatever was concurrent.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::context::DotRanges;
 use crate::id::{Dot, ReplicaId, Span};
@@ -136,6 +137,36 @@ impl Sequence {
             seq = next;
         }
         true
+    }
+
+    pub(super) fn dots(&self) -> impl Iterator<Item = Dot> {
+        let visible = self.chunks.iter().flat_map(|chunk| &chunk.runs).filter(|run| !run.deleted);
+        visible.flat_map(|run| (run.first.seq..run.end()).map(|seq| self.dot(Id { seq, ..run.first })))
+    }
+
+    pub(super) fn dot_at(&self, pos: usize) -> Option<Dot> {
+        self.visible(pos + 1).filter(|_| pos < self.len()).map(|(_, id)| self.dot(id))
+    }
+
+    pub(super) fn position_of(&self, dot: Dot) -> Option<(usize, bool)> {
+        let id = Id { replica: *self.by_replica.get(&dot.replica)?, seq: dot.seq };
+        let place = self.find(id)?;
+        let run = self.run(place)?;
+        let within = if run.deleted { 0 } else { (id.seq - run.first.seq) as usize };
+        let before = self.prefix(place.chunk) + self.chunks[place.chunk].visible_before(place.run);
+        Some((before + within, !run.deleted))
+    }
+
+    pub(super) fn pieces(&self, range: Range<usize>) -> Vec<Span> {
+        let mut pieces = Vec::new();
+        let mut pos = range.start;
+        while let Some((place, id)) = self.visible(pos + 1).filter(|_| pos < range.end.min(self.len())) {
+            let Some(run) = self.run(place) else { break };
+            let len = (run.end() - id.seq).min((range.end - pos) as u64);
+            pieces.push(Span { replica: self.dot(id).replica, after: id.seq - 1, to: id.seq + len - 1 });
+            pos += len as usize;
+        }
+        pieces
     }
 
     // ---- counts of visible characters ----
@@ -354,6 +385,16 @@ impl Sequence {
         let right = self.run(self.settle(place)).map(|run| run.first);
         self.put_all(place, first, left, right, text);
         (left.map(|id| self.dot(id)), right.map(|id| self.dot(id)))
+    }
+
+    /// Inserts a local text right after a character, visible or not. Returns the position, and the right
+    /// neighbour.
+    pub(super) fn insert_after(&mut self, left: Dot, at: Dot, text: &str) -> (usize, Option<Dot>) {
+        let (first, left) = (self.id(at), self.id(left));
+        let place = self.cut_after(left).unwrap_or(Place { chunk: 0, run: 0 });
+        let right = self.run(self.settle(place)).map(|run| run.first);
+        let pos = self.put_all(place, first, Some(left), right, text);
+        (pos, right.map(|id| self.dot(id)))
     }
 
     /// The visible character before `pos` and the run that holds it; `None` at the start.

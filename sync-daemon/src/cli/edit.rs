@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use crdt::doc::{MapMut, Patch, Scalar, Tx};
+use crdt::doc::{MapMut, Patch, Scalar, Value};
 use crdt::sync::{DocId, Interest, Kind, Role};
 use crdt::text::TextPatch;
 use crdt::{Doc, Replicated};
@@ -135,30 +135,11 @@ fn scalar(text: &str) -> Scalar {
     }
 }
 
-/// Edits what a name such as `title` or `form/name` means: a root, or an entry of a map.
-fn at(
-    tx: &mut Tx<'_>,
-    name: &str,
-    root: impl FnOnce(&mut Tx<'_>),
-    entry: impl FnOnce(&mut MapMut<'_>, &str),
-) {
-    fn down(map: &mut MapMut<'_>, path: &str, entry: impl FnOnce(&mut MapMut<'_>, &str)) {
-        let mut entry = Some(entry);
-        walk(map, path, &mut |map, last| {
-            if let Some(entry) = entry.take() {
-                entry(map, last);
-            }
-        });
-    }
-    fn walk(map: &mut MapMut<'_>, path: &str, entry: &mut dyn FnMut(&mut MapMut<'_>, &str)) {
-        match path.split_once('/') {
-            Some((first, rest)) => walk(&mut map.map(first), rest, entry),
-            None => entry(map, path),
-        }
-    }
+/// Edits what a name such as `title` or `form/name` means, given the map it is in and its key there.
+fn at(map: &mut MapMut<'_>, name: &str, edit: &mut dyn FnMut(&mut MapMut<'_>, &str)) {
     match name.split_once('/') {
-        Some((first, rest)) => down(&mut tx.map(first), rest, entry),
-        None => root(tx),
+        Some((first, rest)) => at(&mut map.map(first), rest, edit),
+        None => edit(map, name),
     }
 }
 
@@ -172,8 +153,7 @@ pub(crate) async fn put(args: PutArgs) -> anyhow::Result<u8> {
     let write = move |doc: &mut Doc, now| {
         doc.transact(now, |tx| {
             for (name, value) in values {
-                let again = value.clone();
-                at(tx, &name, |tx| tx.put(&name, value), |map, key| map.put(key, again));
+                at(tx.root(), &name, &mut |map, key| map.put(key, value.clone()));
             }
         });
     };
@@ -187,7 +167,7 @@ pub(crate) async fn rm(args: RmArgs) -> anyhow::Result<u8> {
     let write = move |doc: &mut Doc, now| {
         doc.transact(now, |tx| {
             for name in &names {
-                at(tx, name, |tx| tx.remove(name), |map, key| map.remove(key));
+                at(tx.root(), name, &mut |map, key| map.remove(key));
             }
         });
     };
@@ -271,26 +251,34 @@ fn difference(before: &str, after: &str) -> (usize, usize, String) {
 
 fn as_line(patch: &Patch) -> String {
     match patch {
-        Patch::Text { root, patch: TextPatch::Insert { pos, text } } => {
-            format!("{root}: at {pos} inserted {text:?}")
+        Patch::Text { path, patch: TextPatch::Insert { pos, text } } => {
+            format!("{path}: at {pos} inserted {text:?}")
         }
-        Patch::Text { root, patch: TextPatch::Delete { pos, len } } => {
-            format!("{root}: at {pos} deleted {len}")
+        Patch::Text { path, patch: TextPatch::Delete { pos, len } } => {
+            format!("{path}: at {pos} deleted {len}")
         }
-        Patch::Value { path, value: Some(value) } => format!("{} = {value}", path.join("/")),
-        Patch::Value { path, value: None } => format!("{} removed", path.join("/")),
+        Patch::List { path, index, removed, inserted } => {
+            let inserted = Value::List(inserted.clone());
+            format!("{path}: at {index} removed {removed}, inserted {inserted}")
+        }
+        Patch::Value { path, value: Some(value) } => format!("{path} = {value}"),
+        Patch::Value { path, value: None } => format!("{path} removed"),
         _ => "changed".to_owned(),
     }
 }
 
 fn as_json(patch: &Patch) -> String {
-    let plain = |value: &crdt::doc::Value| serde_json::from_str::<serde_json::Value>(&value.to_string()).ok();
+    let plain = |value: &Value| serde_json::from_str::<serde_json::Value>(&value.to_string()).ok();
     let json = match patch {
-        Patch::Text { root, patch: TextPatch::Insert { pos, text } } => {
-            json!({"text": root, "pos": pos, "insert": text})
+        Patch::Text { path, patch: TextPatch::Insert { pos, text } } => {
+            json!({"text": path, "pos": pos, "insert": text})
         }
-        Patch::Text { root, patch: TextPatch::Delete { pos, len } } => {
-            json!({"text": root, "pos": pos, "delete": len})
+        Patch::Text { path, patch: TextPatch::Delete { pos, len } } => {
+            json!({"text": path, "pos": pos, "delete": len})
+        }
+        Patch::List { path, index, removed, inserted } => {
+            let inserted: Vec<_> = inserted.iter().filter_map(plain).collect();
+            json!({"list": path, "index": index, "removed": removed, "inserted": inserted})
         }
         Patch::Value { path, value: Some(value) } => json!({"path": path, "value": plain(value)}),
         Patch::Value { path, value: None } => json!({"path": path, "removed": true}),

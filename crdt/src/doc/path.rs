@@ -1,0 +1,244 @@
+//! Where something stands in a document: [`Path`], made of a [`Key`] for each level.
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::id::Dot;
+
+/// Which type a place has. Part of its identity: two replicas that create one name with different
+/// types at once make two places, and none of their edits is lost. The order says which is shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Shape {
+    Text,
+    List,
+    Map,
+    Set,
+    Counter,
+    Flag,
+    Values,
+    Register,
+    /// That an element of a list holds a container, even an empty one.
+    Present,
+}
+
+impl Shape {
+    const ALL: [Shape; 9] = [
+        Shape::Text,
+        Shape::List,
+        Shape::Map,
+        Shape::Set,
+        Shape::Counter,
+        Shape::Flag,
+        Shape::Values,
+        Shape::Register,
+        Shape::Present,
+    ];
+
+    /// The container with this number.
+    pub(super) fn container(number: u64) -> Option<Shape> {
+        [Shape::Text, Shape::List, Shape::Map].into_iter().find(|shape| *shape as u64 == number)
+    }
+
+    /// Whether other places can stand below one of this type.
+    pub(super) fn nests(self) -> bool {
+        matches!(self, Shape::Map | Shape::List)
+    }
+}
+
+/// The name of a place within the one above it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Name {
+    /// A key of a map.
+    Str(SmolStr),
+    /// An element of a list, by the event that created it.
+    Item(Dot),
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Name::Str(name.into())
+    }
+}
+
+/// The name and type of a place.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Key {
+    pub(super) name: Name,
+    pub(super) shape: Shape,
+}
+
+impl Key {
+    pub(super) fn new(name: impl Into<Name>, shape: Shape) -> Self {
+        Key { name: name.into(), shape }
+    }
+
+    pub(super) fn item(element: Dot, shape: Shape) -> Self {
+        Key { name: Name::Item(element), shape }
+    }
+
+    /// The keys of all places that have this name, those shown first in front.
+    pub(super) fn all_named(name: &Name) -> impl Iterator<Item = Key> + '_ {
+        Shape::ALL.iter().map(move |shape| Key { name: name.clone(), shape: *shape })
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.shape == Shape::Text
+    }
+
+    /// Whether it can stand below a place of this type: elements below a list, names below all else.
+    pub(super) fn fits(&self, above: Option<Shape>) -> bool {
+        let in_list = above == Some(Shape::List);
+        matches!(self.name, Name::Item(_)) == in_list && (in_list || self.shape != Shape::Present)
+    }
+}
+
+/// In the type's byte: the name is an element, not a string.
+const ITEM: u8 = 0x80;
+
+impl Encode for Key {
+    fn encode(&self, w: &mut Writer) {
+        match &self.name {
+            Name::Str(name) => {
+                w.u8(self.shape as u8);
+                w.str(name);
+            }
+            Name::Item(element) => {
+                w.u8(self.shape as u8 | ITEM);
+                w.dot(*element);
+            }
+        }
+    }
+}
+
+impl Decode for Key {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let kind = r.u8()?;
+        let shape = Shape::ALL.get(usize::from(kind & !ITEM)).copied();
+        let shape = shape.ok_or_else(|| r.invalid("unknown type of a place"))?;
+        let name = if kind & ITEM == 0 { Name::Str(r.str()?.into()) } else { Name::Item(r.dot()?) };
+        Ok(Key { name, shape })
+    }
+}
+
+/// The keys from the root down.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Path(SmallVec<[Key; 1]>);
+
+impl Path {
+    /// The place `key` below this one.
+    pub(super) fn child(&self, key: Key) -> Path {
+        let mut keys = self.0.clone();
+        keys.push(key);
+        Path(keys)
+    }
+
+    pub(super) fn push(&mut self, key: Key) {
+        self.0.push(key);
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.0
+    }
+
+    /// The place above and the key below it; `None` for the whole document.
+    pub(super) fn parent(&self) -> Option<(&[Key], &Key)> {
+        self.0.split_last().map(|(last, above)| (above, last))
+    }
+
+    /// The elements of lists that it leads through.
+    pub(super) fn items(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.0.iter().filter_map(|key| match key.name {
+            Name::Item(element) => Some(element),
+            Name::Str(_) => None,
+        })
+    }
+
+    /// Whether it leads to a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.0.last().is_some_and(|key| key.shape == Shape::List)
+    }
+
+    /// Whether it leads to what is never shown by itself.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.0.last().is_none_or(|key| key.shape == Shape::Present || key.shape == Shape::List)
+    }
+
+    /// How many levels.
+    pub(super) fn depth(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<Key> for Path {
+    fn from(key: Key) -> Self {
+        Path(SmallVec::from_buf([key]))
+    }
+}
+
+impl From<&[Key]> for Path {
+    fn from(keys: &[Key]) -> Self {
+        Path(keys.into())
+    }
+}
+
+/// In the head of a path: it leads to a list, not to a text; its last name is an element, not a string.
+const TO_LIST: u64 = 1;
+const LAST_IS_ITEM: u64 = 2;
+
+/// The path of a text or list: a head with the number of levels above the last, the keys of those, the last
+/// name. At a root it costs one byte more than its name.
+impl Encode for Path {
+    fn encode(&self, w: &mut Writer) {
+        let Some((above, last)) = self.parent() else { return };
+        let list = if last.shape == Shape::List { TO_LIST } else { 0 };
+        let item = if matches!(last.name, Name::Item(_)) { LAST_IS_ITEM } else { 0 };
+        w.u64((above.len() as u64) << 2 | list | item);
+        above.iter().for_each(|key| key.encode(w));
+        match &last.name {
+            Name::Str(name) => w.str(name),
+            Name::Item(element) => w.dot(*element),
+        }
+    }
+}
+
+impl Decode for Path {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let head = r.u64()?;
+        if head >> 2 >= Reader::MAX_DEPTH as u64 {
+            return Err(r.limit("depth of a place"));
+        }
+        let above = (0..head >> 2).map(|_| Key::decode(r)).collect::<Result<SmallVec<[Key; 1]>, _>>()?;
+        let mut path = Path(above);
+        let name = if head & LAST_IS_ITEM == 0 { Name::Str(r.str()?.into()) } else { Name::Item(r.dot()?) };
+        path.push(Key { name, shape: if head & TO_LIST == 0 { Shape::Text } else { Shape::List } });
+        let mut above = None;
+        for key in path.keys() {
+            if above.is_some_and(|shape: Shape| !shape.nests()) || !key.fits(above) {
+                return Err(r.invalid("the path of a text or list"));
+            }
+            above = Some(key.shape);
+        }
+        Ok(path)
+    }
+}
+
+/// The unescaped keys of a JSON pointer (RFC 6901); `None` when it does not start with `/`.
+pub(super) fn segments(pointer: &str) -> Option<impl Iterator<Item = String> + '_> {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return None;
+    }
+    Some(pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")))
+}
+
+/// Adds a key to a JSON pointer.
+pub(super) fn point(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    for c in key.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
+    }
+}

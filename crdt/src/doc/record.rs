@@ -1,0 +1,153 @@
+//! [`Record`]: what one transaction or merge did, noted as it goes, for patches and for undo.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::Dot;
+use crate::text::{Text, TextPatch};
+
+use super::change::Patch;
+use super::node::{Node, Places};
+use super::path::Path;
+use super::undo::Inverse;
+use super::{Doc, view};
+
+/// What happened so far in an open transaction or merge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Record {
+    /// Whether inverses are wanted, too.
+    undo: bool,
+    /// The places in the tree that changed.
+    touched: BTreeSet<Path>,
+    /// The lists that changed, with their elements as they were.
+    lists: BTreeMap<Path, Vec<Dot>>,
+    texts: Vec<(Path, TextPatch)>,
+    inverses: Vec<Inverse>,
+}
+
+impl Record {
+    pub(super) fn new(undo: bool) -> Self {
+        Record { undo, ..Record::default() }
+    }
+
+    pub(super) fn wants_inverses(&self) -> bool {
+        self.undo
+    }
+
+    pub(super) fn touch(&mut self, path: &Path) {
+        if !self.touched.contains(path) {
+            self.touched.insert(path.clone());
+        }
+    }
+
+    /// Notes the elements of a list that is about to change for the first time.
+    pub(super) fn list(&mut self, path: &Path, tree: &Places, texts: &BTreeMap<Path, Text>) {
+        if !self.lists.contains_key(path) {
+            let list = match view::node(tree, path.keys()) {
+                Some(Node::List(list)) => Some(&**list),
+                _ => None,
+            };
+            self.lists.insert(path.clone(), view::elements(list, texts.get(path)));
+        }
+    }
+
+    /// Notes a change of a text; one that goes on from the last becomes one with it.
+    pub(super) fn text(&mut self, path: &Path, patch: TextPatch) {
+        match self.texts.last_mut().filter(|(last, _)| last == path) {
+            Some((_, last)) if last.goes_on(&patch) => last.extend(patch),
+            _ => self.texts.push((path.clone(), patch)),
+        }
+    }
+
+    pub(super) fn inverse(&mut self, inverse: Inverse) {
+        if self.undo {
+            self.inverses.push(inverse);
+        }
+    }
+
+    pub(super) fn take_inverses(&mut self) -> Vec<Inverse> {
+        std::mem::take(&mut self.inverses)
+    }
+
+    /// The places whose registers may have conflicts now.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &Path> {
+        self.touched.iter()
+    }
+
+    /// The patches: lists from the outside in, then texts, then values. Their paths are those of the document
+    /// as it is now; what came into a list came with all below it.
+    pub(super) fn patches(&self, doc: &Doc) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        let mut came = BTreeSet::new();
+        let shown = |path: &Path, came: &BTreeSet<Dot>| {
+            doc.pointer(path).filter(|_| !path.items().any(|element| came.contains(&element)))
+        };
+        for (path, before) in &self.lists {
+            if let Some(pointer) = shown(path, &came) {
+                let after = doc.elements(path);
+                list_patches(doc, path, &pointer, (before, &after), &mut came, &mut patches);
+            }
+        }
+        for (path, patch) in &self.texts {
+            if let Some(path) = shown(path, &came) {
+                patches.push(Patch::Text { path, patch: patch.clone() });
+            }
+        }
+        for path in self.touched.iter().filter(|path| !path.is_hidden()) {
+            if let Some(pointer) = shown(path, &came) {
+                patches.push(Patch::Value { path: pointer, value: doc.value_of(path) });
+            }
+        }
+        patches
+    }
+}
+
+/// The smallest removals and insertions that lead from one order of elements to another.
+fn list_patches(
+    doc: &Doc,
+    path: &Path,
+    pointer: &str,
+    (old, new): (&[Dot], &[Dot]),
+    came: &mut BTreeSet<Dot>,
+    out: &mut Vec<Patch>,
+) {
+    let stays = common(old, new);
+    let (mut i, mut j, mut index) = (0, 0, 0);
+    for kept in stays.iter().copied().map(Some).chain([None]) {
+        let to_kept = |from: &[Dot]| from.iter().take_while(|dot| Some(**dot) != kept).count();
+        let (gone, come) = (to_kept(&old[i..]), to_kept(&new[j..]));
+        if gone + come > 0 {
+            let inserted = new[j..j + come].iter();
+            came.extend(inserted.clone());
+            let inserted = inserted.map(|element| doc.element_value(path, *element)).collect();
+            out.push(Patch::List { path: pointer.to_owned(), index, removed: gone, inserted });
+        }
+        (i, j, index) = (i + gone + 1, j + come + 1, index + come + 1);
+    }
+}
+
+/// A longest sequence of elements that both orders have: the longest increasing run of new places, in the
+/// old order. `O(n log n)`.
+fn common(old: &[Dot], new: &[Dot]) -> Vec<Dot> {
+    let prefix = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let (old, rest) = (&old[prefix..], &new[prefix..]);
+    let place: BTreeMap<Dot, usize> = rest.iter().enumerate().map(|(i, dot)| (*dot, i)).collect();
+    // `tails[n]`: the run of length n + 1 that ends earliest, as an index into `links`.
+    let (mut tails, mut links): (Vec<usize>, Vec<(usize, Option<usize>)>) = (Vec::new(), Vec::new());
+    for at in old.iter().filter_map(|dot| place.get(dot)).copied() {
+        let length = tails.partition_point(|tail| links[*tail].0 < at);
+        links.push((at, length.checked_sub(1).map(|i| tails[i])));
+        let link = links.len() - 1;
+        match tails.get_mut(length) {
+            Some(tail) => *tail = link,
+            None => tails.push(link),
+        }
+    }
+    let mut run = Vec::new();
+    let mut link = tails.last().copied();
+    while let Some((at, before)) = link.map(|link| links[link]) {
+        run.push(rest[at]);
+        link = before;
+    }
+    run.reverse();
+    new[..prefix].iter().copied().chain(run).collect()
+}
