@@ -17,7 +17,9 @@
 
 mod any;
 mod change;
+mod cursor;
 mod edit;
+mod history;
 mod list;
 mod node;
 mod path;
@@ -41,11 +43,14 @@ use crate::version::VersionVector;
 
 pub use any::AnyDoc;
 pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
+pub use cursor::{Cursor, Side};
 pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
+pub use history::HistoryError;
 pub use undo::{UndoManager, UndoOptions};
 pub use value::{Scalar, Value};
 
 use change::Subscribers;
+use history::History;
 use node::{Node, Places};
 use path::{Path, Shape};
 use record::Record;
@@ -84,6 +89,7 @@ pub struct Doc {
     record: Option<Box<Record>>,
     /// What an undo manager has not taken in yet, when there is one.
     undo_log: Option<Vec<UndoableEdit>>,
+    history: Option<Box<History>>,
 }
 
 impl Doc {
@@ -99,6 +105,7 @@ impl Doc {
             subscribers: Subscribers::default(),
             record: None,
             undo_log: None,
+            history: None,
         }
     }
 
@@ -146,7 +153,7 @@ impl Doc {
     pub fn transact_as<R>(&mut self, origin: &str, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
         let watched = !self.subscribers.is_empty() || self.undo_log.is_some();
         self.record = watched.then(|| Box::new(Record::new(self.undo_log.is_some())));
-        let result = edit(&mut Tx::new(self, Hlc::new(now_ms, 0)));
+        let result = self.run(now_ms, edit);
         if let Some(mut record) = self.record.take() {
             let inverses = record.take_inverses();
             if let Some(log) = self.undo_log.as_mut().filter(|_| !inverses.is_empty()) {
@@ -160,10 +167,20 @@ impl Doc {
     /// Runs what an undo manager takes back; returns what takes that back in turn.
     fn transact_undo(&mut self, now_ms: u64, origin: Origin, edit: impl FnOnce(&mut Tx<'_>)) -> Vec<Inverse> {
         self.record = Some(Box::new(Record::new(true)));
-        edit(&mut Tx::new(self, Hlc::new(now_ms, 0)));
+        self.run(now_ms, edit);
         let mut record = self.record.take().unwrap_or_default();
         self.notify(origin, &record);
         record.take_inverses()
+    }
+
+    fn run<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
+        let before = self.history.is_some().then(|| self.version().clone());
+        let result = edit(&mut Tx::new(self, Hlc::new(now_ms, 0)));
+        if let Some(before) = before.filter(|before| before != self.version()) {
+            let delta = self.delta_since(&before);
+            self.history.iter_mut().for_each(|history| history.add(&delta));
+        }
+        result
     }
 
     /// Calls `listener` after every transaction and every merge that changed something visible, for as long
@@ -441,6 +458,7 @@ impl Replicated for Doc {
         self.join_texts(&ordered, body.texts);
         let before = self.version().clone();
         self.graph.extend(&ordered, &body.parents);
+        self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(record) = self.record.take() {
             self.notify(Origin::Remote, &record);
         }

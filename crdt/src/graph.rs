@@ -4,6 +4,8 @@
 //! those named with it. Most events name none, so the graph is small: one entry for each time that an
 //! author wrote after receiving something.
 
+mod draw;
+
 use std::collections::BTreeMap;
 
 use thiserror::Error;

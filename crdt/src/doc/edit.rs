@@ -678,7 +678,7 @@ impl ListMut<'_> {
 
     /// Whether an element is in the list.
     pub(super) fn has(&self, element: Dot) -> bool {
-        self.view(|list, order| list.index(order, element).is_some())
+        self.view(|list, order| list.place(order, element).is_some_and(|(_, here)| here))
     }
 
     pub(super) fn remove_element(&mut self, element: Dot) {

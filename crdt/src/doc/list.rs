@@ -84,12 +84,13 @@ impl List {
         pos.min(order.len())
     }
 
-    /// The index of an element; `None` when it is not in the list. `O(log n)` and the ghosts.
-    pub(super) fn index(&self, order: &Text, element: Dot) -> Option<usize> {
+    /// How many elements stand before an element, and whether it is there itself; `None` when it never was.
+    /// `O(log n)` and the ghosts.
+    pub(super) fn place(&self, order: &Text, element: Dot) -> Option<(usize, bool)> {
         let slot = self.slot(element);
         let (pos, visible) = order.position_of(slot)?;
         let here = visible && self.element(slot) == Some(element);
-        here.then(|| pos - self.ghosts_in(order).iter().filter(|ghost| **ghost < pos).count())
+        Some((pos - self.ghosts_in(order).iter().filter(|ghost| **ghost < pos).count(), here))
     }
 
     /// The elements in order.

@@ -141,8 +141,25 @@ impl Doc {
         elements(self.list(path), self.texts.get(path))
     }
 
+    /// The path of the list at a JSON pointer, and its length.
+    pub(super) fn list_path(&self, pointer: &str) -> Option<(Path, usize)> {
+        let Found::At(path) = self.resolve(pointer)? else { return None };
+        let order = self.texts.get(&path).filter(|_| path.is_list())?;
+        let len = self.list(&path).map_or(order.len(), |list| list.len(order));
+        Some((path, len))
+    }
+
+    /// How many elements of a list stand before an element, and whether it is there itself.
+    pub(super) fn place_of(&self, path: &Path, element: Dot) -> Option<(usize, bool)> {
+        let order = self.texts.get(path)?;
+        match self.list(path) {
+            Some(list) => list.place(order, element),
+            None => order.position_of(element),
+        }
+    }
+
     /// The element at an index of the list at a path.
-    fn element(&self, path: &Path, index: usize) -> Option<Dot> {
+    pub(super) fn element(&self, path: &Path, index: usize) -> Option<Dot> {
         let order = self.texts.get(path)?;
         match self.list(path) {
             Some(list) => list.element(order.dot_at(list.position(order, index))?),
@@ -151,11 +168,7 @@ impl Doc {
     }
 
     fn index(&self, path: &Path, element: Dot) -> Option<usize> {
-        let order = self.texts.get(path)?;
-        match self.list(path) {
-            Some(list) => list.index(order, element),
-            None => order.position_of(element).filter(|(_, visible)| *visible).map(|(pos, _)| pos),
-        }
+        self.place_of(path, element).filter(|(_, here)| *here).map(|(index, _)| index)
     }
 
     /// The placeholder that stands left of another in the order of a list.
