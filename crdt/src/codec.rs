@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
 
 /// Why bytes were refused. Nothing was changed by the attempt to read them.
@@ -369,6 +370,18 @@ impl Decode for Dot {
     }
 }
 
+impl Encode for Hlc {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.to_bits());
+    }
+}
+
+impl Decode for Hlc {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.u64().map(Hlc::from_bits)
+    }
+}
+
 impl Encode for u64 {
     fn encode(&self, w: &mut Writer) {
         w.u64(*self);
@@ -470,6 +483,19 @@ impl Encode for Vec<u8> {
 impl Decode for Vec<u8> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         r.bytes().map(<[u8]>::to_vec)
+    }
+}
+
+impl<T: Encode> Encode for Option<T> {
+    fn encode(&self, w: &mut Writer) {
+        self.is_some().encode(w);
+        self.iter().for_each(|value| value.encode(w));
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(if bool::decode(r)? { Some(T::decode(r)?) } else { None })
     }
 }
 

@@ -49,8 +49,8 @@ use crate::id::{Dot, ReplicaId, Span};
 ///     fn part(&self, wanted: &DotRanges) -> Self {
 ///         Bid(self.0.part(wanted))
 ///     }
-///     fn clear(&mut self, cx: &mut Cx) {
-///         self.0.clear(cx);
+///     fn end(&mut self, cx: &mut Cx) -> bool {
+///         self.0.end(cx)
 ///     }
 /// }
 ///
@@ -77,8 +77,17 @@ pub trait DotStore: Clone + Default + PartialEq + Debug {
     /// The part whose dots are among `wanted`. Costs what it returns.
     fn part(&self, wanted: &DotRanges) -> Self;
 
+    /// Ends everything visible, without an event: whoever calls it takes one. Returns whether there was
+    /// anything. A store that cannot be emptied, as a [`BoundedCounter`](crate::counter::BoundedCounter), leaves
+    /// all as it is; a map keeps its key then.
+    fn end(&mut self, cx: &mut Cx) -> bool;
+
     /// Removes everything visible. Takes an event only if there was anything.
-    fn clear(&mut self, cx: &mut Cx);
+    fn clear(&mut self, cx: &mut Cx) {
+        if self.end(cx) {
+            cx.event();
+        }
+    }
 }
 
 /// Which dots a join or a mutator made live, and which it ended.
@@ -183,7 +192,10 @@ fn stays(dot: Dot, other_has: bool, other_seen: &CausalContext) -> bool {
 }
 
 /// The entries whose dot is in one of the spans. Costs the spans and what is returned.
-fn within<V>(map: &BTreeMap<Dot, V>, spans: impl Iterator<Item = Span>) -> impl Iterator<Item = (&Dot, &V)> {
+pub(crate) fn within<V>(
+    map: &BTreeMap<Dot, V>,
+    spans: impl Iterator<Item = Span>,
+) -> impl Iterator<Item = (&Dot, &V)> {
     spans
         .filter(|span| span.after < span.to)
         .flat_map(|span| map.range(Dot::new(span.replica, span.after + 1)..=Dot::new(span.replica, span.to)))
@@ -255,11 +267,10 @@ impl<V: Clone + PartialEq + Debug> DotStore for DotFun<V> {
         DotFun { values: self.values.iter().filter(|v| wanted.contains(v.0)).cloned().collect() }
     }
 
-    fn clear(&mut self, cx: &mut Cx) {
-        if !self.values.is_empty() {
-            self.values.drain(..).for_each(|(dot, _)| cx.remove(dot));
-            cx.event();
-        }
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        let any = !self.values.is_empty();
+        self.values.drain(..).for_each(|(dot, _)| cx.remove(dot));
+        any
     }
 }
 
@@ -399,12 +410,16 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
             .collect()
     }
 
-    fn clear(&mut self, cx: &mut Cx) {
-        if !self.index.is_empty() {
-            std::mem::take(&mut self.index).into_keys().for_each(|dot| cx.remove(dot));
-            self.entries.clear();
-            cx.event();
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        let (before, mut any) = (cx.changes.removed.len(), false);
+        self.entries.retain(|_, store| {
+            any |= store.end(cx);
+            !store.is_bottom()
+        });
+        for dot in cx.changes.removed.iter().skip(before) {
+            self.index.remove(dot);
         }
+        any
     }
 }
 
@@ -460,6 +475,31 @@ impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
 impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Self::decode_with(r, |_, r| S::decode(r))
+    }
+}
+
+/// Two stores side by side that share one context: a struct of two fields.
+impl<A: DotStore, B: DotStore> DotStore for (A, B) {
+    fn is_bottom(&self) -> bool {
+        self.0.is_bottom() && self.1.is_bottom()
+    }
+
+    fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+        self.0.for_each_dot(f);
+        self.1.for_each_dot(f);
+    }
+
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        self.0.join(ours, &other.0, theirs, changes);
+        self.1.join(ours, &other.1, theirs, changes);
+    }
+
+    fn part(&self, wanted: &DotRanges) -> Self {
+        (self.0.part(wanted), self.1.part(wanted))
+    }
+
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        self.0.end(cx) | self.1.end(cx)
     }
 }
 
@@ -603,8 +643,8 @@ macro_rules! wraps_store {
                 Self(self.0.part(wanted))
             }
 
-            fn clear(&mut self, cx: &mut Cx) {
-                self.0.clear(cx);
+            fn end(&mut self, cx: &mut Cx) -> bool {
+                self.0.end(cx)
             }
         }
 

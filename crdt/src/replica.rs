@@ -76,9 +76,14 @@ impl<T: DotStore> Replica<T> {
 
     /// Edits the value; returns what others must take.
     pub fn edit<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> Change<T> {
+        self.edit_with(now_ms, edit).0
+    }
+
+    /// Edits the value; returns what others must take, and what the edit returned, an error for example.
+    pub fn edit_with<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> (Change<T>, R) {
         let last = self.seen.version().get(self.author);
         let mut cx = Cx::new(self.author, last, self.clock.tick(now_ms));
-        edit(&mut self.value, &mut cx);
+        let result = edit(&mut self.value, &mut cx);
         let mut change = Change { clock: self.clock, ..Change::default() };
         if let Some(span) = cx.span() {
             self.seen.insert_span(span);
@@ -87,7 +92,7 @@ impl<T: DotStore> Replica<T> {
             change.removals = self.removals.part(&change.events);
             change.fragment = self.value.part(&change.events);
         }
-        change
+        (change, result)
     }
 
     /// Joins a change. Changes may be lost, come twice, or in any order.

@@ -1,82 +1,21 @@
-//! Sets.
+//! Sets: [`AwSet`], [`RwSet`], [`GSet`], [`TwoPhaseSet`], [`LwwSet`].
+//!
+//! | I want | use |
+//! |---|---|
+//! | what people expect: what is added stays unless a remover had seen it | [`AwSet`] |
+//! | that removing wins: access rights, moderation | [`RwSet`] |
+//! | that the last to act wins, by the clock | [`LwwSet`] |
+//! | that nothing is ever removed | [`GSet`] |
+//! | that what was removed never comes back: ids, tokens | [`TwoPhaseSet`] |
 
-use std::fmt::Debug;
+mod aw;
+mod grow;
+mod lww;
+mod rw;
+mod two_phase;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::context::{CausalContext, DotRanges};
-use crate::dots::{Changes, Cx, DotMap, DotSet, DotStore, wraps_store};
-use crate::id::Dot;
-
-/// A set in which adding wins over a concurrent removing. Removed members leave nothing behind in it.
-///
-/// | A | B, concurrently | both |
-/// |---|---|---|
-/// | insert `x` | insert `x` | `x` is in |
-/// | insert `x` | remove `x` | `x` is in |
-/// | remove `x` | remove `x` | `x` is out |
-///
-/// `O(log n)` for each operation. Source: Bieniusa and others, "An optimized conflict-free replicated set",
-/// 2012.
-///
-/// ```
-/// use crdt::replica::Replica;
-/// use crdt::set::AwSet;
-/// use crdt::ReplicaId;
-///
-/// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
-/// let mut b = Replica::new(ReplicaId::from_u128(2));
-/// b.apply(&a.edit(0, |set, cx| set.insert("tea", cx)));
-/// let removed = a.edit(0, |set, cx| set.remove(&"tea", cx));
-/// let added = b.edit(0, |set, cx| set.insert("tea", cx));
-/// a.apply(&added);
-/// b.apply(&removed);
-/// assert!(a.value().contains(&"tea") && b.value().contains(&"tea"));
-/// ```
-#[doc(alias = "OR-Set")]
-#[doc(alias = "ORSWOT")]
-#[derive(Clone, PartialEq, Debug)]
-pub struct AwSet<E: Ord + Clone + Debug>(DotMap<E, DotSet>);
-
-impl<E: Ord + Clone + Debug> Default for AwSet<E> {
-    fn default() -> Self {
-        AwSet(DotMap::default())
-    }
-}
-
-impl<E: Ord + Clone + Debug> AwSet<E> {
-    /// Puts a member in.
-    pub fn insert(&mut self, member: E, cx: &mut Cx) {
-        self.0.update(member, cx, |dots, cx| dots.set((), cx));
-    }
-
-    /// Takes a member out; returns whether it was in.
-    pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
-        let was_in = self.contains(member);
-        if was_in {
-            self.0.update(member.clone(), cx, |dots, cx| dots.clear(cx));
-        }
-        was_in
-    }
-
-    /// Whether a member is in.
-    pub fn contains(&self, member: &E) -> bool {
-        self.0.get(member).is_some()
-    }
-
-    /// How many members are in.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether none is in.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The members, in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + ExactSizeIterator {
-        self.0.iter().map(|(member, _)| member)
-    }
-}
-
-wraps_store!([E: Ord + Clone + Debug] AwSet<E>, [E: Ord + Clone + Debug + Encode], [E: Ord + Clone + Debug + Decode]);
+pub use aw::AwSet;
+pub use grow::GSet;
+pub use lww::LwwSet;
+pub use rw::RwSet;
+pub use two_phase::TwoPhaseSet;

@@ -4,13 +4,14 @@
 use std::fmt::Debug;
 
 use crdt::codec::{Decode, Encode, Reader, Writer};
-use crdt::counter::{GCounter, PnCounter};
+use crdt::counter::{BoundedCounter, GCounter, PnCounter};
 use crdt::dots::{Cx, DotStore};
-use crdt::flag::EwFlag;
-use crdt::map::OrMap;
-use crdt::register::{LwwRegister, MvRegister};
+use crdt::flag::{DwFlag, EwFlag};
+use crdt::log::Log;
+use crdt::map::{GMap, LwwMap, OrMap};
+use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
-use crdt::set::AwSet;
+use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
 use crdt::traits::StateCrdt;
 use crdt::{ReplicaId, VersionVector};
 use proptest::prelude::*;
@@ -47,6 +48,37 @@ impl Edited for AwSet<u8> {
             _ => self.clear(cx),
         }
     }
+}
+
+/// One line for each kind of edit: which numbers make it.
+macro_rules! edited {
+    ($($type:ty: |$value:ident, $n:ident, $cx:ident| $edit:expr);* $(;)?) => {
+        $(impl Edited for $type {
+            fn edit(&mut self, $n: u8, $cx: &mut Cx) {
+                let $value = self;
+                if $n % 16 == 15 { $value.clear($cx) } else { $edit }
+            }
+        })*
+    };
+}
+
+edited! {
+    GSet<u8>: |set, n, cx| { set.insert(n % 4, cx); };
+    TwoPhaseSet<u8>: |set, n, cx| { if n.is_multiple_of(3) { set.remove(&(n % 4), cx) } else { set.insert(n % 4, cx) }; };
+    RwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
+    LwwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
+    DwFlag: |flag, n, cx| if n.is_multiple_of(2) { flag.enable(cx) } else { flag.disable(cx) };
+    MaxRegister<u8>: |best, n, cx| best.set(n, cx);
+    MinRegister<u8>: |best, n, cx| best.set(n, cx);
+    Log<u8>: |log, n, cx| log.append(n, cx);
+    LwwMap<u8, u8>: |map, n, cx| if n.is_multiple_of(3) { map.remove(&(n / 3 % 3), cx); } else { map.put(n / 3 % 3, n, cx) };
+    GMap<u8, PnCounter>: |map, n, cx| map.update(n % 3, cx, |value, cx| value.edit(n / 3, cx));
+    BoundedCounter<-3>: |stock, n, cx| match n % 3 {
+        0 => stock.add(u64::from(n / 3 % 5), cx),
+        1 => drop(stock.take(u64::from(n / 3 % 5), cx)),
+        _ => drop(stock.transfer(u64::from(n / 3 % 5), id(usize::from(n % 4)), cx)),
+    };
+    (AwSet<u8>, PnCounter): |pair, n, cx| if n.is_multiple_of(2) { pair.0.edit(n / 2, cx) } else { pair.1.edit(n / 2, cx) };
 }
 
 impl Edited for MvRegister<u8> {
@@ -196,10 +228,55 @@ laws! {
     aw_set: AwSet<u8>,
     mv_register: MvRegister<u8>,
     lww_register: LwwRegister<u8>,
+    g_set: GSet<u8>,
+    two_phase_set: TwoPhaseSet<u8>,
+    rw_set: RwSet<u8>,
+    lww_set: LwwSet<u8>,
+    dw_flag: DwFlag,
+    max_register: MaxRegister<u8>,
+    min_register: MinRegister<u8>,
+    log: Log<u8>,
+    lww_map: LwwMap<u8, u8>,
+    g_map: GMap<u8, PnCounter>,
+    bounded_counter: BoundedCounter<-3>,
+    pair: (AwSet<u8>, PnCounter),
+    map_of_pairs: OrMap<u8, (AwSet<u8>, PnCounter)>,
+    map_of_bounded_counters: OrMap<u8, BoundedCounter<-3>>,
+    map_of_flags_two_deep: OrMap<u8, OrMap<u8, DwFlag>>,
+    map_of_logs_two_deep: OrMap<u8, OrMap<u8, Log<u8>>>,
     map_of_sets: OrMap<u8, AwSet<u8>>,
     map_of_counters: OrMap<u8, PnCounter>,
     map_of_registers: OrMap<u8, LwwRegister<u8>>,
     maps_three_deep: Deep,
+}
+
+proptest! {
+    /// Escrow: on every replica at every step, and for everything together, the bound holds, and nobody has
+    /// rights to more than is there.
+    #[test]
+    fn a_bounded_counter_never_falls_below_its_bound(steps in steps(3)) {
+        type Stock = BoundedCounter<-3>;
+        let mut all: Vec<Replica<Stock>> = (0..3).map(|n| Replica::new(id(n))).collect();
+        for step in &steps {
+            match step.what {
+                0..=3 => drop(all[step.to].edit(0, |stock, cx| stock.edit(step.arg % 15, cx))),
+                _ if step.from == step.to => {}
+                _ => {
+                    let delta = all[step.from].delta_since(all[step.to].seen().version());
+                    all[step.to].apply(&delta);
+                }
+            }
+            let everything = merged(&merged(&all[0], &all[1]), &all[2]);
+            for replica in all.iter().chain([&everything]) {
+                let accounts = |n: usize| i128::from(replica.value().rights(id(n)));
+                let value = i128::from(replica.value().value());
+                prop_assert!(value >= -3);
+                if replica.seen() == everything.seen() {
+                    prop_assert_eq!((0..4).map(accounts).sum::<i128>(), value + 3);
+                }
+            }
+        }
+    }
 }
 
 /// An obviously right set: every event that ever was, with what it had seen. A member is in if some

@@ -138,15 +138,9 @@ impl List {
         self.unsettle(element);
         let mut any = false;
         for key in Key::all_named(&Name::Item(element)) {
-            if self.items.get(&key).is_some() {
-                self.items.update(key, cx, end);
-                any = true;
-            }
+            any |= self.items.get(&key).is_some() && self.items.update(key, cx, Node::end);
         }
-        if self.slots.get(&element).is_some() {
-            self.slots.update(element, cx, end);
-            any = true;
-        }
+        any |= self.slots.get(&element).is_some() && self.slots.update(element, cx, LwwRegister::end);
         if any {
             cx.event();
         }
@@ -182,12 +176,6 @@ impl List {
         moved.into_iter().for_each(|element| self.settle(element));
         self
     }
-}
-
-/// Ends all that is live in a store; the caller takes the event that did it.
-fn end<S: DotStore>(store: &mut S, cx: &mut Cx) {
-    store.for_each_dot(&mut |dot| cx.remove(dot));
-    *store = S::default();
 }
 
 /// The first of the elements that a set has for a slot.
@@ -229,11 +217,10 @@ impl DotStore for List {
         List { items, slots, ..List::default() }.settled()
     }
 
-    fn clear(&mut self, cx: &mut Cx) {
-        if !self.is_bottom() {
-            end(self, cx);
-            cx.event();
-        }
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        self.elements.clear();
+        self.ghosts.clear();
+        self.items.end(cx) | self.slots.end(cx)
     }
 }
 

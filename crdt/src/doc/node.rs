@@ -157,8 +157,8 @@ impl DotStore for Node {
         }
     }
 
-    fn clear(&mut self, cx: &mut Cx) {
-        each!(self, s => s.clear(cx), empty => ());
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        each!(self, s => s.end(cx), empty => false)
     }
 }
 

@@ -1,0 +1,50 @@
+//! [`GCounter`].
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::{CausalContext, DotRanges};
+use crate::dots::{Changes, Cx, DotStore, wraps_store};
+use crate::id::Dot;
+
+use super::Totals;
+
+/// A counter that only grows.
+///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | add 2 | add 3 | 5 more |
+/// | add 2 | clear | all that A ever added |
+///
+/// A replica's total is one value: a clear that has not seen its latest part does not take it away.
+/// `O(log replicas)` to add, `O(replicas)` to read. Totals stop at 2^64 - 1.
+///
+/// ```
+/// use crdt::counter::GCounter;
+/// use crdt::replica::Replica;
+/// use crdt::ReplicaId;
+///
+/// let mut a: Replica<GCounter> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<GCounter> = Replica::new(ReplicaId::from_u128(2));
+/// let two = a.edit(0, |n, cx| n.add(2, cx));
+/// b.edit(0, |n, cx| n.add(3, cx));
+/// b.apply(&two);
+/// b.apply(&two); // twice is once
+/// assert_eq!(b.value().value(), 5);
+/// ```
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct GCounter(Totals<u64>);
+
+impl GCounter {
+    /// Adds `n`; no event if that is 0.
+    pub fn add(&mut self, n: u64, cx: &mut Cx) {
+        if n > 0 {
+            self.0.update(cx, |total| total.saturating_add(n));
+        }
+    }
+
+    /// The sum over all replicas.
+    pub fn value(&self) -> u64 {
+        self.0.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.1))
+    }
+}
+
+wraps_store!([] GCounter, [], []);

@@ -1,0 +1,53 @@
+//! [`PnCounter`].
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::{CausalContext, DotRanges};
+use crate::dots::{Changes, Cx, DotStore, wraps_store};
+use crate::id::Dot;
+
+use super::Totals;
+
+/// A counter that grows and shrinks.
+///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | add 2 | add -3 | 1 less |
+/// | add 2 | clear | all that A ever added |
+///
+/// As [`GCounter`], with a total for what was added and one for what was taken.
+///
+/// ```
+/// use crdt::counter::PnCounter;
+/// use crdt::replica::Replica;
+/// use crdt::ReplicaId;
+///
+/// let mut a: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(2));
+/// let up = a.edit(0, |n, cx| n.add(2, cx));
+/// b.edit(0, |n, cx| n.add(-3, cx));
+/// b.apply(&up);
+/// assert_eq!(b.value().value(), -1);
+/// ```
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct PnCounter(Totals<(u64, u64)>);
+
+impl PnCounter {
+    /// Adds `n`, which may be negative; no event if it is 0.
+    pub fn add(&mut self, n: i64, cx: &mut Cx) {
+        if n != 0 {
+            let (up, down) = (n.max(0).unsigned_abs(), n.min(0).unsigned_abs());
+            self.0.update(cx, |total| (total.0.saturating_add(up), total.1.saturating_add(down)));
+        }
+    }
+
+    /// The sum over all replicas; stops at the ends of `i64`.
+    pub fn value(&self) -> i64 {
+        let sum = |sum: i128, entry: &(Dot, (u64, u64))| {
+            sum.saturating_add(i128::from(entry.1.0) - i128::from(entry.1.1))
+        };
+        let sum = self.0.entries.iter().fold(0, sum);
+        sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+}
+
+wraps_store!([] PnCounter, [], []);

@@ -1,0 +1,71 @@
+//! [`GSet`].
+
+use std::fmt::Debug;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::{CausalContext, DotRanges};
+use crate::dots::{Changes, Cx, DotMap, DotSet, DotStore, wraps_store};
+use crate::id::Dot;
+
+/// A set that only grows.
+///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | insert `x` | insert `y` | `x` and `y` are in |
+///
+/// Nothing takes a member out, except that a map that holds the set drops what it has seen with its key.
+/// `O(log n)` for each operation. Source: Shapiro and others, 2011.
+///
+/// ```
+/// use crdt::replica::Replica;
+/// use crdt::set::GSet;
+/// use crdt::ReplicaId;
+///
+/// let mut a: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(2));
+/// let tea = a.edit(0, |set, cx| set.insert("tea", cx));
+/// b.edit(0, |set, cx| set.insert("milk", cx));
+/// b.apply(&tea);
+/// assert_eq!(b.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct GSet<E: Ord + Clone + Debug>(DotMap<E, DotSet>);
+
+impl<E: Ord + Clone + Debug> Default for GSet<E> {
+    fn default() -> Self {
+        GSet(Default::default())
+    }
+}
+
+impl<E: Ord + Clone + Debug> GSet<E> {
+    /// Puts a member in; no event if it is in. Returns whether it was not.
+    pub fn insert(&mut self, member: E, cx: &mut Cx) -> bool {
+        let new = !self.contains(&member);
+        if new {
+            self.0.update(member, cx, |dots, cx| dots.set((), cx));
+        }
+        new
+    }
+
+    /// Whether a member is in.
+    pub fn contains(&self, member: &E) -> bool {
+        self.0.get(member).is_some()
+    }
+
+    /// How many members are in.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is in.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + ExactSizeIterator {
+        self.0.iter().map(|(member, _)| member)
+    }
+}
+
+wraps_store!([E: Ord + Clone + Debug] GSet<E>, [E: Ord + Clone + Debug + Encode], [E: Ord + Clone + Debug + Decode]);
