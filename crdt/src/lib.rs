@@ -72,6 +72,7 @@
 
 #[cfg(feature = "automerge")]
 pub mod automerge;
+pub mod causal;
 pub mod codec;
 pub mod context;
 pub mod counter;
@@ -86,6 +87,7 @@ mod id;
 pub mod log;
 pub mod map;
 pub mod matrix;
+pub mod oplog;
 pub mod register;
 pub mod replica;
 pub mod set;

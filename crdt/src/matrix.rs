@@ -6,8 +6,11 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::ReplicaId;
 use crate::version::VersionVector;
 
-/// For each member what it is known to have seen. What all have seen is *causally stable*: nothing that
-/// arrives from now on is concurrent with it, so what was kept for that can go.
+/// For each member what it is known to have seen.
+///
+/// Two questions follow, and mixing them up loses data: what have [all seen](Self::seen_by_all), so that nobody
+/// need be told again? And what is [*causally stable*](Self::stable): nothing that arrives from now on can be
+/// concurrent with it? For the second one must also have received what each member wrote before it reported.
 ///
 /// Only members count: one that is not named here is not waited for, and one that never reports holds
 /// everything back until it is [removed](Self::remove). Source: Wuu, Bernstein, "Efficient solutions to the
@@ -19,9 +22,12 @@ use crate::version::VersionVector;
 /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
 /// let mut clock = MatrixClock::new([a, b]);
 /// clock.saw(a, &[(a, 5), (b, 2)].into_iter().collect());
-/// assert!(clock.stable().is_empty()); // nothing is known of b
+/// assert!(clock.seen_by_all().is_empty()); // nothing is known of b
 /// clock.saw(b, &[(a, 3), (b, 4)].into_iter().collect());
-/// assert_eq!(clock.stable(), [(a, 3), (b, 2)].into_iter().collect::<VersionVector>());
+/// assert_eq!(clock.seen_by_all(), [(a, 3), (b, 2)].into_iter().collect::<VersionVector>());
+/// // One who has only three of b's four events may yet receive one that is concurrent with all of a's.
+/// assert!(clock.stable(&[(a, 5), (b, 3)].into_iter().collect()).is_empty());
+/// assert_eq!(clock.stable(&[(a, 5), (b, 4)].into_iter().collect()).get(a), 3);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct MatrixClock {
@@ -61,10 +67,16 @@ impl MatrixClock {
     }
 
     /// What all members have seen: the meet of the rows. `O(members · replicas)`.
-    pub fn stable(&self) -> VersionVector {
-        let mut rows = self.rows.values();
-        let Some(first) = rows.next() else { return VersionVector::new() };
-        rows.fold(first.clone(), |stable, row| stable.meet(row))
+    pub fn seen_by_all(&self) -> VersionVector {
+        meet(self.rows.values())
+    }
+
+    /// What is causally stable for one that has received `delivered`: every member has seen it, and all that
+    /// they wrote before they had is here. `O(members · replicas)`.
+    pub fn stable(&self, delivered: &VersionVector) -> VersionVector {
+        let all_here =
+            |(member, row): (&ReplicaId, &VersionVector)| delivered.get(*member) >= row.get(*member);
+        if self.rows.iter().all(all_here) { self.seen_by_all() } else { VersionVector::new() }
     }
 
     /// Takes in what another knows of the members that both have.
@@ -73,6 +85,11 @@ impl MatrixClock {
             self.saw(*member, version);
         }
     }
+}
+
+fn meet<'a>(mut rows: impl Iterator<Item = &'a VersionVector>) -> VersionVector {
+    let Some(first) = rows.next() else { return VersionVector::new() };
+    rows.fold(first.clone(), |stable, row| stable.meet(row))
 }
 
 impl Encode for MatrixClock {

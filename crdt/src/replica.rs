@@ -164,11 +164,19 @@ impl<T: DotStore> DeltaCrdt for Replica<T> {
     }
 }
 
+/// `prepare` works on a copy of the replica; [`Replica::edit`] is both steps at once, without one.
 impl<T: DotStore> OpCrdt for Replica<T> {
+    type Command = Box<dyn FnOnce(&mut T, &mut Cx)>;
     type Op = Change<T>;
+    type Error = std::convert::Infallible;
 
-    fn effect(&mut self, op: &Change<T>) {
+    fn prepare(&self, now_ms: u64, command: Self::Command) -> Change<T> {
+        self.clone().edit(now_ms, command)
+    }
+
+    fn effect(&mut self, op: &Change<T>) -> Result<(), Self::Error> {
         self.apply(op);
+        Ok(())
     }
 }
 

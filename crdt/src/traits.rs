@@ -3,9 +3,11 @@
 //! Shapiro and others, "Conflict-free replicated data types", 2011; Almeida, Shoker, Baquero, "Delta state
 //! replicated data types", 2018; Baquero, Almeida, Shoker, "Pure operation-based replicated data types", 2017.
 //!
-//! Here every event carries its dot and a small state. An operation is one such; a delta is the join of
-//! several; a state is the join of all. So [`Replica`](crate::replica::Replica) gives all three forms of any
-//! [`DotStore`](crate::dots::DotStore) from one join:
+//! There are two families. In the dot stores every event carries its dot and a small state. An operation is
+//! one such; a delta is the join of several; a state is the join of all. So
+//! [`Replica`](crate::replica::Replica) gives all three forms of any [`DotStore`](crate::dots::DotStore) from
+//! one join. In the pure op-based types of [`oplog`](crate::oplog) an operation is what the user did, delivered
+//! once and in causal order.
 //!
 //! ```
 //! use crdt::replica::Replica;
@@ -17,7 +19,7 @@
 //! let op = a.edit(1_000, |set, cx| set.insert("tea", cx)); // the edit is its operation
 //!
 //! let [mut by_op, mut by_delta, mut by_state] = [2, 3, 4].map(|n| Replica::new(ReplicaId::from_u128(n)));
-//! by_op.effect(&op);
+//! by_op.effect(&op).unwrap(); // never an error: operations of dot stores may come in any order
 //! by_delta.apply_delta(&a.delta_since(by_delta.seen().version()));
 //! by_state.merge(&a);
 //! assert!(by_op.value() == a.value() && by_delta.value() == a.value() && by_state.value() == a.value());
@@ -51,12 +53,21 @@ pub trait DeltaCrdt: StateCrdt {
 
 /// An operation-based CRDT.
 ///
-/// Law: replicas that have taken the same operations are equal. `effect` is idempotent here, so operations
-/// may come twice, and in any order.
+/// Law: replicas that have taken the same operations are equal. Operations may come twice.
 pub trait OpCrdt {
+    /// What a user wants done.
+    type Command;
     /// An operation, as it travels.
     type Op;
+    /// Why an operation was not taken; the replica is as it was.
+    type Error;
+
+    /// Makes the operation for a command, from the state here; changes nothing.
+    fn prepare(&self, now_ms: u64, command: Self::Command) -> Self::Op;
 
     /// Takes an operation, one's own or another's.
-    fn effect(&mut self, op: &Self::Op);
+    ///
+    /// # Errors
+    /// When the operation cannot be taken now, or ever.
+    fn effect(&mut self, op: &Self::Op) -> Result<(), Self::Error>;
 }
