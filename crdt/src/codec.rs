@@ -358,6 +358,78 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A value as bytes that stand alone: the replicas it names in full, then the value.
+///
+/// ```
+/// use crdt::codec::{from_bytes, to_bytes};
+/// use crdt::{Dot, ReplicaId};
+/// let dot = Dot::new(ReplicaId::from_u128(7), 1);
+/// assert_eq!(from_bytes::<Dot>(&to_bytes(&dot))?, dot);
+/// # Ok::<(), crdt::codec::DecodeError>(())
+/// ```
+pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    let (body, table) = w.into_parts();
+    let mut whole = Writer::new();
+    whole.u64(table.len() as u64);
+    table.iter().for_each(|id| whole.raw(id.as_bytes()));
+    whole.raw(&body);
+    whole.into_body()
+}
+
+/// Reads what [`to_bytes`] wrote.
+///
+/// # Errors
+/// For every byte string that [`to_bytes`] would not write for the value that it stands for.
+pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut r = Reader::new(bytes, &[]);
+    let mut table: Vec<ReplicaId> = Vec::new();
+    for _ in 0..r.count(16)? {
+        let mut id = [0; 16];
+        id.copy_from_slice(r.raw(16)?);
+        table.push(ReplicaId::from_bytes(id));
+    }
+    let mut body = Reader::new(r.raw(r.remaining())?, &table);
+    let value = T::decode(&mut body)?;
+    body.end()?;
+    // The table is in order of first use, without a replica that is not used or that is named twice.
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    if w.into_parts().1 != table {
+        return Err(r.invalid("replicas that are not used, or not in order"));
+    }
+    Ok(value)
+}
+
+/// Puts a header in front of a payload and a checksum behind it, for a file.
+pub(crate) fn seal(magic: &[u8; 4], format: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 9);
+    bytes.extend(magic);
+    bytes.push(format);
+    bytes.extend(payload);
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+/// The payload of what [`seal`] made.
+pub(crate) fn unseal<'a>(magic: &[u8; 4], format: u8, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let (content, sum) =
+        bytes.split_last_chunk::<4>().ok_or(DecodeError::UnexpectedEnd { at: bytes.len() })?;
+    let mut r = Reader::new(content, &[]);
+    if r.raw(magic.len())? != magic {
+        return Err(DecodeError::Invalid { at: 0, what: "not a file of this kind" });
+    }
+    match r.u8()? {
+        found if found == format => {}
+        found => return Err(DecodeError::Version { found: found.into(), known: format.into() }),
+    }
+    if crc32fast::hash(content) != u32::from_le_bytes(*sum) {
+        return Err(DecodeError::Checksum);
+    }
+    r.raw(r.remaining())
+}
+
 impl Encode for Dot {
     fn encode(&self, w: &mut Writer) {
         w.dot(*self);

@@ -133,8 +133,7 @@ pub(crate) fn span(
     Ok(Span { replica, after, to })
 }
 
-/// A replica id in full.
-pub(crate) fn read_id(r: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
+fn read_id(r: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
     let mut id = [0; 16];
     id.copy_from_slice(r.raw(16)?);
     Ok(ReplicaId::from_bytes(id))

@@ -31,7 +31,7 @@ mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::codec::{DecodeError, Reader};
+use crate::codec::{Reader, seal, unseal};
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
 use crate::dots::{Changes, Cx, DotStore, RemovalLog};
@@ -258,11 +258,7 @@ impl Doc {
     /// # Ok::<(), crdt::ApplyError>(())
     /// ```
     pub fn save(&self) -> Vec<u8> {
-        let mut bytes = Vec::from(MAGIC);
-        bytes.push(FORMAT);
-        bytes.extend(self.delta_since(&VersionVector::new()).to_bytes());
-        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        bytes
+        seal(MAGIC, FORMAT, &self.delta_since(&VersionVector::new()).to_bytes())
     }
 
     /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this
@@ -272,7 +268,7 @@ impl Doc {
     /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(ReplicaId::MIN);
-        doc.apply(&Delta::from_bytes(payload(bytes)?)?)?;
+        doc.apply(&Delta::from_bytes(unseal(MAGIC, FORMAT, bytes)?)?)?;
         doc.author = author;
         Ok(doc)
     }
@@ -397,24 +393,6 @@ impl Doc {
 
 const MAGIC: &[u8; 4] = b"CRDT";
 const FORMAT: u8 = 1;
-
-/// The delta in a saved document.
-fn payload(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-    let (content, sum) =
-        bytes.split_last_chunk::<4>().ok_or(DecodeError::UnexpectedEnd { at: bytes.len() })?;
-    let mut r = Reader::new(content, &[]);
-    if r.raw(MAGIC.len())? != MAGIC {
-        return Err(DecodeError::Invalid { at: 0, what: "not a saved document" });
-    }
-    match r.u8()? {
-        FORMAT => {}
-        found => return Err(DecodeError::Version { found: found.into(), known: FORMAT.into() }),
-    }
-    if crc32fast::hash(content) != u32::from_le_bytes(*sum) {
-        return Err(DecodeError::Checksum);
-    }
-    r.raw(r.remaining())
-}
 
 impl Replicated for Doc {
     fn version(&self) -> &VersionVector {

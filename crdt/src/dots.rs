@@ -14,6 +14,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
+use crate::version::VersionVector;
 
 /// Values tagged with the dots of the events that wrote them.
 ///
@@ -559,6 +560,17 @@ impl RemovalLog {
         included.iter().for_each(|dot| drop(self.entries.remove(dot)));
         self.ended.extend(removed);
         self.entries.insert(by, removed.clone());
+    }
+
+    /// Drops the entries of events that `stable` has seen; whether there were any.
+    pub fn forget(&mut self, stable: &VersionVector) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|by, _| !stable.contains(*by));
+        let any = self.entries.len() < before;
+        if any {
+            *self = Self::from_entries(std::mem::take(&mut self.entries));
+        }
+        any
     }
 
     /// The entries of these events.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, seal, to_bytes, unseal};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, RemovalLog};
 use crate::hlc::Hlc;
@@ -35,6 +35,8 @@ pub struct Replica<T> {
     seen: CausalContext,
     value: T,
     removals: RemovalLog,
+    /// Removals up to here may have been forgotten.
+    forgotten: VersionVector,
 }
 
 /// Some events of a [`Replica`], as a small state: an operation when of one edit, a delta when of several,
@@ -44,6 +46,8 @@ pub struct Change<T> {
     events: DotRanges,
     clock: Hlc,
     removals: RemovalLog,
+    /// Not empty when what is missing in `removals` up to here follows from what `fragment` does not show.
+    forgotten: VersionVector,
     fragment: T,
 }
 
@@ -56,6 +60,7 @@ impl<T: DotStore> Replica<T> {
             seen: CausalContext::new(),
             value: T::default(),
             removals: RemovalLog::default(),
+            forgotten: VersionVector::new(),
         }
     }
 
@@ -104,17 +109,81 @@ impl<T: DotStore> Replica<T> {
         let mut theirs: CausalContext = change.events.iter_ranges().collect();
         change.removals.removed().iter_ranges().for_each(|span| theirs.insert_span(span));
         self.join(&change.fragment, &theirs, &change.removals, change.clock);
+        self.forgotten.merge(&change.forgotten);
     }
 
-    /// What one that has seen `since` lacks: the values it has not seen, and the removals.
+    /// What one that has seen `since` lacks: the values it has not seen, and the removals. Costs what changed.
+    ///
+    /// For one that is behind what was [forgotten](Self::forget) it is everything that is visible here: from
+    /// what is not shown the other learns what was removed. What it wrote itself stays.
     pub fn delta_since(&self, since: &VersionVector) -> Change<T> {
+        let whole = !since.covers(&self.forgotten);
         let lacks = self.seen.iter_ranges().filter_map(|mut span| {
-            span.after = span.after.max(since.get(span.replica));
+            span.after = if whole { span.after } else { span.after.max(since.get(span.replica)) };
             (span.after < span.to).then_some(span)
         });
         let events: DotRanges = lacks.collect();
         let (removals, fragment) = (self.removals.part(&events), self.value.part(&events));
-        Change { events, clock: self.clock, removals, fragment }
+        let forgotten = if whole { self.forgotten.clone() } else { VersionVector::new() };
+        Change { events, clock: self.clock, removals, forgotten, fragment }
+    }
+
+    /// Drops what is kept to tell others of removals that all of them have seen: see
+    /// [`MatrixClock::seen_by_all`](crate::matrix::MatrixClock::seen_by_all). One that was not counted, and
+    /// comes back from before, is sent everything.
+    ///
+    /// ```
+    /// use crdt::replica::Replica;
+    /// use crdt::set::AwSet;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// let mut late: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(2));
+    /// late.apply(&a.edit(0, |set, cx| set.insert("tea", cx)));
+    /// late.edit(0, |set, cx| set.insert("milk", cx)); // not sent yet
+    /// a.edit(0, |set, cx| set.remove(&"tea", cx));
+    /// a.forget(&a.seen().version().clone()); // late was not counted
+    /// assert!(a.removals().is_empty());
+    ///
+    /// late.apply(&a.delta_since(late.seen().version()));
+    /// assert_eq!(late.value().iter().collect::<Vec<_>>(), [&"milk"]);
+    /// ```
+    pub fn forget(&mut self, seen_by_all: &VersionVector) {
+        let stable = seen_by_all.meet(self.seen.version());
+        if self.removals.forget(&stable) {
+            self.forgotten.merge(&stable);
+        }
+    }
+
+    /// The replica as bytes for a file: a header, the state, a checksum.
+    ///
+    /// ```
+    /// use crdt::counter::PnCounter;
+    /// use crdt::replica::Replica;
+    /// use crdt::ReplicaId;
+    /// let mut n: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// n.edit(0, |n, cx| n.add(5, cx));
+    /// let copy: Replica<PnCounter> = Replica::open(&n.save(), ReplicaId::from_u128(2))?;
+    /// assert_eq!(copy.value().value(), 5);
+    /// # Ok::<(), crdt::codec::DecodeError>(())
+    /// ```
+    pub fn save(&self) -> Vec<u8>
+    where
+        T: Encode,
+    {
+        seal(MAGIC, FORMAT, &to_bytes(&State(self)))
+    }
+
+    /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this is
+    /// the only copy.
+    ///
+    /// # Errors
+    /// For bytes that are damaged, of something else, or of a newer format.
+    pub fn open(bytes: &[u8], author: ReplicaId) -> Result<Self, DecodeError>
+    where
+        T: Encode + Decode,
+    {
+        let replica: Replica<T> = from_bytes::<Stored<T>>(unseal(MAGIC, FORMAT, bytes)?)?.0;
+        Ok(Replica { author, ..replica })
     }
 
     fn join(&mut self, fragment: &T, theirs: &CausalContext, removals: &RemovalLog, clock: Hlc) {
@@ -137,6 +206,7 @@ impl<T: DotStore> Change<T> {
         self.fragment.join(&ours, &other.fragment, &theirs, &mut Changes::default());
         self.events.extend(&other.events);
         self.removals.merge(&other.removals);
+        self.forgotten.merge(&other.forgotten);
         self.clock.observe(other.clock);
     }
 
@@ -149,6 +219,7 @@ impl<T: DotStore> Change<T> {
 impl<T: DotStore> StateCrdt for Replica<T> {
     fn merge(&mut self, other: &Self) {
         self.join(&other.value, &other.seen, &other.removals, other.clock);
+        self.forgotten.merge(&other.forgotten);
     }
 }
 
@@ -185,6 +256,7 @@ impl<T: Encode> Encode for Change<T> {
         self.events.encode(w);
         w.u64(self.clock.to_bits());
         self.removals.encode(w);
+        self.forgotten.encode(w);
         self.fragment.encode(w);
     }
 }
@@ -195,17 +267,71 @@ impl<T: Decode + DotStore> Decode for Change<T> {
             events: DotRanges::decode(r)?,
             clock: Hlc::from_bits(r.u64()?),
             removals: RemovalLog::decode(r)?,
+            forgotten: VersionVector::decode(r)?,
             fragment: T::decode(r)?,
         };
-        let (mut dots, mut live, mut own) = (DotRanges::new(), 0, true);
-        change.fragment.for_each_dot(&mut |dot| {
-            live += 1;
-            own &= change.events.contains(dot);
-            dots.insert(dot);
-        });
-        if !own || dots.len() != live || !change.removals.iter().all(|(by, _)| change.events.contains(by)) {
-            return Err(r.invalid("an effect of an event that is not the change's, or two of one event"));
-        }
+        let own = |dot| change.events.contains(dot);
+        check_effects(&change.fragment, &change.removals, own).map_err(|what| r.invalid(what))?;
         Ok(change)
+    }
+}
+
+/// That every value and every removal is of an event of its own, one of those given.
+fn check_effects<T: DotStore>(
+    value: &T,
+    removals: &RemovalLog,
+    own: impl Fn(Dot) -> bool,
+) -> Result<(), &'static str> {
+    let (mut dots, mut live, mut all_own) = (DotRanges::new(), 0, true);
+    value.for_each_dot(&mut |dot| {
+        live += 1;
+        all_own &= own(dot);
+        dots.insert(dot);
+    });
+    if all_own && dots.len() == live && removals.iter().all(|(by, _)| own(by)) {
+        Ok(())
+    } else {
+        Err("an effect of an event that is not among these, or two of one event")
+    }
+}
+
+const MAGIC: &[u8; 4] = b"CRDR";
+const FORMAT: u8 = 1;
+
+/// A replica without its author, as it is written.
+struct State<'a, T>(&'a Replica<T>);
+
+/// A replica as it was read; its author is not known.
+struct Stored<T>(Replica<T>);
+
+impl<T: Encode> Encode for State<'_, T> {
+    fn encode(&self, w: &mut Writer) {
+        self.0.seen.encode(w);
+        self.0.clock.encode(w);
+        self.0.removals.encode(w);
+        self.0.forgotten.encode(w);
+        self.0.value.encode(w);
+    }
+}
+
+impl<T: Encode> Encode for Stored<T> {
+    fn encode(&self, w: &mut Writer) {
+        State(&self.0).encode(w);
+    }
+}
+
+impl<T: Decode + DotStore> Decode for Stored<T> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let replica = Replica {
+            author: ReplicaId::MIN,
+            seen: CausalContext::decode(r)?,
+            clock: Hlc::decode(r)?,
+            removals: RemovalLog::decode(r)?,
+            forgotten: VersionVector::decode(r)?,
+            value: T::decode(r)?,
+        };
+        let own = |dot| replica.seen.contains(dot);
+        check_effects(&replica.value, &replica.removals, own).map_err(|what| r.invalid(what))?;
+        Ok(Stored(replica))
     }
 }

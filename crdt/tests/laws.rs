@@ -250,7 +250,61 @@ laws! {
     maps_three_deep: Deep,
 }
 
+/// The same schedule in two worlds, one of which forgets removals, even some that the third replica has not
+/// heard of: both come to the same, and nothing that was removed comes back.
+fn forgetting_changes_nothing<T: Edited>(steps: &[Step]) {
+    let mut worlds: [Vec<Replica<T>>; 2] = [(); 2].map(|()| (0..3).map(|n| Replica::new(id(n))).collect());
+    let everyone = steps.iter().cloned().map(Some).chain(std::iter::repeat_n(None, 9)).enumerate();
+    for (time, step) in everyone {
+        for (forgets, all) in worlds.iter_mut().enumerate() {
+            match &step {
+                Some(step) if step.what < 3 => {
+                    drop(all[step.to].edit(time as u64, |value, cx| value.edit(step.arg, cx)));
+                }
+                Some(step) if step.what == 3 => {
+                    let both = all[0].seen().version().meet(all[1].seen().version());
+                    if forgets == 1 {
+                        all[step.to % 2].forget(&both);
+                    }
+                }
+                // At the end all meet all.
+                step => {
+                    let (to, from) = step.as_ref().map_or((time % 3, time / 3 % 3), |s| (s.to, s.from));
+                    let delta = all[from].delta_since(all[to].seen().version());
+                    let (body, table) = bytes(&delta);
+                    all[to].apply(&Change::decode(&mut Reader::new(&body, &table)).unwrap());
+                }
+            }
+        }
+    }
+    for n in 0..3 {
+        for _ in 0..2 {
+            for all in &mut worlds {
+                for from in 0..3 {
+                    let delta = all[from].delta_since(all[n].seen().version());
+                    all[n].apply(&delta);
+                }
+            }
+        }
+    }
+    for n in 0..3 {
+        assert_eq!(worlds[0][n].value(), worlds[1][n].value());
+        let saved = worlds[1][n].save();
+        assert_eq!(Replica::<T>::open(&saved, id(n)).unwrap().save(), saved);
+    }
+}
+
 proptest! {
+    #[test]
+    fn forgetting_changes_nothing_of_a_set(steps in steps(3)) {
+        forgetting_changes_nothing::<AwSet<u8>>(&steps);
+    }
+
+    #[test]
+    fn forgetting_changes_nothing_three_deep(steps in steps(3)) {
+        forgetting_changes_nothing::<Deep>(&steps);
+    }
+
     /// Escrow: on every replica at every step, and for everything together, the bound holds, and nobody has
     /// rights to more than is there.
     #[test]

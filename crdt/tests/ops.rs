@@ -111,6 +111,9 @@ twins! {
 
 type Step = (usize, usize, u8, u8);
 
+/// What one edit sent, in both forms.
+type Sent<T> = (Tagged<<T as Twins>::Op>, Change<<T as Twins>::State>);
+
 /// Three replicas in both forms. Operations travel in any order, twice, late; the state form takes exactly what
 /// the op form has delivered.
 fn agree<T: Twins>(steps: &[Step]) -> Result<(), TestCaseError>
@@ -119,7 +122,7 @@ where
 {
     let mut states: Vec<Replica<T::State>> = (0..3).map(|n| Replica::new(id(n))).collect();
     let mut logs: Vec<PoLog<T::Op>> = (0..3).map(|n| PoLog::new(id(n), 1_000)).collect();
-    let mut sent: Vec<(Tagged<T::Op>, Change<T::State>)> = Vec::new();
+    let mut sent: Vec<Sent<T>> = Vec::new();
     let mut clock = MatrixClock::new((0..3).map(id));
     for (time, (at, _, what, arg)) in steps.iter().enumerate() {
         match what {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use crate::delta::read_id;
-use crate::id::{Dot, ReplicaId};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, to_bytes};
+use crate::id::Dot;
 
 use super::path::Path;
 use super::{Doc, Value};
@@ -49,16 +48,7 @@ pub struct Cursor {
 impl Cursor {
     /// The cursor as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        self.path.encode(&mut w);
-        w.u8(u8::from(self.side == Side::Right) | if self.anchor.is_some() { 2 } else { 0 });
-        self.anchor.iter().for_each(|anchor| w.dot(*anchor));
-        let (body, table) = w.into_parts();
-        let mut whole = Writer::new();
-        whole.u64(table.len() as u64);
-        table.iter().for_each(|id| whole.raw(id.as_bytes()));
-        whole.raw(&body);
-        whole.into_body()
+        to_bytes(self)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -66,18 +56,23 @@ impl Cursor {
     /// # Errors
     /// For every other byte string.
     pub fn from_bytes(bytes: &[u8]) -> Result<Cursor, DecodeError> {
-        let mut r = Reader::new(bytes, &[]);
-        let ids = r.count(16)?;
-        let table = (0..ids).map(|_| read_id(&mut r)).collect::<Result<Vec<ReplicaId>, DecodeError>>()?;
-        let mut r = Reader::new(r.raw(r.remaining())?, &table);
-        let path = Path::decode(&mut r)?;
-        let kind = r.u8()?;
-        if kind > 3 {
-            return Err(r.invalid("unknown kind of cursor"));
-        }
-        let anchor = if kind & 2 != 0 { Some(r.dot()?) } else { None };
-        r.end()?;
-        Ok(Cursor { path, anchor, side: if kind & 1 != 0 { Side::Right } else { Side::Left } })
+        from_bytes(bytes)
+    }
+}
+
+impl Encode for Cursor {
+    fn encode(&self, w: &mut Writer) {
+        self.path.encode(w);
+        w.u8(u8::from(self.side == Side::Right));
+        self.anchor.encode(w);
+    }
+}
+
+impl Decode for Cursor {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let path = Path::decode(r)?;
+        let side = if bool::decode(r)? { Side::Right } else { Side::Left };
+        Ok(Cursor { path, side, anchor: Decode::decode(r)? })
     }
 }
 
