@@ -141,6 +141,11 @@ impl Cx {
         Cx { author, first: last, last, stamp, changes: Changes::default() }
     }
 
+    /// The dot that the next event will have.
+    pub fn next(&self) -> Dot {
+        Dot::new(self.author, self.last + 1)
+    }
+
     /// A fresh dot for an event that writes nothing itself: a removal.
     pub fn event(&mut self) -> Dot {
         self.last += 1;

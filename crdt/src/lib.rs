@@ -96,6 +96,7 @@ pub mod sync;
 pub mod testkit;
 pub mod text;
 pub mod traits;
+pub mod tree;
 mod version;
 
 pub use delta::{Applied, ApplyError, Delta, Replicated};

@@ -13,6 +13,7 @@ use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
 use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
 use crdt::traits::StateCrdt;
+use crdt::tree::{Position, Tree};
 use crdt::{ReplicaId, VersionVector};
 use proptest::prelude::*;
 
@@ -77,6 +78,18 @@ edited! {
         0 => stock.add(u64::from(n / 3 % 5), cx),
         1 => drop(stock.take(u64::from(n / 3 % 5), cx)),
         _ => drop(stock.transfer(u64::from(n / 3 % 5), id(usize::from(n % 4)), cx)),
+    };
+    Tree<LwwRegister<u8>>: |tree, n, cx| {
+        let nodes: Vec<_> = tree.walk().map(|(_, node)| node).collect();
+        let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
+        match (n % 4, pick(n / 4)) {
+            (0, parent) => drop(Some(tree.create(parent, Position::Last, cx))),
+            (1, Some(node)) => drop(tree.update(node, cx, |value, cx| value.edit(n, cx))),
+            (2, Some(node)) => drop(Some(tree.move_to(node, pick(n / 9), Position::First, cx))),
+            (3, Some(node)) if n.is_multiple_of(3) => drop(Some(tree.remove(node, cx))),
+            (3, None) => tree.purge(cx),
+            _ => {}
+        }
     };
     (AwSet<u8>, PnCounter): |pair, n, cx| if n.is_multiple_of(2) { pair.0.edit(n / 2, cx) } else { pair.1.edit(n / 2, cx) };
 }
@@ -239,6 +252,8 @@ laws! {
     lww_map: LwwMap<u8, u8>,
     g_map: GMap<u8, PnCounter>,
     bounded_counter: BoundedCounter<-3>,
+    tree: Tree<LwwRegister<u8>>,
+    map_of_trees: OrMap<u8, Tree<LwwRegister<u8>>>,
     pair: (AwSet<u8>, PnCounter),
     map_of_pairs: OrMap<u8, (AwSet<u8>, PnCounter)>,
     map_of_bounded_counters: OrMap<u8, BoundedCounter<-3>>,
@@ -287,10 +302,11 @@ fn forgetting_changes_nothing<T: Edited>(steps: &[Step]) {
             }
         }
     }
-    for n in 0..3 {
-        assert_eq!(worlds[0][n].value(), worlds[1][n].value());
-        let saved = worlds[1][n].save();
-        assert_eq!(Replica::<T>::open(&saved, id(n)).unwrap().save(), saved);
+    let [keeping, forgetting] = &worlds;
+    for (kept, forgot) in keeping.iter().zip(forgetting) {
+        assert_eq!(kept.value(), forgot.value());
+        let saved = forgot.save();
+        assert_eq!(Replica::<T>::open(&saved, id(9)).unwrap().save(), saved);
     }
 }
 

@@ -1,0 +1,388 @@
+//! [`Tree`]: nodes that people move while others move them too.
+
+mod order;
+mod shape;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::{CausalContext, DotRanges};
+use crate::dots::{Changes, Cx, DotMap, DotStore};
+use crate::hlc::Hlc;
+use crate::id::Dot;
+use crate::register::LwwRegister;
+
+use order::OrderKey;
+use shape::Shape;
+
+/// Names a node for ever: the event that created it.
+pub type NodeId = Dot;
+
+/// What a node stands below.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+enum Parent {
+    #[default]
+    Root,
+    Trash,
+    Node(NodeId),
+}
+
+/// Where a node was put.
+#[derive(Clone, PartialEq, Debug, Default)]
+struct Place {
+    parent: Parent,
+    order: OrderKey,
+    /// Where it stood then; `None` for a new node.
+    before: Option<(Parent, OrderKey)>,
+}
+
+/// Where among its siblings a node goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// Before all others.
+    First,
+    /// After all others.
+    Last,
+    /// So that it is the `n`-th child, counted from 0; past the end means last. `O(n)`.
+    At(usize),
+    /// Right after this sibling; last, if that is none.
+    After(NodeId),
+}
+
+/// A tree of nodes with a value each, that can be moved without ever making a cycle or a copy.
+///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | move `x` below `y` | move `x` below `z` | the later move |
+/// | move `x` below `y` | move `y` below `x` | the earlier move; the later one is as if it had not been |
+/// | insert at a place | insert at that place | both, in the order of their ids |
+/// | remove `x` | edit `x`, or below it | removed, with the edit in it: moving it back brings all back |
+/// | remove `x` | move `x` | the later |
+///
+/// The tree that is shown is a pure function of where each node was put, so replicas that have seen the same
+/// show the same. Removing a node moves it to the trash, with all below it, until [`purge`](Self::purge). A move
+/// takes one event. `O(depth + log n)` for each operation, and for each node that a join puts elsewhere.
+///
+/// Source: the rules are those of Kleppmann, Mulligan, Gomes, Beresford, "A highly-available move operation for
+/// replicated trees", 2021; instead of their log of all moves, undone and redone, each node remembers its last
+/// place and the one before, after E. Wallace, "CRDT: mutable tree hierarchy", 2022, so nothing grows with the
+/// number of moves.
+///
+/// ```
+/// use crdt::register::LwwRegister;
+/// use crdt::replica::Replica;
+/// use crdt::tree::{Position, Tree};
+/// use crdt::ReplicaId;
+///
+/// type Files = Tree<LwwRegister<String>>;
+/// let mut a: Replica<Files> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<Files> = Replica::new(ReplicaId::from_u128(2));
+/// let (change, (music, photos)) = a.edit_with(1_000, |tree, cx| {
+///     let music = tree.create(None, Position::Last, cx);
+///     let photos = tree.create(None, Position::Last, cx);
+///     tree.update(music, cx, |name, cx| name.set("music".into(), cx));
+///     (music, photos)
+/// });
+/// b.apply(&change);
+///
+/// // Each moves one into the other: that would be a cycle.
+/// let earlier = a.edit(2_000, |tree, cx| tree.move_to(music, Some(photos), Position::Last, cx));
+/// let later = b.edit(3_000, |tree, cx| tree.move_to(photos, Some(music), Position::Last, cx));
+/// a.apply(&later);
+/// b.apply(&earlier);
+/// assert_eq!(a.value().parent(music), Some(photos));
+/// assert_eq!(a.value().parent(photos), None);
+/// assert_eq!(a.value(), b.value());
+/// ```
+#[derive(Clone)]
+pub struct Tree<V> {
+    nodes: DotMap<NodeId, (LwwRegister<Place>, V)>,
+    shape: Shape,
+}
+
+impl<V> Default for Tree<V> {
+    fn default() -> Self {
+        Tree { nodes: DotMap::default(), shape: Shape::default() }
+    }
+}
+
+impl<V: PartialEq> PartialEq for Tree<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.nodes == other.nodes
+    }
+}
+
+impl<V: DotStore> Debug for Tree<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = self.walk().map(|(depth, node)| format!("{}{node:?}", "  ".repeat(depth)));
+        f.debug_list().entries(shown).finish()
+    }
+}
+
+impl<V: DotStore> Tree<V> {
+    /// Makes a node below another, or at the root for `None`.
+    pub fn create(&mut self, parent: Option<NodeId>, position: Position, cx: &mut Cx) -> NodeId {
+        let order = self.room(of(parent), position, None, cx);
+        let id = cx.next();
+        self.put(id, Place { parent: of(parent), order, before: None }, cx);
+        id
+    }
+
+    /// Moves a node, with all below it, below another, or to the root for `None`. Returns whether it did: not if
+    /// there is no such node or parent, or the parent stands below the node.
+    pub fn move_to(&mut self, node: NodeId, parent: Option<NodeId>, position: Position, cx: &mut Cx) -> bool {
+        let Some(before) = self.shape.standing(node) else { return false };
+        let fits = |parent: NodeId| self.shape.parent(parent).is_some() && !self.is_below(parent, node);
+        if !parent.is_none_or(fits) {
+            return false;
+        }
+        let order = self.room(of(parent), position, Some(node), cx);
+        self.put(node, Place { parent: of(parent), order, before: Some(before) }, cx);
+        true
+    }
+
+    /// Moves a node, with all below it, to the trash; whether it was shown.
+    pub fn remove(&mut self, node: NodeId, cx: &mut Cx) -> bool {
+        let shown = self.contains(node);
+        if let Some(before) = self.shape.standing(node).filter(|_| shown) {
+            let place = Place { parent: Parent::Trash, order: before.1.clone(), before: Some(before) };
+            self.put(node, place, cx);
+        }
+        shown
+    }
+
+    /// Forgets what is in the trash, for good. A node that someone moves out of it concurrently comes back
+    /// without what was forgotten.
+    pub fn purge(&mut self, cx: &mut Cx) {
+        let mut open: Vec<NodeId> = self.trash().collect();
+        let mut gone = Vec::new();
+        while let Some(node) = open.pop() {
+            open.extend(self.below(Parent::Node(node)));
+            gone.push(node);
+        }
+        let mut any = false;
+        for node in &gone {
+            any |= self.nodes.update(*node, cx, DotStore::end);
+        }
+        if any {
+            cx.event();
+        }
+        self.reshape(gone);
+    }
+
+    /// Edits the value of a node; `None` when there is no such node.
+    pub fn update<R>(
+        &mut self,
+        node: NodeId,
+        cx: &mut Cx,
+        edit: impl FnOnce(&mut V, &mut Cx) -> R,
+    ) -> Option<R> {
+        self.nodes.get(&node)?;
+        Some(self.nodes.update(node, cx, |(_, value), cx| edit(value, cx)))
+    }
+
+    /// The value of a node, in the trash too.
+    pub fn get(&self, node: NodeId) -> Option<&V> {
+        self.nodes.get(&node).map(|(_, value)| value)
+    }
+
+    /// What a node stands below; `None` at the root, and for a node that is not shown.
+    pub fn parent(&self, node: NodeId) -> Option<NodeId> {
+        match self.shape.parent(node)? {
+            Parent::Node(parent) => Some(parent),
+            Parent::Root | Parent::Trash => None,
+        }
+    }
+
+    /// The nodes right below one, or at the root for `None`, in order.
+    pub fn children(&self, parent: Option<NodeId>) -> impl DoubleEndedIterator<Item = NodeId> {
+        self.below(of(parent))
+    }
+
+    /// How many nodes stand right below one, or at the root for `None`.
+    pub fn child_count(&self, parent: Option<NodeId>) -> usize {
+        self.shape.child_count(of(parent))
+    }
+
+    /// The nodes above one, from its parent up.
+    pub fn ancestors(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(self.parent(node), |node| self.parent(*node))
+    }
+
+    /// Whether a node is shown: there, and neither in the trash nor below something that is not shown.
+    /// `O(depth)`.
+    pub fn contains(&self, node: NodeId) -> bool {
+        let top = self.ancestors(node).last().unwrap_or(node);
+        self.shape.parent(top) == Some(Parent::Root)
+    }
+
+    /// All nodes that are shown, each before those below it, with their depths.
+    pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> {
+        let mut open: Vec<(usize, NodeId)> = self.children(None).rev().map(|node| (0, node)).collect();
+        std::iter::from_fn(move || {
+            let (depth, node) = open.pop()?;
+            open.extend(self.children(Some(node)).rev().map(|child| (depth + 1, child)));
+            Some((depth, node))
+        })
+    }
+
+    /// The nodes that were removed, without those below them.
+    pub fn trash(&self) -> impl DoubleEndedIterator<Item = NodeId> {
+        self.below(Parent::Trash)
+    }
+
+    fn below(&self, parent: Parent) -> impl DoubleEndedIterator<Item = NodeId> {
+        self.shape.children(parent).map(|(_, node)| node)
+    }
+
+    fn is_below(&self, node: NodeId, above: NodeId) -> bool {
+        node == above || self.ancestors(node).any(|ancestor| ancestor == above)
+    }
+
+    fn put(&mut self, node: NodeId, place: Place, cx: &mut Cx) {
+        self.nodes.update(node, cx, |(register, _), cx| register.set(place, cx));
+        self.reshape([node]);
+    }
+
+    /// A key for `position`. Siblings that follow and have the key of the one before, since they were put there
+    /// concurrently, are put behind it.
+    fn room(&mut self, parent: Parent, position: Position, moving: Option<NodeId>, cx: &mut Cx) -> OrderKey {
+        let siblings = || self.shape.children(parent).filter(|(_, node)| Some(*node) != moving);
+        let (low, high) = match position {
+            Position::First => (None, siblings().next()),
+            Position::Last => (siblings().next_back(), None),
+            Position::At(n) => (
+                n.checked_sub(1)
+                    .and_then(|i| siblings().nth(i))
+                    .or_else(|| if n == 0 { None } else { siblings().next_back() }),
+                siblings().nth(n),
+            ),
+            Position::After(node) => {
+                let mut rest = siblings().skip_while(|(_, sibling)| *sibling != node);
+                match rest.next() {
+                    Some(low) => (Some(low), rest.next()),
+                    None => (siblings().next_back(), None),
+                }
+            }
+        };
+        let (low, high) = (low.map(|(key, _)| key.clone()), high.map(|(key, node)| (key.clone(), node)));
+        match (&low, &high) {
+            (Some(key), Some((same, first))) if key == same => {
+                let after = self.shape.children(parent).skip_while(|(_, node)| node != first);
+                let equal: Vec<NodeId> = after.take_while(|(k, _)| *k == key).map(|(_, node)| node).collect();
+                let next = self.shape.children(parent).find(|(k, _)| *k > key).map(|(k, _)| k.clone());
+                let mine = OrderKey::between(Some(key), next.as_ref()).unwrap_or_default();
+                let mut last = mine.clone();
+                for node in equal.into_iter().filter(|node| Some(*node) != moving) {
+                    let order = OrderKey::between(Some(&last), next.as_ref()).unwrap_or_default();
+                    last = order.clone();
+                    let before = self.shape.standing(node);
+                    self.put(node, Place { parent, order, before }, cx);
+                }
+                mine
+            }
+            _ => {
+                let high = high.map(|(key, _)| key);
+                OrderKey::between(low.as_ref(), high.as_ref()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Brings the shape up to date with where these nodes are put.
+    fn reshape(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
+        let now = |node: NodeId| {
+            let register = self.nodes.get(&node).map(|(register, _)| register);
+            let winner = register.and_then(|register| register.candidates().next());
+            (node, winner.map(|(dot, stamp, place): (Dot, Hlc, &Place)| ((stamp, dot), place.clone())))
+        };
+        let changed: Vec<_> = nodes.into_iter().map(now).collect();
+        self.shape.update(changed);
+    }
+}
+
+fn of(parent: Option<NodeId>) -> Parent {
+    parent.map_or(Parent::Root, Parent::Node)
+}
+
+impl<V: DotStore> DotStore for Tree<V> {
+    fn is_bottom(&self) -> bool {
+        self.nodes.is_bottom()
+    }
+
+    fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
+        self.nodes.for_each_dot(f);
+    }
+
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        let mut touched: BTreeSet<NodeId> = self.nodes.keys_within(theirs.iter_ranges());
+        touched.extend(other.nodes.iter().map(|(node, _)| *node));
+        self.nodes.join(ours, &other.nodes, theirs, changes);
+        self.reshape(touched);
+    }
+
+    fn part(&self, wanted: &DotRanges) -> Self {
+        // A part is joined, not shown: it needs no shape.
+        Tree { nodes: self.nodes.part(wanted), shape: Shape::default() }
+    }
+
+    fn end(&mut self, cx: &mut Cx) -> bool {
+        let nodes: Vec<NodeId> = self.nodes.iter().map(|(node, _)| *node).collect();
+        let any = self.nodes.end(cx);
+        self.reshape(nodes);
+        any
+    }
+}
+
+impl<V: Encode> Encode for Tree<V> {
+    fn encode(&self, w: &mut Writer) {
+        self.nodes.encode(w);
+    }
+}
+
+impl<V: Decode + DotStore> Decode for Tree<V> {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut tree = Tree { nodes: DotMap::decode(r)?, shape: Shape::default() };
+        let nodes: Vec<NodeId> = tree.nodes.iter().map(|(node, _)| *node).collect();
+        tree.reshape(nodes);
+        Ok(tree)
+    }
+}
+
+impl Encode for Parent {
+    fn encode(&self, w: &mut Writer) {
+        match self {
+            Parent::Root => w.u8(0),
+            Parent::Trash => w.u8(1),
+            Parent::Node(node) => {
+                w.u8(2);
+                w.dot(*node);
+            }
+        }
+    }
+}
+
+impl Decode for Parent {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match r.u8()? {
+            0 => Parent::Root,
+            1 => Parent::Trash,
+            2 => Parent::Node(r.dot()?),
+            _ => return Err(r.invalid("unknown kind of parent")),
+        })
+    }
+}
+
+impl Encode for Place {
+    fn encode(&self, w: &mut Writer) {
+        self.parent.encode(w);
+        self.order.encode(w);
+        self.before.encode(w);
+    }
+}
+
+impl Decode for Place {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Place { parent: Decode::decode(r)?, order: Decode::decode(r)?, before: Decode::decode(r)? })
+    }
+}
