@@ -99,6 +99,11 @@ pub mod traits;
 pub mod tree;
 mod version;
 
+#[cfg(feature = "derive")]
+#[doc = include_str!("derive.md")]
+pub use crdt_derive::Crdt;
+#[cfg(feature = "derive")]
+pub use crdt_derive::{Decode, Encode};
 pub use delta::{Applied, ApplyError, Delta, Replicated};
 pub use doc::Doc;
 pub use hlc::Hlc;

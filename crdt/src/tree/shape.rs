@@ -8,6 +8,9 @@ use crate::id::Dot;
 use super::order::OrderKey;
 use super::{NodeId, Parent, Place};
 
+/// When and by which event a node was put somewhere, and where.
+pub(super) type Written = ((Hlc, Dot), Place);
+
 /// Where a node was put: by which event, when, and where it was before.
 #[derive(Clone, Debug)]
 struct Put {
@@ -48,7 +51,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Takes in where some nodes are put now; `None` for those that are gone. `O(nodes · (depth + log n))`.
-    pub(super) fn update(&mut self, changed: Vec<(NodeId, Option<((Hlc, Dot), Place)>)>) {
+    pub(super) fn update(&mut self, changed: Vec<(NodeId, Option<Written>)>) {
         let mut look: Vec<NodeId> = std::mem::take(&mut self.yielded).into_iter().collect();
         for node in &look {
             self.stand(*node, 0);
