@@ -88,6 +88,8 @@ pub mod log;
 pub mod map;
 pub mod matrix;
 pub mod oplog;
+#[cfg(feature = "serde")]
+pub mod plain;
 pub mod register;
 pub mod replica;
 pub mod set;

@@ -31,11 +31,11 @@ fn edit(replica: &mut Replica<T>, now: u64, kind: u8, a: u8, b: u8) {
     };
     replica.edit(now, |tree, cx| match kind {
         0 | 1 => {
-            tree.create(pick(a).filter(|_| a % 3 > 0), position, cx);
+            tree.create(pick(a).filter(|_| !a.is_multiple_of(3)), position, cx);
         }
         2..=5 => {
             if let Some(node) = pick(a) {
-                tree.move_to(node, pick(b).filter(|_| b % 5 > 0), position, cx);
+                tree.move_to(node, pick(b).filter(|_| !b.is_multiple_of(5)), position, cx);
             }
         }
         6 => {

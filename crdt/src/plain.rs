@@ -1,0 +1,236 @@
+//! With feature `serde`: what is visible, as plain data for other formats, and ids and versions both ways.
+//!
+//! This is for showing and for logs. It is not how replicas are kept or sent: that is
+//! [`Replica::save`](crate::replica::Replica::save), [`Doc::save`](crate::Doc::save) and
+//! [`Delta`](crate::Delta), which keep what merging needs.
+//!
+//! ```
+//! use crdt::counter::PnCounter;
+//! use crdt::map::OrMap;
+//! use crdt::replica::Replica;
+//! use crdt::ReplicaId;
+//! let mut votes: Replica<OrMap<String, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+//! votes.edit(0, |votes, cx| votes.update("tea".into(), cx, |n, cx| n.add(2, cx)));
+//! assert_eq!(serde_json::to_string(votes.value()).unwrap(), r#"{"tea":2}"#);
+//! ```
+
+use std::fmt::{self, Debug};
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+
+use crate::counter::{BoundedCounter, GCounter, PnCounter};
+use crate::doc::{Scalar, Value};
+use crate::dots::DotStore;
+use crate::flag::{DwFlag, EwFlag};
+use crate::hlc::Hlc;
+use crate::id::{Dot, ReplicaId};
+use crate::log::Log;
+use crate::map::{GMap, LwwMap, OrMap};
+use crate::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
+use crate::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crate::tree::{NodeId, Tree};
+use crate::version::VersionVector;
+
+/// One line for each type: its bounds, and what it is as plain data.
+macro_rules! shown {
+    ($([$($bounds:tt)*] $type:ty: |$value:ident, $out:ident| $show:expr;)*) => {
+        $(impl<$($bounds)*> Serialize for $type {
+            fn serialize<Out: Serializer>(&self, $out: Out) -> Result<Out::Ok, Out::Error> {
+                let $value = self;
+                $show
+            }
+        })*
+    };
+}
+
+shown! {
+    [] GCounter: |n, out| out.serialize_u64(n.value());
+    [] PnCounter: |n, out| out.serialize_i64(n.value());
+    [const MIN: i64] BoundedCounter<MIN>: |n, out| out.serialize_i64(n.value());
+    [] EwFlag: |flag, out| out.serialize_bool(flag.is_enabled());
+    [] DwFlag: |flag, out| out.serialize_bool(flag.is_enabled());
+    [T: Clone + PartialEq + Debug + Serialize] LwwRegister<T>: |register, out| register.get().serialize(out);
+    [T: Clone + PartialEq + Debug + Serialize] MvRegister<T>: |register, out| out.collect_seq(register.iter());
+    [T: Ord + Clone + Debug + Serialize] MaxRegister<T>: |register, out| register.get().serialize(out);
+    [T: Ord + Clone + Debug + Serialize] MinRegister<T>: |register, out| register.get().serialize(out);
+    [E: Ord + Clone + Debug + Serialize] AwSet<E>: |set, out| out.collect_seq(set.iter());
+    [E: Ord + Clone + Debug + Serialize] RwSet<E>: |set, out| out.collect_seq(set.iter());
+    [E: Ord + Clone + Debug + Serialize] GSet<E>: |set, out| out.collect_seq(set.iter());
+    [E: Ord + Clone + Debug + Serialize] TwoPhaseSet<E>: |set, out| out.collect_seq(set.iter());
+    [E: Ord + Clone + Debug + Serialize] LwwSet<E>: |set, out| out.collect_seq(set.iter());
+    [K: Ord + Clone + Debug + Serialize, V: DotStore + Serialize] OrMap<K, V>: |map, out| out.collect_map(map.iter());
+    [K: Ord + Clone + Debug + Serialize, V: DotStore + Serialize] GMap<K, V>: |map, out| out.collect_map(map.iter());
+    [K: Ord + Clone + Debug + Serialize, T: Clone + PartialEq + Debug + Serialize] LwwMap<K, T>:
+        |map, out| out.collect_map(map.iter());
+    [T: Serialize] Log<T>: |log, out| out.collect_seq(log.iter());
+    [V: DotStore + Serialize] Tree<V>: |tree, out| {
+        out.collect_seq(tree.children(None).map(|node| Branch { tree, node }))
+    };
+    [] ReplicaId: |id, out| out.collect_str(id);
+    [] VersionVector: |version, out| out.collect_map(version.iter());
+    [] Hlc: |stamp, out| out.serialize_u64(stamp.to_bits());
+    [] Dot: |dot, out| {
+        let mut fields = out.serialize_struct("Dot", 2)?;
+        fields.serialize_field("replica", &dot.replica)?;
+        fields.serialize_field("seq", &dot.seq)?;
+        fields.end()
+    };
+    [] Scalar: |scalar, out| match scalar {
+        Scalar::Null => out.serialize_unit(),
+        Scalar::Bool(b) => out.serialize_bool(*b),
+        Scalar::Int(n) => out.serialize_i64(*n),
+        Scalar::Float(x) => out.serialize_f64(*x),
+        Scalar::Str(s) => out.serialize_str(s),
+        Scalar::Bytes(bytes) => out.serialize_bytes(bytes),
+    };
+    [] Value: |value, out| match value {
+        Value::Scalar(scalar) => scalar.serialize(out),
+        Value::List(list) => out.collect_seq(list),
+        Value::Map(map) => out.collect_map(map),
+    };
+}
+
+/// A node with what stands below it. Trees are not deep; one that is deeper than a serializer may recurse is cut.
+struct Branch<'a, V> {
+    tree: &'a Tree<V>,
+    node: NodeId,
+}
+
+/// How deep a tree is shown.
+const MAX_DEPTH: usize = 100;
+
+impl<V: DotStore + Serialize> Serialize for Branch<'_, V> {
+    fn serialize<Out: Serializer>(&self, out: Out) -> Result<Out::Ok, Out::Error> {
+        let Branch { tree, node } = *self;
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("value", &tree.get(node))?;
+        if tree.child_count(Some(node)) > 0 && tree.ancestors(node).count() < MAX_DEPTH {
+            let below: Vec<_> = tree.children(Some(node)).map(|node| Branch { tree, node }).collect();
+            map.serialize_entry("children", &below)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplicaId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hlc {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        u64::deserialize(from).map(Hlc::from_bits)
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionVector {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let entries = std::collections::BTreeMap::<ReplicaId, u64>::deserialize(from)?;
+        match entries.values().all(|seq| (1..=Dot::MAX_SEQ).contains(seq)) {
+            true => Ok(entries.into_iter().collect()),
+            false => Err(de::Error::custom("an event number of 0 or beyond the last")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("plain data with strings for keys")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Scalar::Null.into())
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Scalar::Null.into())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Value, E> {
+        Ok(b.into())
+    }
+
+    fn visit_i64<E>(self, n: i64) -> Result<Value, E> {
+        Ok(n.into())
+    }
+
+    fn visit_u64<E>(self, n: u64) -> Result<Value, E> {
+        Ok(i64::try_from(n).map_or_else(|_| (n as f64).into(), Value::from))
+    }
+
+    fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
+        Ok(x.into())
+    }
+
+    fn visit_str<E>(self, s: &str) -> Result<Value, E> {
+        Ok(s.into())
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Value, E> {
+        Ok(bytes.to_vec().into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = std::collections::BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            map.insert(key, value);
+        }
+        Ok(Value::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_versions_and_values_go_both_ways() {
+        let a = ReplicaId::from_u128(7);
+        let version: VersionVector = [(a, 3)].into_iter().collect();
+        let json = serde_json::to_string(&version).unwrap();
+        assert_eq!(serde_json::from_str::<VersionVector>(&json).unwrap(), version);
+        assert!(serde_json::from_str::<VersionVector>(&json.replace('3', "0")).is_err());
+        let text = r#"{"a":[1,2.5,null,true,"x"],"b":{"c":-1}}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&value).unwrap(), text);
+        assert_eq!(value.to_string(), text);
+    }
+
+    #[test]
+    fn a_tree_is_shown_as_it_nests() {
+        use crate::replica::Replica;
+        use crate::tree::Position;
+        let mut tree: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+        tree.edit(0, |tree, cx| {
+            let top = tree.create(None, Position::Last, cx);
+            let below = tree.create(Some(top), Position::Last, cx);
+            tree.update(below, cx, |name, cx| name.set("x".into(), cx));
+        });
+        let json = serde_json::to_string(tree.value()).unwrap();
+        assert_eq!(json, r#"[{"value":null,"children":[{"value":"x"}]}]"#);
+    }
+}
