@@ -1,7 +1,9 @@
 //! Causal delivery: [`CausalBuffer`] hands operations on in an order in which each comes after all that its
 //! author had seen, and each once.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use thiserror::Error;
 

@@ -4,7 +4,9 @@
 //! anything is allocated. Replica ids are written once, in a table outside the body, and named in the
 //! body by their index, in the order of first use; so is checked on reading. See [`Writer`] and [`Reader`].
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use thiserror::Error;
 
@@ -319,7 +321,7 @@ impl<'a> Reader<'a> {
     /// As [`Reader::count`], and [`DecodeError::Invalid`] for what is not UTF-8.
     pub fn str(&mut self) -> Result<&'a str, DecodeError> {
         let bytes = self.bytes()?;
-        std::str::from_utf8(bytes).map_err(|_| self.invalid("text is not UTF-8"))
+        core::str::from_utf8(bytes).map_err(|_| self.invalid("text is not UTF-8"))
     }
 
     /// A replica id, by its index in the table.
@@ -542,7 +544,7 @@ impl Encode for String {
 
 impl Decode for String {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.str().map(str::to_owned)
+        r.str().map(String::from)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Sets of events when they do not come in order: [`DotRanges`] and [`CausalContext`].
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::fmt;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
@@ -83,6 +85,7 @@ impl DotRanges {
     }
 
     /// Puts those dots of another set in that lie in `span`.
+    #[cfg(feature = "std")]
     pub(crate) fn extend_within(&mut self, other: &DotRanges, span: Span) {
         let Some(ranges) = other.ranges.get(&span.replica) else { return };
         let from = ranges.partition_point(|r| r.1 <= span.after);

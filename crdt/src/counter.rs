@@ -4,7 +4,8 @@ mod bounded;
 mod grow;
 mod pos_neg;
 
-use std::fmt::Debug;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -31,7 +32,7 @@ impl<N: Clone + Default + PartialEq + Debug> Totals<N> {
         match self.find(cx.author()) {
             Ok(i) => {
                 cx.remove(self.entries[i].0);
-                let total = f(std::mem::take(&mut self.entries[i].1));
+                let total = f(core::mem::take(&mut self.entries[i].1));
                 self.entries[i] = (cx.add(), total);
             }
             Err(i) => self.entries.insert(i, (cx.add(), f(N::default()))),

@@ -1,5 +1,7 @@
 //! [`Delta`]: events on their way, and [`Replicated`]: what gives and takes them.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use thiserror::Error;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};

@@ -7,8 +7,9 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -328,7 +329,7 @@ impl<K: PartialEq, S: PartialEq> PartialEq for DotMap<K, S> {
 }
 
 impl<K: Debug, S: Debug> Debug for DotMap<K, S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_map().entries(&self.entries).finish()
     }
 }
@@ -337,7 +338,7 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     /// The store under a key, if anything is visible there.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&S>
     where
-        K: std::borrow::Borrow<Q>,
+        K: alloc::borrow::Borrow<Q>,
     {
         self.entries.get(key)
     }
@@ -573,7 +574,7 @@ impl RemovalLog {
         self.entries.retain(|by, _| !stable.contains(*by));
         let any = self.entries.len() < before;
         if any {
-            *self = Self::from_entries(std::mem::take(&mut self.entries));
+            *self = Self::from_entries(core::mem::take(&mut self.entries));
         }
         any
     }

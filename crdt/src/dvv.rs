@@ -1,6 +1,7 @@
 //! [`DottedVersionVector`]: one value with its concurrent siblings, for stores whose clients come and go.
 
-use std::fmt::Debug;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId};

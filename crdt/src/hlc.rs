@@ -1,6 +1,6 @@
 //! [`Hlc`]: a hybrid logical clock in 64 bits that is also the Lamport clock.
 
-use std::fmt;
+use core::fmt;
 
 /// A point in time that never contradicts causality: 48 bits of milliseconds since 1970 and a 16-bit
 /// counter (Kulkarni and others 2014).

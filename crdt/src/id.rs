@@ -1,7 +1,9 @@
 //! Who wrote: [`ReplicaId`]; what was written: [`Dot`]; a run of what was written: [`Span`].
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
 
 use uuid::Uuid;
 

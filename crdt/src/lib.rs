@@ -70,6 +70,10 @@
 //!
 //! `automerge` (default): [`automerge::AutomergeDoc`]. `testkit`: bodies of the fuzz targets.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
 #[cfg(feature = "automerge")]
 pub mod automerge;
 pub mod causal;
@@ -77,10 +81,12 @@ pub mod codec;
 pub mod context;
 pub mod counter;
 mod delta;
+#[cfg(feature = "std")]
 pub mod doc;
 pub mod dots;
 pub mod dvv;
 pub mod flag;
+#[cfg(feature = "std")]
 pub mod graph;
 mod hlc;
 mod id;
@@ -93,9 +99,11 @@ pub mod plain;
 pub mod register;
 pub mod replica;
 pub mod set;
+#[cfg(feature = "std")]
 pub mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+#[cfg(feature = "std")]
 pub mod text;
 pub mod traits;
 pub mod tree;
@@ -107,6 +115,7 @@ pub use crdt_derive::Crdt;
 #[cfg(feature = "derive")]
 pub use crdt_derive::{Decode, Encode};
 pub use delta::{Applied, ApplyError, Delta, Replicated};
+#[cfg(feature = "std")]
 pub use doc::Doc;
 pub use hlc::Hlc;
 pub use id::{Dot, ReplicaId, Span};

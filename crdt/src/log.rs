@@ -1,7 +1,8 @@
 //! [`Log`]: a list of entries to which everyone appends.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -118,7 +119,7 @@ impl<T: Clone + PartialEq + Debug> DotStore for Log<T> {
     }
 
     fn end(&mut self, cx: &mut Cx) -> bool {
-        let gone = std::mem::take(self);
+        let gone = core::mem::take(self);
         gone.entries.keys().for_each(|dot| cx.remove(*dot));
         !gone.is_empty()
     }

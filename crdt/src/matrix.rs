@@ -1,6 +1,6 @@
 //! [`MatrixClock`]: what each replica is known to have seen, and so what all have.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::ReplicaId;

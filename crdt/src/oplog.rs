@@ -16,8 +16,9 @@
 //! | [`MvWrite`] | [`MvRegister`](crate::register::MvRegister) | all stay |
 //! | [`Append`] | [`Log`](crate::log::Log) | – |
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::causal::{CausalBuffer, ReceiveError, Tagged};
 use crate::hlc::Hlc;

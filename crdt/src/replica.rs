@@ -1,6 +1,8 @@
 //! [`Replica`]: one value of a causal type, with an identity; and [`Change`], its deltas.
 
-use std::fmt::Debug;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, seal, to_bytes, unseal};
 use crate::context::{CausalContext, DotRanges};
@@ -239,7 +241,7 @@ impl<T: DotStore> DeltaCrdt for Replica<T> {
 impl<T: DotStore> OpCrdt for Replica<T> {
     type Command = Box<dyn FnOnce(&mut T, &mut Cx)>;
     type Op = Change<T>;
-    type Error = std::convert::Infallible;
+    type Error = core::convert::Infallible;
 
     fn prepare(&self, now_ms: u64, command: Self::Command) -> Change<T> {
         self.clone().edit(now_ms, command)

@@ -3,8 +3,10 @@
 mod order;
 mod shape;
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -114,7 +116,7 @@ impl<V: PartialEq> PartialEq for Tree<V> {
 }
 
 impl<V: DotStore> Debug for Tree<V> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let shown = self.walk().map(|(depth, node)| format!("{}{node:?}", "  ".repeat(depth)));
         f.debug_list().entries(shown).finish()
     }
@@ -207,7 +209,7 @@ impl<V: DotStore> Tree<V> {
 
     /// The nodes above one, from its parent up.
     pub fn ancestors(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        std::iter::successors(self.parent(node), |node| self.parent(*node))
+        core::iter::successors(self.parent(node), |node| self.parent(*node))
     }
 
     /// Whether a node is shown: there, and neither in the trash nor below something that is not shown.
@@ -220,7 +222,7 @@ impl<V: DotStore> Tree<V> {
     /// All nodes that are shown, each before those below it, with their depths.
     pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> {
         let mut open: Vec<(usize, NodeId)> = self.children(None).rev().map(|node| (0, node)).collect();
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             let (depth, node) = open.pop()?;
             open.extend(self.children(Some(node)).rev().map(|child| (depth + 1, child)));
             Some((depth, node))

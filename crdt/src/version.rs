@@ -1,7 +1,8 @@
 //! [`VersionVector`]: which events have been seen, when each replica's events are seen in order.
 
-use std::cmp::Ordering;
-use std::fmt;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};

@@ -1,6 +1,6 @@
 //! [`BoundedCounter`].
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use thiserror::Error;
 

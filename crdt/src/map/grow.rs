@@ -1,7 +1,7 @@
 //! [`GMap`].
 
-use std::borrow::Borrow;
-use std::fmt::Debug;
+use alloc::borrow::Borrow;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};

@@ -1,7 +1,7 @@
 //! [`LwwMap`].
 
-use std::borrow::Borrow;
-use std::fmt::Debug;
+use alloc::borrow::{Borrow, ToOwned};
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};

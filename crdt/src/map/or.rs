@@ -1,8 +1,8 @@
 //! [`OrMap`].
 
-use std::borrow::Borrow;
-use std::collections::BTreeSet;
-use std::fmt::Debug;
+use alloc::borrow::{Borrow, ToOwned};
+
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -95,11 +95,13 @@ impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
     }
 
     /// The keys under which something written by one of these events is visible.
-    pub(crate) fn keys_within(&self, events: &DotRanges) -> BTreeSet<K> {
+    #[cfg(feature = "std")]
+    pub(crate) fn keys_within(&self, events: &DotRanges) -> alloc::collections::BTreeSet<K> {
         self.0.keys_within(events.iter_ranges())
     }
 }
 
+#[cfg(feature = "std")]
 impl<K: Ord + Clone + Debug + Decode, V: DotStore> OrMap<K, V> {
     /// Reads a map whose keys say how their values are read.
     pub(crate) fn decode_with(

@@ -1,6 +1,7 @@
 //! [`LwwRegister`].
 
-use std::fmt::Debug;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -73,7 +74,7 @@ impl<T: Clone + PartialEq + Debug> LwwRegister<T> {
     /// All concurrent values with their writers and stamps, the winner first.
     pub fn candidates(&self) -> impl Iterator<Item = (Dot, Hlc, &T)> {
         let mut all: Vec<_> = self.0.iter().map(|(dot, (stamp, value))| (dot, *stamp, value)).collect();
-        all.sort_unstable_by_key(|(dot, stamp, _)| std::cmp::Reverse((*stamp, *dot)));
+        all.sort_unstable_by_key(|(dot, stamp, _)| core::cmp::Reverse((*stamp, *dot)));
         all.into_iter()
     }
 

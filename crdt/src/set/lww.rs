@@ -1,6 +1,6 @@
 //! [`LwwSet`].
 
-use std::fmt::Debug;
+use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};

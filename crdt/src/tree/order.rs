@@ -1,6 +1,7 @@
 //! [`OrderKey`]: where a node stands among its siblings.
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use alloc::vec::Vec;
 
 /// A place in a dense order: between any two there is room. Siblings with equal keys, made concurrently at one
 /// place, stand in the order of their ids.

@@ -1,6 +1,7 @@
 //! [`Shape`]: the visible tree, a pure function of where each node was put, kept up to date change by change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use crate::hlc::Hlc;
 use crate::id::Dot;
@@ -52,7 +53,7 @@ pub(super) struct Shape {
 impl Shape {
     /// Takes in where some nodes are put now; `None` for those that are gone. `O(nodes · (depth + log n))`.
     pub(super) fn update(&mut self, changed: Vec<(NodeId, Option<Written>)>) {
-        let mut look: Vec<NodeId> = std::mem::take(&mut self.yielded).into_iter().collect();
+        let mut look: Vec<NodeId> = core::mem::take(&mut self.yielded).into_iter().collect();
         for node in &look {
             self.stand(*node, 0);
         }
