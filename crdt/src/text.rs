@@ -88,6 +88,36 @@ impl Text {
         all.skip(range.start).take(range.end.saturating_sub(range.start)).collect()
     }
 
+    /// The event that inserted each visible character, in their order: what names a character for ever.
+    ///
+    /// ```
+    /// use crdt::{Doc, Dot, ReplicaId};
+    /// let alice = ReplicaId::from_u128(1);
+    /// let mut doc = Doc::new(alice);
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "ac"));
+    /// doc.transact(0, |tx| tx.text("note").insert(1, "b"));
+    /// let note = doc.text("note").unwrap();
+    /// assert!(note.dots().eq([Dot::new(alice, 1), Dot::new(alice, 3), Dot::new(alice, 2)]));
+    /// assert_eq!(note.dot_at(1), Some(Dot::new(alice, 3)));
+    /// assert_eq!(note.position_of(Dot::new(alice, 2)), Some(2));
+    /// ```
+    pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.sequence
+            .visible_runs()
+            .flat_map(|run| (run.after + 1..=run.to).map(move |seq| Dot::new(run.replica, seq)))
+    }
+
+    /// The event that inserted the character at `pos`; `None` past the end. `O(log n)`.
+    pub fn dot_at(&self, pos: usize) -> Option<Dot> {
+        self.sequence.dot_at(pos)
+    }
+
+    /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
+    /// this text. `O(log n)`.
+    pub fn position_of(&self, dot: Dot) -> Option<usize> {
+        self.sequence.position_of(dot)
+    }
+
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
     pub fn runs(&self) -> usize {
         self.sequence.runs()

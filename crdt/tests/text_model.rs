@@ -169,7 +169,18 @@ proptest! {
                 let delta = docs[from].delta_since(docs[site].version());
                 docs[site].apply(&delta).unwrap();
             }
-            prop_assert_eq!(text(&docs[site]), Model::of(seen(&log, docs[site].version())).text());
+            let model = Model::of(seen(&log, docs[site].version()));
+            prop_assert_eq!(text(&docs[site]), model.text());
+            if let Some(text) = docs[site].text("t") {
+                let dots: Vec<Dot> = model.visible().into_iter().map(|n| model.nodes[n].dot).collect();
+                prop_assert!(text.dots().eq(dots.iter().copied()));
+                for (pos, dot) in dots.iter().enumerate() {
+                    prop_assert_eq!((text.dot_at(pos), text.position_of(*dot)), (Some(*dot), Some(pos)));
+                }
+                prop_assert_eq!(text.dot_at(dots.len()), None);
+                let gone = model.nodes.iter().find(|n| n.deleted).map(|n| n.dot);
+                prop_assert_eq!(gone.and_then(|dot| text.position_of(dot)), None);
+            }
         }
         let mut whole = Doc::new(ReplicaId::from_u128(9));
         for doc in &docs {

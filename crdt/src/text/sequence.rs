@@ -373,6 +373,30 @@ impl Sequence {
         None
     }
 
+    /// The visible characters in order, as runs of numbers.
+    pub(super) fn visible_runs(&self) -> impl Iterator<Item = Span> + '_ {
+        let runs = self.chunks.iter().flat_map(|chunk| &chunk.runs).filter(|run| !run.deleted);
+        runs.map(|run| Span {
+            replica: self.replicas[run.first.replica as usize],
+            after: run.first.seq - 1,
+            to: run.end() - 1,
+        })
+    }
+
+    /// The visible character at `pos`.
+    pub(super) fn dot_at(&self, pos: usize) -> Option<Dot> {
+        let (_, id) = (pos < self.len()).then(|| self.visible(pos + 1))??;
+        Some(self.dot(id))
+    }
+
+    /// Where a visible character stands; `None` for one that is deleted or never was.
+    pub(super) fn position_of(&self, dot: Dot) -> Option<usize> {
+        let place = self.find(Id { replica: *self.by_replica.get(&dot.replica)?, seq: dot.seq })?;
+        let chunk = &self.chunks[place.chunk];
+        let run = chunk.runs.get(place.run).filter(|run| !run.deleted)?;
+        Some(self.prefix(place.chunk) + chunk.visible_before(place.run) + (dot.seq - run.first.seq) as usize)
+    }
+
     /// Inserts another replica's text between its neighbours, among what was concurrently inserted there.
     /// Returns the position of its first character; `None` if it is here already.
     pub(super) fn integrate(
