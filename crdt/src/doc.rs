@@ -198,7 +198,7 @@ impl Doc {
     }
 
     /// That a decoded delta fits this document, so that taking it in cannot fail.
-    fn admit(&self, delta: &Delta, body: &Body) -> Result<(), ApplyError> {
+    fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
         let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
         let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
         if !body.tree.needed.iter().all(here) {
@@ -252,7 +252,8 @@ impl Doc {
     }
 
     /// Takes text operations in, in an order in which each comes after those it builds on.
-    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<String, Vec<(Dot, Op)>>) {
+    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<String, Vec<(Dot, Op<'_>)>>) {
+        let wanted = self.patches.is_some();
         for (root, ops) in texts {
             let text = self.texts.entry(root.clone()).or_default();
             let mut queues: BTreeMap<ReplicaId, std::iter::Peekable<_>> = BTreeMap::new();
@@ -272,10 +273,10 @@ impl Doc {
                     // Only the part that is new: the first events may be here already.
                     let skip = (span.after + 1).saturating_sub(at.seq);
                     if skip == 0 {
-                        text.apply(at, op, &mut patches);
+                        text.apply(at, op, wanted.then_some(&mut patches));
                     } else if skip < op.len() {
                         let part = op.part(at, skip, op.len() - skip);
-                        text.apply(Dot::new(at.replica, at.seq + skip), part, &mut patches);
+                        text.apply(Dot::new(at.replica, at.seq + skip), part, wanted.then_some(&mut patches));
                     }
                 }
             }
@@ -378,7 +379,8 @@ impl Replicated for Doc {
         if delta.spans.iter().any(|span| span.after >= span.to || span.to > Dot::MAX_SEQ) {
             return Err(ApplyError::Refused("events beyond the last number, or none"));
         }
-        let body = wire::decode(delta)?;
+        let table = delta.table();
+        let body = wire::decode(delta, &table)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {
             GraphError::Missing => ApplyError::Missing,
             GraphError::Circle => ApplyError::Refused("events that build on each other in a circle"),

@@ -7,8 +7,17 @@
 //! Two parts: [`sequence`](self) keeps runs of characters in their order, deleted ones too, with the text
 //! that is visible; the log keeps what each replica did, for those who lack it.
 
+mod chunk;
+mod core;
+mod count;
+mod index;
 mod log;
+mod op;
+mod open;
+mod order;
+mod roster;
 mod sequence;
+mod tree;
 
 use std::fmt;
 use std::ops::Range;
@@ -17,9 +26,10 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
 use crate::id::{Dot, ReplicaId, Span};
 
-use log::Log;
-pub(crate) use log::Op;
-use sequence::Sequence;
+use self::core::Core;
+use count::Unit;
+pub(crate) use op::Op;
+use open::Open;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,14 +62,14 @@ pub enum TextPatch {
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
-    sequence: Sequence,
-    log: Log,
+    core: Core,
+    open: Open,
 }
 
 impl Text {
     /// How many characters there are.
     pub fn len(&self) -> usize {
-        self.sequence.len()
+        self.open.shown(self.core.sequence.total().chars())
     }
 
     /// Whether there are none.
@@ -67,25 +77,82 @@ impl Text {
         self.len() == 0
     }
 
-    /// How many bytes the text has in UTF-8. `O(n / 1000)`.
+    /// How many bytes the text has in UTF-8.
     pub fn len_utf8(&self) -> usize {
-        self.chunks().map(str::len).sum()
+        self.char_to_utf8(self.len())
     }
 
-    /// How many code units the text has in UTF-16. `O(n)`.
+    /// How many code units the text has in UTF-16.
     pub fn len_utf16(&self) -> usize {
-        self.chunks().map(|chunk| chunk.encode_utf16().count()).sum()
+        self.char_to_utf16(self.len())
+    }
+
+    /// How many lines the text has: one more than it has line feeds.
+    pub fn len_lines(&self) -> usize {
+        self.char_to_line(self.len()) + 1
+    }
+
+    /// The byte of UTF-8 at which the character at `pos` starts; the length past the end. `O(log n)`.
+    ///
+    /// ```
+    /// use crdt::{Doc, ReplicaId};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "über\n👋!"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!((note.char_to_utf8(6), note.char_to_utf16(6), note.char_to_line(6)), (10, 7, 1));
+    /// assert_eq!((note.utf8_to_char(10), note.utf16_to_char(7), note.line_to_char(1)), (6, 6, 5));
+    /// ```
+    pub fn char_to_utf8(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Utf8)
+    }
+
+    /// The code unit of UTF-16 at which the character at `pos` starts; the length past the end. `O(log n)`.
+    pub fn char_to_utf16(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Utf16)
+    }
+
+    /// The line, from 0, that the character at `pos` is in. `O(log n)`.
+    pub fn char_to_line(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Lines)
+    }
+
+    /// The character that the byte at `byte` is in; the length past the end. `O(log n)`.
+    pub fn utf8_to_char(&self, byte: usize) -> usize {
+        self.find(Unit::Utf8, byte)
+    }
+
+    /// The character that the UTF-16 code unit at `unit` is in; the length past the end. `O(log n)`.
+    pub fn utf16_to_char(&self, unit: usize) -> usize {
+        self.find(Unit::Utf16, unit)
+    }
+
+    /// The first character of a line, counted from 0; the length past the last line. `O(log n)`.
+    pub fn line_to_char(&self, line: usize) -> usize {
+        self.find(Unit::Lines, line)
+    }
+
+    fn measure(&self, pos: usize, unit: Unit) -> usize {
+        self.open.measure(&self.core, pos.min(self.len()), unit)
+    }
+
+    fn find(&self, unit: Unit, n: usize) -> usize {
+        self.open.find(&self.core, unit, n)
     }
 
     /// The text in pieces, without copying.
     pub fn chunks(&self) -> impl Iterator<Item = &str> {
-        self.sequence.chunks()
+        self.chunks_in(0..self.len())
+    }
+
+    /// The characters in a range, as far as they exist, in pieces, without copying.
+    pub fn chunks_in(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
+        let end = range.end.min(self.len());
+        self.open.pieces(&self.core, range.start.min(end)..end).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.
     pub fn slice(&self, range: Range<usize>) -> String {
-        let all = self.chunks().flat_map(str::chars);
-        all.skip(range.start).take(range.end.saturating_sub(range.start)).collect()
+        self.chunks_in(range).collect()
     }
 
     /// The event that inserted each visible character, in their order: what names a character for ever.
@@ -102,90 +169,59 @@ impl Text {
     /// assert_eq!(note.position_of(Dot::new(alice, 2)), Some(2));
     /// ```
     pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
-        self.sequence
-            .visible_runs()
-            .flat_map(|run| (run.after + 1..=run.to).map(move |seq| Dot::new(run.replica, seq)))
+        self.open.ids(&self.core).map(|id| self.core.dot(id))
     }
 
     /// The event that inserted the character at `pos`; `None` past the end. `O(log n)`.
     pub fn dot_at(&self, pos: usize) -> Option<Dot> {
-        self.sequence.dot_at(pos)
+        self.open.id_at(&self.core, pos).map(|id| self.core.dot(id))
     }
 
     /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
     /// this text. `O(log n)`.
     pub fn position_of(&self, dot: Dot) -> Option<usize> {
-        self.sequence.position_of(dot)
+        self.open.position_of(&self.core, self.core.roster.id(dot)?)
     }
 
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
     pub fn runs(&self) -> usize {
-        self.sequence.runs()
+        self.core.sequence.runs() + usize::from(!self.open.is_none())
     }
 
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
-    pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str) {
-        let at = Dot::new(author, first);
-        let (left, right) = self.sequence.insert_at(pos, at, text);
-        self.log.push(at, Op::Insert { left, right, text: text.to_owned() });
+    pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str, len: usize) {
+        self.open.insert(&mut self.core, Dot::new(author, first), pos, text, len);
     }
 
     /// Deletes by `author` the `len` characters from `pos` on; the events are those from `first` on.
     pub(crate) fn delete(&mut self, author: ReplicaId, first: u64, pos: usize, len: usize) {
-        let mut seq = first;
-        for target in self.sequence.delete_at(pos, len) {
-            let op = Op::Delete {
-                target: Dot::new(target.replica, target.after + 1),
-                len: target.len(),
-                back: false,
-            };
-            self.log.push(Dot::new(author, seq), op);
-            seq += target.len();
-        }
+        self.open.delete(&mut self.core, Dot::new(author, first), pos, len);
     }
 
     /// Whether every character that `op` names is here or in `coming`.
-    pub(crate) fn accepts(&self, op: &Op, coming: &DotRanges) -> bool {
-        let known = |dot: Dot| {
-            let span = Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq };
-            self.sequence.contains_all(span, coming)
-        };
-        match op {
-            Op::Insert { left, right, .. } => left.is_none_or(known) && right.is_none_or(known),
-            Op::Delete { .. } => op.targets().is_some_and(|span| self.sequence.contains_all(span, coming)),
-        }
+    pub(crate) fn accepts(&self, op: &Op<'_>, coming: &DotRanges) -> bool {
+        self.core.accepts(op, coming)
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
-    pub(crate) fn apply(&mut self, at: Dot, op: Op, patches: &mut Vec<TextPatch>) {
-        match &op {
-            Op::Insert { left, right, text } => {
-                if let Some(pos) = self.sequence.integrate(at, *left, *right, text) {
-                    patches.push(TextPatch::Insert { pos, text: text.clone() });
-                }
-            }
-            Op::Delete { .. } => {
-                if let Some(span) = op.targets() {
-                    self.sequence.delete(span, |pos, len| patches.push(TextPatch::Delete { pos, len }));
-                }
-            }
-        }
-        self.log.push(at, op);
+    pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
+        self.open.settle(&mut self.core);
+        self.core.apply(at, op, patches);
     }
 
     /// Whether this text has operations among these events.
     pub(crate) fn touches(&self, spans: &[Span]) -> bool {
-        spans.iter().any(|span| self.log.touches(*span))
+        spans.iter().any(|span| self.core.touches(*span))
     }
 
     /// Writes the operations among these events, by replica and number.
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
-        self.log.encode(spans, w);
+        self.core.encode(spans, w);
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
-    pub(crate) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Vec<(Dot, Op)>, DecodeError> {
-        log::decode(spans, r)
+    pub(crate) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Vec<(Dot, Op<'a>)>, DecodeError> {
+        op::decode(spans, r)
     }
 }
 

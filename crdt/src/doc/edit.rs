@@ -168,7 +168,7 @@ impl TextMut<'_> {
         let count = s.chars().count();
         if count > 0 {
             let first = self.graph.append(self.author, count as u64);
-            self.text.insert(self.author, first, pos.min(self.text.len()), s);
+            self.text.insert(self.author, first, pos.min(self.text.len()), s, count);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::context::DotRanges;
 use crate::delta::Delta;
 use crate::dots::{DotStore, RemovalLog};
 use crate::graph::Parents;
-use crate::id::{Dot, Span};
+use crate::id::{Dot, ReplicaId, Span};
 use crate::text::{Op, Text};
 
 use super::node::{Places, decode_places};
@@ -26,11 +26,11 @@ const TEXTS: u8 = 2;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(super) struct Body<'a> {
     pub(super) parents: Parents,
     pub(super) tree: Tree,
     /// For each text its operations, by replica and number.
-    pub(super) texts: BTreeMap<String, Vec<(Dot, Op)>>,
+    pub(super) texts: BTreeMap<String, Vec<(Dot, Op<'a>)>>,
     /// The events that are seen to have done something.
     done: DotRanges,
 }
@@ -71,10 +71,9 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
     Delta::from_writer(spans, w)
 }
 
-/// Takes a delta apart; refuses one whose content is not that of its events.
-pub(super) fn decode(delta: &Delta) -> Result<Body, DecodeError> {
-    let table = delta.table();
-    let mut r = Reader::new(&delta.body, &table);
+/// Takes a delta apart; refuses one whose content is not that of its events. `table` is the delta's.
+pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Body<'a>, DecodeError> {
+    let mut r = Reader::new(&delta.body, table);
     let flags = r.u8()?;
     if flags & !(TREE | TEXTS) != 0 {
         return Err(r.invalid("unknown part of a delta"));
@@ -97,8 +96,11 @@ fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
 }
 
-fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<String, Vec<(Dot, Op)>>, DecodeError> {
-    let mut texts: BTreeMap<String, Vec<(Dot, Op)>> = BTreeMap::new();
+fn decode_texts<'a>(
+    spans: &[Span],
+    r: &mut Reader<'a>,
+) -> Result<BTreeMap<String, Vec<(Dot, Op<'a>)>>, DecodeError> {
+    let mut texts: BTreeMap<String, Vec<(Dot, Op<'a>)>> = BTreeMap::new();
     for _ in 0..r.count(3)? {
         let root = r.str()?;
         if texts.last_key_value().is_some_and(|(last, _)| last.as_str() >= root) {
@@ -113,7 +115,7 @@ fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<String, V
     if texts.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(texts) }
 }
 
-impl Body {
+impl Body<'_> {
     /// Whether every event of the spans did something, seen here or ended since by an event of `ended`.
     /// So nobody claims another's events by mistake. A forger can still say that they were written and ended:
     /// an honest replica that wrote one place again and again says just that. Only binding writers to their
@@ -160,7 +162,7 @@ impl Body {
     }
 
     /// The characters that the delta's insertions bring.
-    pub(super) fn characters(ops: &[(Dot, Op)]) -> DotRanges {
+    pub(super) fn characters(ops: &[(Dot, Op<'_>)]) -> DotRanges {
         let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
         inserts.map(|(at, op)| op.events(*at)).collect()
     }
