@@ -16,6 +16,7 @@
 
 mod any;
 mod edit;
+mod file;
 mod node;
 mod patch;
 mod value;
@@ -23,7 +24,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use crate::codec::{DecodeError, Reader};
+use crate::codec::Reader;
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
 use crate::dots::{Changes, DotStore, RemovalLog};
@@ -109,14 +110,14 @@ impl Doc {
 
     /// The text at a root; `None` when nothing was ever written there.
     pub fn text(&self, root: &str) -> Option<&Text> {
-        self.texts.get(root).filter(|text| text.runs() > 0)
+        self.texts.get(root).filter(|text| text.is_written())
     }
 
     /// The whole document as plain data. A text is shown as a string; where roots of several types
     /// share one name, text is shown first, then map, set, counter, flag, several values, register.
     pub fn value(&self) -> Value {
         let mut roots = node::values(&self.tree);
-        for (name, text) in self.texts.iter().filter(|(_, text)| text.runs() > 0) {
+        for (name, text) in self.texts.iter().filter(|(_, text)| text.is_written()) {
             roots.insert(name.clone(), text.to_string().into());
         }
         Value::Map(roots)
@@ -165,37 +166,6 @@ impl Doc {
 
     /// How deep maps may nest.
     pub const MAX_DEPTH: usize = Reader::MAX_DEPTH;
-
-    /// The document with all its history, as bytes: a header, one delta, a checksum. Equal documents give
-    /// equal bytes.
-    ///
-    /// ```
-    /// # use crdt::{Doc, ReplicaId};
-    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
-    /// doc.transact(0, |tx| tx.put("title", "hello"));
-    /// let copy = Doc::load(&doc.save(), ReplicaId::from_u128(2))?;
-    /// assert_eq!(copy.value(), doc.value());
-    /// # Ok::<(), crdt::ApplyError>(())
-    /// ```
-    pub fn save(&self) -> Vec<u8> {
-        let mut bytes = Vec::from(MAGIC);
-        bytes.push(FORMAT);
-        bytes.extend(self.delta_since(&VersionVector::new()).to_bytes());
-        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        bytes
-    }
-
-    /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this
-    /// is the only copy.
-    ///
-    /// # Errors
-    /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
-    pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
-        let mut doc = Doc::new(ReplicaId::MIN);
-        doc.apply(&Delta::from_bytes(payload(bytes)?)?)?;
-        doc.author = author;
-        Ok(doc)
-    }
 
     /// That a decoded delta fits this document, so that taking it in cannot fail.
     fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
@@ -289,27 +259,6 @@ impl Doc {
             patches.extend(text.into_iter().map(|patch| Patch::Text { root: root.to_owned(), patch }));
         }
     }
-}
-
-const MAGIC: &[u8; 4] = b"CRDT";
-const FORMAT: u8 = 1;
-
-/// The delta in a saved document.
-fn payload(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-    let (content, sum) =
-        bytes.split_last_chunk::<4>().ok_or(DecodeError::UnexpectedEnd { at: bytes.len() })?;
-    let mut r = Reader::new(content, &[]);
-    if r.raw(MAGIC.len())? != MAGIC {
-        return Err(DecodeError::Invalid { at: 0, what: "not a saved document" });
-    }
-    match r.u8()? {
-        FORMAT => {}
-        found => return Err(DecodeError::Version { found: found.into(), known: FORMAT.into() }),
-    }
-    if crc32fast::hash(content) != u32::from_le_bytes(*sum) {
-        return Err(DecodeError::Checksum);
-    }
-    r.raw(r.remaining())
 }
 
 /// The places that a join will touch: where something new stands, or something ended stood.

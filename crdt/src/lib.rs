@@ -83,6 +83,7 @@ pub mod graph;
 mod hlc;
 mod id;
 pub mod map;
+mod pack;
 pub mod register;
 pub mod replica;
 pub mod set;

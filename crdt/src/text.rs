@@ -4,12 +4,18 @@
 //! maximally non-interleaving: what two people type at one place at once stays in two pieces. Every
 //! character inserted and every character deleted is one event of the document that holds the text.
 //!
-//! Two parts: [`sequence`](self) keeps runs of characters in their order, deleted ones too, with the text
-//! that is visible; the log keeps what each replica did, for those who lack it.
+//! | part | what |
+//! |---|---|
+//! | `sequence` | all characters in their order, deleted ones too: `chunk`s of runs, a `tree` of counts over them, an `index` from event to chunk |
+//! | `order` | where concurrent insertions go |
+//! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
+//! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
+//! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 
 mod chunk;
 mod core;
 mod count;
+mod history;
 mod index;
 mod log;
 mod op;
@@ -17,19 +23,24 @@ mod open;
 mod order;
 mod roster;
 mod sequence;
+mod stored;
 mod tree;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
 use crate::id::{Dot, ReplicaId, Span};
+use crate::pack::Packed;
 
 use self::core::Core;
-use count::Unit;
+use count::{Count, Unit, byte_of_char, byte_within};
 pub(crate) use op::Op;
 use open::Open;
+pub(crate) use stored::Order;
+use stored::Stored;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,14 +73,47 @@ pub enum TextPatch {
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
+    /// Nothing while it is stored.
     core: Core,
+    /// As it was read from a file; until an edit, or for ever.
+    stored: Option<Box<Stored>>,
     open: Open,
 }
 
 impl Text {
+    /// A text that is read from a file, its history when it is first needed.
+    pub(crate) fn stored(visible: String, history: [Packed; 2], order: Arc<Order>) -> Text {
+        let stored = Stored { visible, history, order, core: OnceLock::new() };
+        Text { stored: Some(Box::new(stored)), ..Text::default() }
+    }
+
+    /// Whether anything was ever written here.
+    pub(crate) fn is_written(&self) -> bool {
+        self.stored.is_some() || self.runs() > 0
+    }
+
+    fn core(&self) -> &Core {
+        self.stored.as_ref().map_or(&self.core, |stored| stored.core())
+    }
+
+    fn edit(&mut self) -> (&mut Core, &mut Open) {
+        if let Some(stored) = self.stored.take() {
+            self.core = stored.into_core();
+        }
+        (&mut self.core, &mut self.open)
+    }
+
+    /// The whole text, when it is as it was read.
+    fn whole(&self) -> Option<&str> {
+        self.stored.as_ref().map(|stored| stored.visible.as_str())
+    }
+
     /// How many characters there are.
     pub fn len(&self) -> usize {
-        self.open.shown(self.core.sequence.total().chars())
+        match self.whole() {
+            Some(text) => Count::of(text).chars(),
+            None => self.open.shown(self.core.sequence.total().chars()),
+        }
     }
 
     /// Whether there are none.
@@ -132,11 +176,17 @@ impl Text {
     }
 
     fn measure(&self, pos: usize, unit: Unit) -> usize {
-        self.open.measure(&self.core, pos.min(self.len()), unit)
+        match self.whole() {
+            Some(text) => Count::of(&text[..byte_of_char(text, pos)]).get(unit),
+            None => self.open.measure(&self.core, pos.min(self.len()), unit),
+        }
     }
 
     fn find(&self, unit: Unit, n: usize) -> usize {
-        self.open.find(&self.core, unit, n)
+        match self.whole() {
+            Some(text) => Count::of(&text[..byte_within(text, unit, n)]).chars(),
+            None => self.open.find(&self.core, unit, n),
+        }
     }
 
     /// The text in pieces, without copying.
@@ -146,8 +196,13 @@ impl Text {
 
     /// The characters in a range, as far as they exist, in pieces, without copying.
     pub fn chunks_in(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
-        let end = range.end.min(self.len());
-        self.open.pieces(&self.core, range.start.min(end)..end).filter(|piece| !piece.is_empty())
+        let whole = self.whole().map(|text| {
+            let (from, to) = (byte_of_char(text, range.start), byte_of_char(text, range.end));
+            text.get(from..to).unwrap_or_default()
+        });
+        let end = range.end.min(self.open.shown(self.core.sequence.total().chars()));
+        let pieces = self.open.pieces(&self.core, range.start.min(end)..end);
+        whole.into_iter().chain(pieces).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.
@@ -169,54 +224,74 @@ impl Text {
     /// assert_eq!(note.position_of(Dot::new(alice, 2)), Some(2));
     /// ```
     pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
-        self.open.ids(&self.core).map(|id| self.core.dot(id))
+        let core = self.core();
+        self.open.ids(core).map(|id| core.dot(id))
     }
 
     /// The event that inserted the character at `pos`; `None` past the end. `O(log n)`.
     pub fn dot_at(&self, pos: usize) -> Option<Dot> {
-        self.open.id_at(&self.core, pos).map(|id| self.core.dot(id))
+        let core = self.core();
+        self.open.id_at(core, pos).map(|id| core.dot(id))
     }
 
     /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
     /// this text. `O(log n)`.
     pub fn position_of(&self, dot: Dot) -> Option<usize> {
-        self.open.position_of(&self.core, self.core.roster.id(dot)?)
+        let core = self.core();
+        self.open.position_of(core, core.roster.id(dot)?)
     }
 
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
     pub fn runs(&self) -> usize {
-        self.core.sequence.runs() + usize::from(!self.open.is_none())
+        self.core().sequence.runs() + usize::from(!self.open.is_none())
     }
 
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
     pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str, len: usize) {
-        self.open.insert(&mut self.core, Dot::new(author, first), pos, text, len);
+        let (core, open) = self.edit();
+        open.insert(core, Dot::new(author, first), pos, text, len);
     }
 
     /// Deletes by `author` the `len` characters from `pos` on; the events are those from `first` on.
     pub(crate) fn delete(&mut self, author: ReplicaId, first: u64, pos: usize, len: usize) {
-        self.open.delete(&mut self.core, Dot::new(author, first), pos, len);
+        let (core, open) = self.edit();
+        open.delete(core, Dot::new(author, first), pos, len);
     }
 
     /// Whether every character that `op` names is here or in `coming`.
     pub(crate) fn accepts(&self, op: &Op<'_>, coming: &DotRanges) -> bool {
-        self.core.accepts(op, coming)
+        self.core().accepts(op, coming)
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
     pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
-        self.open.settle(&mut self.core);
-        self.core.apply(at, op, patches);
+        let (core, open) = self.edit();
+        open.settle(core);
+        core.apply(at, op, patches);
     }
 
     /// Whether this text has operations among these events.
     pub(crate) fn touches(&self, spans: &[Span]) -> bool {
-        spans.iter().any(|span| self.core.touches(*span))
+        spans.iter().any(|span| self.core().touches(*span))
     }
 
     /// Writes the operations among these events, by replica and number.
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
-        self.core.encode(spans, w);
+        self.core().encode(spans, w);
+    }
+
+    /// All operations and what they deleted, for a file; `order` is [`Order::of`] all events of the document,
+    /// and `replicas` those who wrote them.
+    pub(crate) fn history(&self, order: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
+        let mut settled;
+        let mut core = self.core();
+        if !self.open.is_none() {
+            settled = self.clone();
+            settled.open.settle(&mut settled.core);
+            core = &settled.core;
+        }
+        let (ops, deleted) = history::encode(core, order, replicas);
+        [ops, deleted.into_bytes()].map(Packed::new)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.

@@ -123,7 +123,7 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
-const WORDS: [&str; 4] = ["a", "bc", "👋", "defg"];
+const WORDS: [&str; 4] = ["a", "b\nc", "👋é", "defg"];
 
 /// The operations that a version has seen, in an order in which they may be applied.
 fn seen<'a>(log: &'a [(Dot, Op)], version: &'a VersionVector) -> impl Iterator<Item = &'a (Dot, Op)> {
@@ -132,6 +132,30 @@ fn seen<'a>(log: &'a [(Dot, Op)], version: &'a VersionVector) -> impl Iterator<I
 
 fn text(doc: &Doc) -> String {
     doc.text("t").map(ToString::to_string).unwrap_or_default()
+}
+
+/// A text as it was saved: before anybody asks for its history, and after.
+fn reads_the_same_from_a_file(doc: &Doc) {
+    let saved = doc.save();
+    let copy = Doc::load(&saved, doc.author()).unwrap();
+    let (Some(text), Some(stored)) = (doc.text("t"), copy.text("t")) else {
+        assert!(doc.text("t").is_none() && copy.text("t").is_none());
+        return;
+    };
+    for pos in 0..text.len() + 2 {
+        assert_eq!(stored.slice(1..pos), text.slice(1..pos));
+        assert_eq!(stored.char_to_utf8(pos), text.char_to_utf8(pos));
+        assert_eq!(stored.char_to_utf16(pos), text.char_to_utf16(pos));
+        assert_eq!(stored.utf8_to_char(pos), text.utf8_to_char(pos));
+        assert_eq!(stored.utf16_to_char(pos), text.utf16_to_char(pos));
+        let plain: String = text.to_string().chars().take(pos).collect();
+        assert_eq!(text.char_to_utf8(pos), plain.len());
+        assert_eq!(text.char_to_utf16(pos), plain.encode_utf16().count());
+    }
+    assert!(stored.dots().eq(text.dots()));
+    assert_eq!(copy.save(), saved);
+    let nothing = VersionVector::new();
+    assert_eq!(copy.delta_since(&nothing), doc.delta_since(&nothing));
 }
 
 proptest! {
@@ -188,5 +212,7 @@ proptest! {
             whole.apply(&delta).unwrap();
         }
         prop_assert_eq!(text(&whole), Model::of(log.iter()).text());
+        reads_the_same_from_a_file(&whole);
+        docs.iter().for_each(reads_the_same_from_a_file);
     }
 }

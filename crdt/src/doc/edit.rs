@@ -45,7 +45,11 @@ impl<'a> Tx<'a> {
     /// The text at a root.
     pub fn text(&mut self, root: &str) -> TextMut<'_> {
         let author = self.doc.author;
-        let text = self.doc.texts.entry(root.to_owned()).or_default();
+        // A name is copied once, not with every keystroke.
+        if !self.doc.texts.contains_key(root) {
+            self.doc.texts.insert(root.to_owned(), Text::default());
+        }
+        let Some(text) = self.doc.texts.get_mut(root) else { unreachable!("it was put there") };
         TextMut { author, graph: &mut self.doc.graph, text }
     }
 

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
 use crate::delta::Delta;
 use crate::dots::{DotStore, RemovalLog};
@@ -44,8 +44,37 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.needed.is_empty() && self.removals.is_empty() && self.fragment.is_bottom()
+    }
+
+    /// The events that it names as its own; an error if one is not of these, or has two effects.
+    fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
+        let claimed: DotRanges = spans.iter().copied().collect();
+        let mut done = DotRanges::new();
+        let (mut live, mut outside) = (0u64, false);
+        self.fragment.for_each_dot(&mut |dot| {
+            live += 1;
+            outside |= !claimed.contains(dot);
+            done.insert(dot);
+        });
+        if outside || done.len() != live {
+            return Err("a value written by an event outside the delta, or by the event of another");
+        }
+        for (by, _) in self.removals.iter() {
+            if !claimed.contains(by) {
+                return Err("a removal by an event outside the delta");
+            }
+            done.insert(by);
+        }
+        Ok(done)
+    }
+
+    pub(super) fn encode(&self, w: &mut Writer) {
+        w.u64(self.needed.len() as u64);
+        self.needed.iter().for_each(|dot| w.dot(*dot));
+        self.removals.encode(w);
+        self.fragment.encode(w);
     }
 }
 
@@ -56,10 +85,7 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
     w.u8(flags);
     parents.encode(&spans, &mut w);
     if flags & TREE != 0 {
-        w.u64(tree.needed.len() as u64);
-        tree.needed.iter().for_each(|dot| w.dot(*dot));
-        tree.removals.encode(&mut w);
-        tree.fragment.encode(&mut w);
+        tree.encode(&mut w);
     }
     if flags & TEXTS != 0 {
         w.u64(texts.len() as u64);
@@ -87,7 +113,7 @@ pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Bod
     Ok(body)
 }
 
-fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+pub(super) fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     let needed = (0..r.count(2)?).map(|_| r.dot()).collect::<Result<Vec<_>, _>>()?;
     if needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
         return Err(r.invalid("needed events must be sorted"));
@@ -131,31 +157,20 @@ impl Body<'_> {
         })
     }
 
+    /// That a tree is the work of these events, each with one effect.
+    pub(super) fn check_tree(tree: &Tree, spans: &[Span]) -> Result<(), &'static str> {
+        tree.effects(spans).map(drop)
+    }
+
     /// The events that the content names as its own; an error if one is not the delta's or has two effects.
     fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
-        let claimed: DotRanges = spans.iter().copied().collect();
-        let mut done = DotRanges::new();
-        let (mut live, mut outside) = (0u64, false);
-        self.tree.fragment.for_each_dot(&mut |dot| {
-            live += 1;
-            outside |= !claimed.contains(dot);
-            done.insert(dot);
-        });
-        if outside || done.len() != live {
-            return Err("a value written by an event outside the delta, or by the event of another");
-        }
+        let mut done = self.tree.effects(spans)?;
         for (at, op) in self.texts.values().flatten() {
             let events = op.events(*at);
             if done.intersects(&std::iter::once(events).collect()) {
                 return Err("one event with two effects");
             }
             done.insert_span(events);
-        }
-        for (by, _) in self.tree.removals.iter() {
-            if !claimed.contains(by) {
-                return Err("a removal by an event outside the delta");
-            }
-            done.insert(by);
         }
         done.extend(self.tree.removals.removed());
         Ok(done)

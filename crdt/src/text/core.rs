@@ -42,8 +42,15 @@ impl Core {
         }
     }
 
+    /// Whether every one of these characters is here.
+    pub(super) fn contains_all(&self, first: Id, len: u64) -> bool {
+        let Dot { replica, seq } = self.dot(first);
+        let to = seq.checked_add(len - 1);
+        to.is_some_and(|to| self.here_or_coming(Span { replica, after: seq - 1, to }, &DotRanges::new()))
+    }
+
     /// Whether every one of these characters is here or in `coming`. Costs operations, not characters.
-    fn contains_all(&self, span: Span, coming: &DotRanges) -> bool {
+    fn here_or_coming(&self, span: Span, coming: &DotRanges) -> bool {
         let replica = self.roster.get(span.replica);
         let mut seq = span.after + 1;
         while seq <= span.to {
@@ -59,19 +66,29 @@ impl Core {
     pub(super) fn accepts(&self, op: &Op<'_>, coming: &DotRanges) -> bool {
         let known = |dot: Dot| {
             dot.seq > 0
-                && self.contains_all(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq }, coming)
+                && self.here_or_coming(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq }, coming)
         };
         match op {
             Op::Insert { left, right, .. } => left.is_none_or(known) && right.is_none_or(known),
-            Op::Delete { .. } => op.targets().is_some_and(|span| self.contains_all(span, coming)),
+            Op::Delete { .. } => op.targets().is_some_and(|span| self.here_or_coming(span, coming)),
         }
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
     pub(super) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
+        let text = if let Op::Insert { text, .. } = op { text } else { "" };
+        self.join(at, op, text, patches);
+    }
+
+    /// [`apply`](Self::apply) of an operation whose text comes later; blanks stand for it.
+    pub(super) fn replay(&mut self, at: Dot, op: Op<'_>) {
+        self.join(at, op, "", None);
+    }
+
+    fn join(&mut self, at: Dot, op: Op<'_>, logged: &str, mut patches: Option<&mut Vec<TextPatch>>) {
         let at = self.id(at);
-        match op {
-            Op::Insert { left, right, text, len } => {
+        let what = match op {
+            Op::Insert { left, right, text, .. } => {
                 let (left, right) = (left.map(|dot| self.id(dot)), right.map(|dot| self.id(dot)));
                 let place = self.place(at, left, right);
                 if let Some(patches) = patches {
@@ -79,22 +96,20 @@ impl Core {
                     patches.push(TextPatch::Insert { pos, text: text.to_owned() });
                 }
                 self.sequence.insert(place, at, left == Some(at.before()), text);
-                self.log.push(at, len, What::Insert { left, right }, text);
+                What::Insert { left, right }
             }
             Op::Delete { target, len, back } => {
-                let what = What::Delete { target: self.id(target), back };
-                if let Some(span) = op.targets() {
-                    let first = self.id(Dot::new(span.replica, span.after + 1));
-                    let mut patches = patches;
-                    self.sequence.delete(first, span.len(), |sequence, place, len| {
-                        if let Some(patches) = &mut patches {
-                            patches.push(TextPatch::Delete { pos: sequence.position(place), len });
-                        }
-                    });
-                }
-                self.log.push(at, len, what, "");
+                let target = self.id(target);
+                let first = if back { Id::new(target.replica, target.seq + 1 - len) } else { target };
+                self.sequence.delete(first, len, |sequence, place, len| {
+                    if let Some(patches) = &mut patches {
+                        patches.push(TextPatch::Delete { pos: sequence.position(place), len });
+                    }
+                });
+                What::Delete { target, back }
             }
-        }
+        };
+        self.log.push(at, op.len(), what, logged);
     }
 
     /// Where an insertion goes. No honest author sees its right neighbour left of its left one.
@@ -113,21 +128,26 @@ impl Core {
         self.roster.get(span.replica).is_some_and(|replica| self.log.touches(replica, span.after, span.to))
     }
 
-    /// Writes the operations among these events, by replica and number; cut to the spans.
+    /// The operations among these events, by number; cut to the span.
+    pub(super) fn ops(&self, span: Span) -> impl Iterator<Item = (Dot, Op<'_>)> + Clone {
+        let entries = self.log.entries(self.roster.get(span.replica), span.after, span.to);
+        entries.map(move |(entry, text)| {
+            let skip = (span.after + 1).saturating_sub(entry.first);
+            let take = (span.to + 1 - entry.first).min(entry.len) - skip;
+            let op = self.op(&entry, text).part(Dot::new(span.replica, entry.first), skip, take);
+            (Dot::new(span.replica, entry.first + skip), op)
+        })
+    }
+
+    /// Writes the operations among these events, by replica and number.
     pub(super) fn encode(&self, spans: &[Span], w: &mut Writer) {
         for span in spans {
-            let replica = self.roster.get(span.replica);
-            let entries = self.log.entries(replica, span.after, span.to);
-            w.u64(entries.clone().count() as u64);
+            w.u64(self.ops(*span).count() as u64);
             let mut end = span.after;
-            for (entry, text) in entries {
-                let skip = (span.after + 1).saturating_sub(entry.first);
-                let take = (span.to + 1 - entry.first).min(entry.len) - skip;
-                let (whole, at) = (Dot::new(span.replica, entry.first), entry.first + skip);
-                w.u64(at - end - 1);
-                let op = self.op(&entry, text).part(whole, skip, take);
-                op::encode(Dot::new(span.replica, at), &op, w);
-                end = at + take - 1;
+            for (at, op) in self.ops(*span) {
+                w.u64(at.seq - end - 1);
+                op::encode(at, &op, w);
+                end = at.seq + op.len() - 1;
             }
         }
     }

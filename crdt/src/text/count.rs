@@ -56,7 +56,11 @@ impl Count {
 
 /// The byte at which the character after `chars` characters starts; the end when there are fewer.
 pub(super) fn byte_of_char(text: &str, chars: usize) -> usize {
-    text.char_indices().nth(chars).map_or(text.len(), |(byte, _)| byte)
+    // What is ASCII up to there needs no look at each character.
+    match text.as_bytes().get(..chars) {
+        Some(start) if start.is_ascii() => chars,
+        _ => text.char_indices().nth(chars).map_or(text.len(), |(byte, _)| byte),
+    }
 }
 
 /// The longest start of `text` that has at most `most` of a unit, as bytes. For lines: just behind the

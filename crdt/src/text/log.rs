@@ -1,6 +1,7 @@
 //! What each replica did to one text, in its order: what is sent to those who lack it.
 
 use super::chunk::Id;
+use super::count::byte_of_char;
 
 /// What an operation did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +117,42 @@ impl Log {
     /// All that a replica ever inserted.
     pub(super) fn text(&self, replica: u32) -> &str {
         self.lanes.get(replica as usize).map_or("", |lane| lane.text.as_str())
+    }
+
+    /// The text of characters of one replica.
+    pub(super) fn inserted(&self, first: Id, len: usize) -> String {
+        let to = first.seq + len as u64 - 1;
+        let mut out = String::new();
+        for (entry, text) in self.entries(Some(first.replica), first.seq - 1, to) {
+            let skip = first.seq.saturating_sub(entry.first);
+            let rest = &text[byte_of_char(text, skip as usize)..];
+            let take = (to + 1 - entry.first).min(entry.len) - skip;
+            out.push_str(&rest[..byte_of_char(rest, take as usize)]);
+        }
+        out
+    }
+
+    /// Puts in the text of all insertions; the pieces are sorted by replica and number, and leave nothing out.
+    pub(super) fn fill(&mut self, pieces: &[(Id, &str)]) {
+        let mut pieces = pieces.iter().map(|(_, piece)| *piece);
+        let mut rest = "";
+        for lane in &mut self.lanes {
+            lane.text.clear();
+            for entry in &mut lane.entries {
+                entry.text = lane.text.len();
+                let mut left = if matches!(entry.what, What::Insert { .. }) { entry.len as usize } else { 0 };
+                while left > 0 {
+                    if rest.is_empty() {
+                        let Some(next) = pieces.next() else { break };
+                        rest = next;
+                    }
+                    let (head, tail) = rest.split_at(byte_of_char(rest, left));
+                    left -= head.chars().count();
+                    lane.text.push_str(head);
+                    rest = tail;
+                }
+            }
+        }
     }
 
     /// The neighbours of a character as its author saw them.

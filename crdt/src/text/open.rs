@@ -168,6 +168,8 @@ impl Open {
         }
         self.settle(core);
         let first = Id::new(replica, at.seq);
+        // A forged file may have promised more text than its history made.
+        let pos = pos.min(core.sequence.total().chars());
         let (place, left, right) = core.sequence.gap(pos);
         let chained = left == Some(first.before());
         let from_byte = core.log.text(replica).len();

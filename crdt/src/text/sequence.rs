@@ -232,6 +232,18 @@ impl Sequence {
         }
     }
 
+    /// Puts the visible text in where there are blanks of one byte for each of its characters.
+    pub(super) fn fill(&mut self, mut visible: &str) {
+        let order: Vec<usize> = self.in_order(Some(0)).collect();
+        for chunk in order {
+            let (text, rest) = visible.split_at(byte_of_char(visible, self.chunks[chunk].chars));
+            self.tree.remove(chunk, Count::of(&self.chunks[chunk].text));
+            self.tree.add(chunk, Count::of(text));
+            self.chunks[chunk].text = text.to_owned();
+            visible = rest;
+        }
+    }
+
     /// Deletes `len` characters from a place on, which lie in one visible run.
     pub(super) fn hide(&mut self, place: Place, len: usize) {
         let count = self.chunks[place.chunk].hide(place.spot, len);
