@@ -30,7 +30,7 @@ use crate::delta::{Applied, ApplyError, Delta, Replicated};
 use crate::dots::{Changes, DotStore, RemovalLog};
 use crate::graph::{EventGraph, GraphError};
 use crate::id::{Dot, ReplicaId, Span};
-use crate::text::{Op, Text, TextPatch};
+use crate::text::{Ops, Text, TextPatch};
 use crate::version::VersionVector;
 
 pub use any::AnyDoc;
@@ -169,16 +169,29 @@ impl Doc {
 
     /// That a decoded delta fits this document, so that taking it in cannot fail.
     fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
-        let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
-        let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
-        if !body.tree.needed.iter().all(here) {
-            return Err(ApplyError::Missing);
-        }
         if delta.spans.iter().any(|s| s.replica == ReplicaId::MIN) {
             return Err(ApplyError::Refused("events of the nil id, which never writes"));
         }
         if delta.spans.iter().any(|s| s.replica == self.author && s.to > self.version().get(s.replica)) {
             return Err(ApplyError::Refused("events of this very replica that it never wrote"));
+        }
+        if !body.is_text_only() {
+            self.admit_tree(delta, body)?;
+        }
+        for (root, ops) in &body.texts {
+            let (text, characters) = (self.texts.get(*root), Body::characters(ops));
+            if !ops.iter().all(|(_, op)| Text::accepts(text, op, &characters)) {
+                return Err(ApplyError::Refused("an edit next to a character that never was"));
+            }
+        }
+        Ok(())
+    }
+
+    fn admit_tree(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
+        let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
+        let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
+        if !body.tree.needed.iter().all(here) {
+            return Err(ApplyError::Missing);
         }
         let known = delta.spans.iter().fold(self.version().clone(), |mut version, span| {
             version.advance(span.replica, span.to);
@@ -189,13 +202,6 @@ impl Doc {
         }
         if !body.accounts_for(&delta.spans, self.removals.removed()) {
             return Err(ApplyError::Refused("events that did nothing"));
-        }
-        let nothing = Text::default();
-        for (root, ops) in &body.texts {
-            let (text, characters) = (self.texts.get(root).unwrap_or(&nothing), Body::characters(ops));
-            if !ops.iter().all(|(_, op)| text.accepts(op, &characters)) {
-                return Err(ApplyError::Refused("an edit next to a character that never was"));
-            }
         }
         Ok(())
     }
@@ -222,35 +228,27 @@ impl Doc {
     }
 
     /// Takes text operations in, in an order in which each comes after those it builds on.
-    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<String, Vec<(Dot, Op<'_>)>>) {
+    fn join_texts(&mut self, ordered: &[Span], texts: &[(&str, Ops<'_>)]) {
         let wanted = self.patches.is_some();
         for (root, ops) in texts {
-            let text = self.texts.entry(root.clone()).or_default();
-            let mut queues: BTreeMap<ReplicaId, std::iter::Peekable<_>> = BTreeMap::new();
-            let mut ops = ops.into_iter().peekable();
-            while let Some((at, _)) = ops.peek() {
-                let replica = at.replica;
-                let mut own = Vec::new();
-                while let Some(op) = ops.next_if(|(at, _)| at.replica == replica) {
-                    own.push(op);
-                }
-                queues.insert(replica, own.into_iter().peekable());
+            if !self.texts.contains_key(*root) {
+                self.texts.insert((*root).to_owned(), Text::default());
             }
+            let Some(text) = self.texts.get_mut(*root) else { continue };
             let mut patches = Vec::new();
             for span in ordered {
-                let Some(queue) = queues.get_mut(&span.replica) else { continue };
-                while let Some((at, op)) = queue.next_if(|(at, _)| at.seq <= span.to) {
-                    // Only the part that is new: the first events may be here already.
+                let from = ops.partition_point(|(at, op)| {
+                    (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after)
+                });
+                let within = |at: &Dot| at.replica == span.replica && at.seq <= span.to;
+                for (at, op) in ops.iter().skip(from).take_while(|(at, _)| within(at)) {
+                    // Only what is in the span: an operation joined to one before it may build on more.
                     let skip = (span.after + 1).saturating_sub(at.seq);
-                    if skip == 0 {
-                        text.apply(at, op, wanted.then_some(&mut patches));
-                    } else if skip < op.len() {
-                        let part = op.part(at, skip, op.len() - skip);
-                        text.apply(Dot::new(at.replica, at.seq + skip), part, wanted.then_some(&mut patches));
-                    }
+                    let part = op.part(*at, skip, span.to + 1 - at.seq - skip);
+                    text.apply(Dot::new(at.replica, at.seq + skip), part, wanted.then_some(&mut patches));
                 }
             }
-            self.note_text(&root, patches);
+            self.note_text(root, patches);
         }
     }
 
@@ -335,10 +333,16 @@ impl Replicated for Doc {
             GraphError::Circle => ApplyError::Refused("events that build on each other in a circle"),
         })?;
         self.admit(delta, &body)?;
-        self.join_tree(&delta.spans, &body.tree);
-        self.join_texts(&ordered, body.texts);
-        let before = self.version().clone();
+        if !body.is_text_only() {
+            self.join_tree(&delta.spans, &body.tree);
+        }
+        self.join_texts(&ordered, &body.texts);
+        let novel = |span: &Span| {
+            let after = self.version().get(span.replica).max(span.after);
+            (after < span.to).then_some(Span { after, ..*span })
+        };
+        let novel = delta.spans.iter().filter_map(novel).collect();
         self.graph.extend(&ordered, &body.parents);
-        Ok(Applied { novel: self.version().since(&before).collect() })
+        Ok(Applied { novel })
     }
 }

@@ -22,7 +22,7 @@ impl Packed {
         let len = bytes.len();
         if len >= MIN_LEN {
             let mut out = Vec::with_capacity(len);
-            let status = Compress::new(Compression::new(9), false).compress_vec(
+            let status = Compress::new(Compression::new(6), false).compress_vec(
                 &bytes,
                 &mut out,
                 FlushCompress::Finish,

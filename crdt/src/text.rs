@@ -37,7 +37,7 @@ use crate::pack::Packed;
 
 use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
-pub(crate) use op::Op;
+pub(crate) use op::{Op, Ops};
 use open::Open;
 pub(crate) use stored::Order;
 use stored::Stored;
@@ -258,9 +258,12 @@ impl Text {
         open.delete(core, Dot::new(author, first), pos, len);
     }
 
-    /// Whether every character that `op` names is here or in `coming`.
-    pub(crate) fn accepts(&self, op: &Op<'_>, coming: &DotRanges) -> bool {
-        self.core().accepts(op, coming)
+    /// Whether every character that `op` names is in the text or in `coming`.
+    pub(crate) fn accepts(text: Option<&Text>, op: &Op<'_>, coming: &DotRanges) -> bool {
+        match text {
+            Some(text) => text.core().accepts(op, coming),
+            None => op.names(|span| coming.contains_span(span)),
+        }
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
@@ -295,7 +298,7 @@ impl Text {
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
-    pub(crate) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Vec<(Dot, Op<'a>)>, DecodeError> {
+    pub(crate) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Ops<'a>, DecodeError> {
         op::decode(spans, r)
     }
 }

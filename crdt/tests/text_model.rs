@@ -134,6 +134,22 @@ fn text(doc: &Doc) -> String {
     doc.text("t").map(ToString::to_string).unwrap_or_default()
 }
 
+/// Deletions that follow each other are one operation in the log, though what the second deletes was written
+/// by one who had seen the first.
+#[test]
+fn a_deletion_joined_to_one_that_its_target_had_seen_is_not_lost() {
+    let (mut a, mut b) = (Doc::new(ReplicaId::from_u128(1)), Doc::new(ReplicaId::from_u128(2)));
+    for letter in ["x", "y", "z"] {
+        b.transact(0, |tx| tx.text("t").insert(0, letter));
+        a.apply(&b.delta_since(a.version())).unwrap();
+        a.transact(0, |tx| tx.text("t").delete(0..1));
+        b.apply(&a.delta_since(b.version())).unwrap();
+    }
+    let mut late = Doc::new(ReplicaId::from_u128(3));
+    late.apply(&a.delta_since(late.version())).unwrap();
+    assert_eq!((text(&a), text(&late)), (String::new(), String::new()));
+}
+
 /// A text as it was saved: before anybody asks for its history, and after.
 fn reads_the_same_from_a_file(doc: &Doc) {
     let saved = doc.save();

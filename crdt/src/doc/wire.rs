@@ -9,7 +9,7 @@
 //! `needed` names events outside the delta that ended what some event inside it had written: without them
 //! the receiver would see a state that never was, so it waits for them.
 
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
@@ -17,7 +17,7 @@ use crate::delta::Delta;
 use crate::dots::{DotStore, RemovalLog};
 use crate::graph::Parents;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::text::{Op, Text};
+use crate::text::{Op, Ops, Text};
 
 use super::node::{Places, decode_places};
 
@@ -29,11 +29,14 @@ const TEXTS: u8 = 2;
 pub(super) struct Body<'a> {
     pub(super) parents: Parents,
     pub(super) tree: Tree,
-    /// For each text its operations, by replica and number.
-    pub(super) texts: BTreeMap<String, Vec<(Dot, Op<'a>)>>,
-    /// The events that are seen to have done something.
-    done: DotRanges,
+    /// For each text, by name, its operations.
+    pub(super) texts: Texts<'a>,
+    /// The events that are seen to have done something; `None` when all are the operations of one text.
+    done: Option<DotRanges>,
 }
+
+/// Texts by name, each with its operations.
+type Texts<'a> = SmallVec<[(&'a str, Ops<'a>); 1]>;
 
 /// What events did to the tree.
 #[derive(Debug, Default)]
@@ -106,10 +109,12 @@ pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Bod
     }
     let parents = Parents::decode(&delta.spans, &mut r)?;
     let tree = if flags & TREE != 0 { decode_tree(&mut r)? } else { Tree::default() };
-    let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { BTreeMap::new() };
+    let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { Texts::new() };
     r.end()?;
-    let mut body = Body { parents, tree, texts, done: DotRanges::new() };
-    body.done = body.effects(&delta.spans).map_err(|what| r.invalid(what))?;
+    let mut body = Body { parents, tree, texts, done: None };
+    if !body.is_one_text(&delta.spans) {
+        body.done = Some(body.effects(&delta.spans).map_err(|what| r.invalid(what))?);
+    }
     Ok(body)
 }
 
@@ -122,35 +127,48 @@ pub(super) fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
 }
 
-fn decode_texts<'a>(
-    spans: &[Span],
-    r: &mut Reader<'a>,
-) -> Result<BTreeMap<String, Vec<(Dot, Op<'a>)>>, DecodeError> {
-    let mut texts: BTreeMap<String, Vec<(Dot, Op<'a>)>> = BTreeMap::new();
+fn decode_texts<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Texts<'a>, DecodeError> {
+    let mut texts = Texts::new();
     for _ in 0..r.count(3)? {
         let root = r.str()?;
-        if texts.last_key_value().is_some_and(|(last, _)| last.as_str() >= root) {
+        if texts.last().is_some_and(|(last, _)| *last >= root) {
             return Err(r.invalid("texts must be sorted"));
         }
         let ops = Text::decode(spans, r)?;
         if ops.is_empty() {
             return Err(r.invalid("a text without operations"));
         }
-        texts.insert(root.to_owned(), ops);
+        texts.push((root, ops));
     }
     if texts.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(texts) }
 }
 
 impl Body<'_> {
+    /// Whether every event is an operation on the same text; so most deltas are, and need no more checks of
+    /// what did what.
+    pub(super) fn is_text_only(&self) -> bool {
+        self.done.is_none()
+    }
+
+    fn is_one_text(&self, spans: &[Span]) -> bool {
+        // Operations on one text lie within the spans, and share no event.
+        let [(_, ops)] = self.texts.as_slice() else { return false };
+        let events = |sum: u64, n: u64| sum.saturating_add(n);
+        self.tree.is_empty()
+            && ops.iter().map(|(_, op)| op.len()).fold(0, events)
+                == spans.iter().map(Span::len).fold(0, events)
+    }
+
     /// Whether every event of the spans did something, seen here or ended since by an event of `ended`.
     /// So nobody claims another's events by mistake. A forger can still say that they were written and ended:
     /// an honest replica that wrote one place again and again says just that. Only binding writers to their
     /// links, or signatures, stops a member that lies.
     pub(super) fn accounts_for(&self, spans: &[Span], ended: &DotRanges) -> bool {
+        let Some(all) = &self.done else { return true };
         spans.iter().all(|span| {
-            self.done.contains_span(*span) || {
+            all.contains_span(*span) || {
                 let mut done = DotRanges::new();
-                done.extend_within(&self.done, *span);
+                done.extend_within(all, *span);
                 done.extend_within(ended, *span);
                 done.contains_span(*span)
             }
@@ -165,7 +183,7 @@ impl Body<'_> {
     /// The events that the content names as its own; an error if one is not the delta's or has two effects.
     fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
         let mut done = self.tree.effects(spans)?;
-        for (at, op) in self.texts.values().flatten() {
+        for (at, op) in self.texts.iter().flat_map(|(_, ops)| ops) {
             let events = op.events(*at);
             if done.intersects(&std::iter::once(events).collect()) {
                 return Err("one event with two effects");
@@ -176,8 +194,11 @@ impl Body<'_> {
         Ok(done)
     }
 
-    /// The characters that the delta's insertions bring.
+    /// The characters that the delta's insertions bring, for what names them.
     pub(super) fn characters(ops: &[(Dot, Op<'_>)]) -> DotRanges {
+        if ops.len() == 1 {
+            return DotRanges::new();
+        }
         let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
         inserts.map(|(at, op)| op.events(*at)).collect()
     }

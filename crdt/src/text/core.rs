@@ -64,14 +64,7 @@ impl Core {
 
     /// Whether every character that `op` names is here or in `coming`.
     pub(super) fn accepts(&self, op: &Op<'_>, coming: &DotRanges) -> bool {
-        let known = |dot: Dot| {
-            dot.seq > 0
-                && self.here_or_coming(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq }, coming)
-        };
-        match op {
-            Op::Insert { left, right, .. } => left.is_none_or(known) && right.is_none_or(known),
-            Op::Delete { .. } => op.targets().is_some_and(|span| self.here_or_coming(span, coming)),
-        }
+        op.names(|span| self.here_or_coming(span, coming))
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.

@@ -1,5 +1,7 @@
 //! One operation as it travels: with dots, and its text borrowed from the bytes it came in.
 
+use smallvec::SmallVec;
+
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Dot, Span};
 
@@ -13,6 +15,9 @@ pub(crate) enum Op<'a> {
     /// Deletes `len` characters of one replica: `target` and those numbered after it or, `back`, before it.
     Delete { target: Dot, len: u64, back: bool },
 }
+
+/// Operations on one text, by replica and number; a keystroke is one.
+pub(crate) type Ops<'a> = SmallVec<[(Dot, Op<'a>); 1]>;
 
 impl<'a> Op<'a> {
     pub(crate) fn len(&self) -> u64 {
@@ -34,6 +39,18 @@ impl<'a> Op<'a> {
             true => (target.seq.checked_sub(*len)?, target.seq),
         };
         Some(Span { replica: target.replica, after, to })
+    }
+
+    /// Whether all characters that the operation names are `known`.
+    pub(crate) fn names(&self, known: impl Fn(Span) -> bool) -> bool {
+        let one = |dot: &Dot| {
+            let after = dot.seq.checked_sub(1);
+            after.is_some_and(|after| known(Span { replica: dot.replica, after, to: dot.seq }))
+        };
+        match self {
+            Op::Insert { left, right, .. } => left.iter().chain(right).all(one),
+            Op::Delete { .. } => self.targets().is_some_and(known),
+        }
     }
 
     /// The part of the operation from its `skip`-th event on, at most `take` events of it; the first event of
@@ -136,8 +153,8 @@ fn decode_insert<'a>(at: Dot, kind: u8, r: &mut Reader<'a>) -> Result<Op<'a>, De
 }
 
 /// For each span: how many operations, then each, as `gap since the last operation's end, kind, fields`.
-pub(super) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Vec<(Dot, Op<'a>)>, DecodeError> {
-    let mut ops: Vec<(Dot, Op<'a>)> = Vec::new();
+pub(super) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Ops<'a>, DecodeError> {
+    let mut ops = Ops::new();
     for span in spans {
         let mut end = span.after;
         for _ in 0..r.count(4)? {
