@@ -135,7 +135,8 @@ pub(crate) fn span(
     Ok(Span { replica, after, to })
 }
 
-fn read_id(r: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
+/// A replica id in full.
+pub(crate) fn read_id(r: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
     let mut id = [0; 16];
     id.copy_from_slice(r.raw(16)?);
     Ok(ReplicaId::from_bytes(id))

@@ -19,6 +19,7 @@ mod any;
 mod change;
 mod cursor;
 mod edit;
+mod file;
 mod history;
 mod list;
 mod node;
@@ -29,16 +30,16 @@ mod value;
 mod view;
 mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use crate::codec::{Reader, seal, unseal};
+use crate::codec::Reader;
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
 use crate::dots::{Changes, Cx, DotStore, RemovalLog};
 use crate::graph::{EventGraph, GraphError};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::text::{Op, Text};
+use crate::text::{Ops, Text};
 use crate::version::VersionVector;
 
 pub use any::AnyDoc;
@@ -246,46 +247,32 @@ impl Doc {
     /// How deep maps may nest.
     pub const MAX_DEPTH: usize = Reader::MAX_DEPTH;
 
-    /// The document with all its history, as bytes: a header, one delta, a checksum. Equal documents give
-    /// equal bytes.
-    ///
-    /// ```
-    /// # use crdt::{Doc, ReplicaId};
-    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
-    /// doc.transact(0, |tx| tx.put("title", "hello"));
-    /// let copy = Doc::load(&doc.save(), ReplicaId::from_u128(2))?;
-    /// assert_eq!(copy.value(), doc.value());
-    /// # Ok::<(), crdt::ApplyError>(())
-    /// ```
-    pub fn save(&self) -> Vec<u8> {
-        seal(MAGIC, FORMAT, &self.delta_since(&VersionVector::new()).to_bytes())
-    }
-
-    /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this
-    /// is the only copy.
-    ///
-    /// # Errors
-    /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
-    pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
-        let mut doc = Doc::new(ReplicaId::MIN);
-        doc.apply(&Delta::from_bytes(unseal(MAGIC, FORMAT, bytes)?)?)?;
-        doc.author = author;
-        Ok(doc)
-    }
-
     /// That a decoded delta fits this document, so that taking it in cannot fail.
-    fn admit(&self, delta: &Delta, body: &Body) -> Result<(), ApplyError> {
-        let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
-        let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
-        // What an element holds is written just before the element is placed; the two are taken together.
-        if !body.tree.needed.iter().all(here) || !body.tree.placeholders().iter().all(here) {
-            return Err(ApplyError::Missing);
-        }
+    fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
         if delta.spans.iter().any(|s| s.replica == ReplicaId::MIN) {
             return Err(ApplyError::Refused("events of the nil id, which never writes"));
         }
         if delta.spans.iter().any(|s| s.replica == self.author && s.to > self.version().get(s.replica)) {
             return Err(ApplyError::Refused("events of this very replica that it never wrote"));
+        }
+        if !body.is_text_only() {
+            self.admit_tree(delta, body)?;
+        }
+        for (path, ops) in &body.texts {
+            let (text, characters) = (self.texts.get(path), Body::characters(ops));
+            if !ops.iter().all(|(_, op)| Text::accepts(text, op, &characters)) {
+                return Err(ApplyError::Refused("an edit next to a character that never was"));
+            }
+        }
+        Ok(())
+    }
+
+    fn admit_tree(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
+        let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
+        let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
+        // What an element holds is written just before the element is placed; the two are taken together.
+        if !body.tree.needed.iter().all(here) || !body.tree.placeholders().iter().all(here) {
+            return Err(ApplyError::Missing);
         }
         let known = delta.spans.iter().fold(self.version().clone(), |mut version, span| {
             version.advance(span.replica, span.to);
@@ -297,20 +284,13 @@ impl Doc {
         if !body.accounts_for(&delta.spans, self.removals.removed()) {
             return Err(ApplyError::Refused("events that did nothing"));
         }
-        let nothing = Text::default();
-        for (root, ops) in &body.texts {
-            let (text, characters) = (self.texts.get(root).unwrap_or(&nothing), Body::characters(ops));
-            if !ops.iter().all(|(_, op)| text.accepts(op, &characters)) {
-                return Err(ApplyError::Refused("an edit next to a character that never was"));
-            }
-        }
         Ok(())
     }
 
     /// Notes the lists whose order a delta will change.
-    fn note_lists(&mut self, texts: &BTreeMap<Path, Vec<(Dot, Op)>>) {
+    fn note_lists(&mut self, texts: &[(Path, Ops<'_>)]) {
         let Some(record) = &mut self.record else { return };
-        for path in texts.keys().filter(|path| path.is_list()) {
+        for (path, _) in texts.iter().filter(|(path, _)| path.is_list()) {
             record.list(path, &self.tree, &self.texts);
         }
     }
@@ -353,46 +333,33 @@ impl Doc {
     }
 
     /// Takes text operations in, in an order in which each comes after those it builds on.
-    fn join_texts(&mut self, ordered: &[Span], texts: BTreeMap<Path, Vec<(Dot, Op)>>) {
+    fn join_texts(&mut self, ordered: &[Span], texts: &[(Path, Ops<'_>)]) {
         for (path, ops) in texts {
-            let text = self.texts.entry(path.clone()).or_default();
-            let mut queues: BTreeMap<ReplicaId, VecDeque<(Dot, Op)>> = BTreeMap::new();
-            for (at, op) in ops {
-                queues.entry(at.replica).or_default().push_back((at, op));
+            if !self.texts.contains_key(path) {
+                self.texts.insert(path.clone(), Text::default());
             }
+            let Some(text) = self.texts.get_mut(path) else { continue };
+            let mut record = self.record.as_mut().filter(|_| !path.is_list());
             let mut patches = Vec::new();
             for span in ordered {
-                let Some(queue) = queues.get_mut(&span.replica) else { continue };
-                while queue.front().is_some_and(|(at, _)| at.seq <= span.to)
-                    && let Some((at, op)) = queue.pop_front()
-                {
-                    // Only the part that is new, and no further than the order lets it: what comes after
-                    // may build on others that come first.
+                let from = ops.partition_point(|(at, op)| {
+                    (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after)
+                });
+                let within = |at: &Dot| at.replica == span.replica && at.seq <= span.to;
+                for (at, op) in ops.iter().skip(from).take_while(|(at, _)| within(at)) {
+                    // Only what is in the span: an operation joined to one before it may build on more.
                     let skip = (span.after + 1).saturating_sub(at.seq);
-                    let take = op.len().min(span.to + 1 - at.seq);
-                    if skip == 0 && take == op.len() {
-                        text.apply(at, op, &mut patches);
-                        continue;
-                    }
-                    if skip < take {
-                        let part = op.part(at, skip, take - skip);
-                        text.apply(Dot::new(at.replica, at.seq + skip), part, &mut patches);
-                    }
-                    if take < op.len() {
-                        queue.push_front((at, op));
-                        break;
-                    }
+                    let part = op.part(*at, skip, span.to + 1 - at.seq - skip);
+                    let wanted = record.is_some().then_some(&mut patches);
+                    text.apply(Dot::new(at.replica, at.seq + skip), part, wanted);
                 }
             }
-            if let Some(record) = self.record.as_mut().filter(|_| !path.is_list()) {
-                patches.into_iter().for_each(|patch| record.text(&path, patch));
+            if let Some(record) = &mut record {
+                patches.into_iter().for_each(|patch| record.text(path, patch));
             }
         }
     }
 }
-
-const MAGIC: &[u8; 4] = b"CRDT";
-const FORMAT: u8 = 1;
 
 impl Replicated for Doc {
     fn version(&self) -> &VersionVector {
@@ -422,7 +389,8 @@ impl Replicated for Doc {
         if delta.spans.iter().any(|span| span.after >= span.to || span.to > Dot::MAX_SEQ) {
             return Err(ApplyError::Refused("events beyond the last number, or none"));
         }
-        let body = wire::decode(delta)?;
+        let table = delta.table();
+        let body = wire::decode(delta, &table)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {
             GraphError::Missing => ApplyError::Missing,
             GraphError::Circle => ApplyError::Refused("events that build on each other in a circle"),
@@ -432,14 +400,20 @@ impl Replicated for Doc {
         self.record = watched.then(Box::default);
         // Where a list stood is noted before either of its halves changes.
         self.note_lists(&body.texts);
-        self.join_tree(&delta.spans, &body.tree);
-        self.join_texts(&ordered, body.texts);
-        let before = self.version().clone();
+        if !body.is_text_only() {
+            self.join_tree(&delta.spans, &body.tree);
+        }
+        self.join_texts(&ordered, &body.texts);
+        let novel = |span: &Span| {
+            let after = self.version().get(span.replica).max(span.after);
+            (after < span.to).then_some(Span { after, ..*span })
+        };
+        let novel = delta.spans.iter().filter_map(novel).collect();
         self.graph.extend(&ordered, &body.parents);
         self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(record) = self.record.take() {
             self.notify(Origin::Remote, &record);
         }
-        Ok(Applied { novel: self.version().since(&before).collect() })
+        Ok(Applied { novel })
     }
 }

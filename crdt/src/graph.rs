@@ -56,6 +56,11 @@ impl EventGraph {
         EventGraph { version: VersionVector::new(), heads: Vec::new(), parents: Parents(BTreeMap::new()) }
     }
 
+    /// The graph that has these parts.
+    pub(crate) fn restored(version: VersionVector, heads: Vec<Dot>, parents: Parents) -> Self {
+        EventGraph { version, heads, parents }
+    }
+
     /// Which events there are.
     pub fn version(&self) -> &VersionVector {
         &self.version

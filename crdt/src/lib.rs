@@ -94,6 +94,8 @@ pub mod log;
 pub mod map;
 pub mod matrix;
 pub mod oplog;
+#[cfg(feature = "std")]
+mod pack;
 #[cfg(feature = "serde")]
 pub mod plain;
 pub mod register;

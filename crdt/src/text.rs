@@ -4,22 +4,43 @@
 //! maximally non-interleaving: what two people type at one place at once stays in two pieces. Every
 //! character inserted and every character deleted is one event of the document that holds the text.
 //!
-//! Two parts: [`sequence`](self) keeps runs of characters in their order, deleted ones too, with the text
-//! that is visible; the log keeps what each replica did, for those who lack it.
+//! | part | what |
+//! |---|---|
+//! | `sequence` | all characters in their order, deleted ones too: `chunk`s of runs, a `tree` of counts over them, an `index` from event to chunk |
+//! | `order` | where concurrent insertions go |
+//! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
+//! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
+//! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 
+mod chunk;
+mod core;
+mod count;
+mod history;
+mod index;
 mod log;
+mod op;
+mod open;
+mod order;
+mod roster;
 mod sequence;
+mod stored;
+mod tree;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
 use crate::id::{Dot, ReplicaId, Span};
+use crate::pack::Packed;
 
-use log::Log;
-pub(crate) use log::Op;
-use sequence::Sequence;
+use self::core::Core;
+use count::{Count, Unit, byte_of_char, byte_within};
+pub(crate) use op::{Op, Ops};
+use open::Open;
+pub(crate) use stored::Order;
+use stored::Stored;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,14 +100,47 @@ impl TextPatch {
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
-    sequence: Sequence,
-    log: Log,
+    /// Nothing while it is stored.
+    core: Core,
+    /// As it was read from a file; until an edit, or for ever.
+    stored: Option<Box<Stored>>,
+    open: Open,
 }
 
 impl Text {
+    /// A text that is read from a file, its history when it is first needed.
+    pub(crate) fn stored(visible: String, history: [Packed; 2], order: Arc<Order>) -> Text {
+        let stored = Stored { visible, history, order, core: OnceLock::new() };
+        Text { stored: Some(Box::new(stored)), ..Text::default() }
+    }
+
+    /// Whether anything was ever written here.
+    pub(crate) fn is_written(&self) -> bool {
+        self.stored.is_some() || self.runs() > 0
+    }
+
+    fn core(&self) -> &Core {
+        self.stored.as_ref().map_or(&self.core, |stored| stored.core())
+    }
+
+    fn edit(&mut self) -> (&mut Core, &mut Open) {
+        if let Some(stored) = self.stored.take() {
+            self.core = stored.into_core();
+        }
+        (&mut self.core, &mut self.open)
+    }
+
+    /// The whole text, when it is as it was read.
+    fn whole(&self) -> Option<&str> {
+        self.stored.as_ref().map(|stored| stored.visible.as_str())
+    }
+
     /// How many characters there are.
     pub fn len(&self) -> usize {
-        self.sequence.len()
+        match self.whole() {
+            Some(text) => Count::of(text).chars(),
+            None => self.open.shown(self.core.sequence.total().chars()),
+        }
     }
 
     /// Whether there are none.
@@ -94,124 +148,215 @@ impl Text {
         self.len() == 0
     }
 
-    /// How many bytes the text has in UTF-8. `O(n / 1000)`.
+    /// How many bytes the text has in UTF-8.
     pub fn len_utf8(&self) -> usize {
-        self.chunks().map(str::len).sum()
+        self.char_to_utf8(self.len())
     }
 
-    /// How many code units the text has in UTF-16. `O(n)`.
+    /// How many code units the text has in UTF-16.
     pub fn len_utf16(&self) -> usize {
-        self.chunks().map(|chunk| chunk.encode_utf16().count()).sum()
+        self.char_to_utf16(self.len())
+    }
+
+    /// How many lines the text has: one more than it has line feeds.
+    pub fn len_lines(&self) -> usize {
+        self.char_to_line(self.len()) + 1
+    }
+
+    /// The byte of UTF-8 at which the character at `pos` starts; the length past the end. `O(log n)`.
+    ///
+    /// ```
+    /// use crdt::{Doc, ReplicaId};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "über\n👋!"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!((note.char_to_utf8(6), note.char_to_utf16(6), note.char_to_line(6)), (10, 7, 1));
+    /// assert_eq!((note.utf8_to_char(10), note.utf16_to_char(7), note.line_to_char(1)), (6, 6, 5));
+    /// ```
+    pub fn char_to_utf8(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Utf8)
+    }
+
+    /// The code unit of UTF-16 at which the character at `pos` starts; the length past the end. `O(log n)`.
+    pub fn char_to_utf16(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Utf16)
+    }
+
+    /// The line, from 0, that the character at `pos` is in. `O(log n)`.
+    pub fn char_to_line(&self, pos: usize) -> usize {
+        self.measure(pos, Unit::Lines)
+    }
+
+    /// The character that the byte at `byte` is in; the length past the end. `O(log n)`.
+    pub fn utf8_to_char(&self, byte: usize) -> usize {
+        self.find(Unit::Utf8, byte)
+    }
+
+    /// The character that the UTF-16 code unit at `unit` is in; the length past the end. `O(log n)`.
+    pub fn utf16_to_char(&self, unit: usize) -> usize {
+        self.find(Unit::Utf16, unit)
+    }
+
+    /// The first character of a line, counted from 0; the length past the last line. `O(log n)`.
+    pub fn line_to_char(&self, line: usize) -> usize {
+        self.find(Unit::Lines, line)
+    }
+
+    fn measure(&self, pos: usize, unit: Unit) -> usize {
+        match self.whole() {
+            Some(text) => Count::of(&text[..byte_of_char(text, pos)]).get(unit),
+            None => self.open.measure(&self.core, pos.min(self.len()), unit),
+        }
+    }
+
+    fn find(&self, unit: Unit, n: usize) -> usize {
+        match self.whole() {
+            Some(text) => Count::of(&text[..byte_within(text, unit, n)]).chars(),
+            None => self.open.find(&self.core, unit, n),
+        }
     }
 
     /// The text in pieces, without copying.
     pub fn chunks(&self) -> impl Iterator<Item = &str> {
-        self.sequence.chunks()
+        self.chunks_in(0..self.len())
+    }
+
+    /// The characters in a range, as far as they exist, in pieces, without copying.
+    pub fn chunks_in(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
+        let whole = self.whole().map(|text| {
+            let (from, to) = (byte_of_char(text, range.start), byte_of_char(text, range.end));
+            text.get(from..to).unwrap_or_default()
+        });
+        let end = range.end.min(self.open.shown(self.core.sequence.total().chars()));
+        let pieces = self.open.pieces(&self.core, range.start.min(end)..end);
+        whole.into_iter().chain(pieces).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.
     pub fn slice(&self, range: Range<usize>) -> String {
-        let all = self.chunks().flat_map(str::chars);
-        all.skip(range.start).take(range.end.saturating_sub(range.start)).collect()
+        self.chunks_in(range).collect()
+    }
+
+    /// The event that inserted each visible character, in their order: what names a character for ever.
+    ///
+    /// ```
+    /// use crdt::{Doc, Dot, ReplicaId};
+    /// let alice = ReplicaId::from_u128(1);
+    /// let mut doc = Doc::new(alice);
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "ac"));
+    /// doc.transact(0, |tx| tx.text("note").insert(1, "b"));
+    /// let note = doc.text("note").unwrap();
+    /// assert!(note.dots().eq([Dot::new(alice, 1), Dot::new(alice, 3), Dot::new(alice, 2)]));
+    /// assert_eq!(note.dot_at(1), Some(Dot::new(alice, 3)));
+    /// assert_eq!(note.position_of(Dot::new(alice, 2)), Some(2));
+    /// ```
+    pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
+        let core = self.core();
+        self.open.ids(core).map(|id| core.dot(id))
+    }
+
+    /// The event that inserted the character at `pos`; `None` past the end. `O(log n)`.
+    pub fn dot_at(&self, pos: usize) -> Option<Dot> {
+        let core = self.core();
+        self.open.id_at(core, pos).map(|id| core.dot(id))
+    }
+
+    /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
+    /// this text. `O(log n)`.
+    pub fn position_of(&self, dot: Dot) -> Option<usize> {
+        let core = self.core();
+        self.open.position_of(core, core.roster.id(dot)?)
+    }
+
+    /// How many visible characters stand before a character, and whether it is visible itself; `None` when
+    /// there never was such a character. `O(log n)`.
+    pub(crate) fn place_of(&self, dot: Dot) -> Option<(usize, bool)> {
+        let core = self.core();
+        self.open.place_of(core, core.roster.id(dot)?)
+    }
+
+    /// The visible characters of a range as runs between which nothing stands, not even deleted characters.
+    pub(crate) fn stretches(&self, range: Range<usize>) -> Vec<Span> {
+        let core = self.core();
+        let mut runs: Vec<Span> = Vec::new();
+        let mut last = None;
+        for id in range.map_while(|pos| self.open.id_at(core, pos)) {
+            let dot = core.dot(id);
+            match runs.last_mut().filter(|_| last.is_some_and(|last| self.open.adjoin(core, last, id))) {
+                Some(run) => run.to = dot.seq,
+                None => runs.push(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq }),
+            }
+            last = Some(id);
+        }
+        runs
     }
 
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
     pub fn runs(&self) -> usize {
-        self.sequence.runs()
-    }
-
-    /// The visible characters' events, in order.
-    pub(crate) fn dots(&self) -> impl Iterator<Item = Dot> {
-        self.sequence.dots()
-    }
-
-    /// The event of the visible character at `pos`. `O(log n)`.
-    pub(crate) fn dot_at(&self, pos: usize) -> Option<Dot> {
-        self.sequence.dot_at(pos)
-    }
-
-    /// How many visible characters stand before a character, and whether it is visible itself; `None` when
-    /// there is no such character. `O(log n)`.
-    pub(crate) fn position_of(&self, dot: Dot) -> Option<(usize, bool)> {
-        self.sequence.position_of(dot)
+        self.core().sequence.runs() + usize::from(!self.open.is_none())
     }
 
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
-    pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str) {
-        let at = Dot::new(author, first);
-        let (left, right) = self.sequence.insert_at(pos, at, text);
-        self.log.push(at, Op::Insert { left, right, text: text.to_owned() });
+    pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str, len: usize) {
+        let (core, open) = self.edit();
+        open.insert(core, Dot::new(author, first), pos, text, len);
     }
 
     /// As [`insert`](Self::insert), right after a character that is here, visible or not. Returns the position.
     pub(crate) fn insert_after(&mut self, author: ReplicaId, first: u64, left: Dot, text: &str) -> usize {
-        let at = Dot::new(author, first);
-        let (pos, right) = self.sequence.insert_after(left, at, text);
-        self.log.push(at, Op::Insert { left: Some(left), right, text: text.to_owned() });
-        pos
-    }
-
-    /// The visible characters of a range as runs between which nothing stands, not even deleted characters.
-    pub(crate) fn pieces(&self, range: Range<usize>) -> Vec<Span> {
-        self.sequence.pieces(range)
+        let (core, open) = self.edit();
+        open.settle(core);
+        core.insert_after(Dot::new(author, first), left, text)
     }
 
     /// Deletes by `author` the `len` characters from `pos` on; the events are those from `first` on.
     pub(crate) fn delete(&mut self, author: ReplicaId, first: u64, pos: usize, len: usize) {
-        let mut seq = first;
-        for target in self.sequence.delete_at(pos, len) {
-            let op = Op::Delete {
-                target: Dot::new(target.replica, target.after + 1),
-                len: target.len(),
-                back: false,
-            };
-            self.log.push(Dot::new(author, seq), op);
-            seq += target.len();
-        }
+        let (core, open) = self.edit();
+        open.delete(core, Dot::new(author, first), pos, len);
     }
 
-    /// Whether every character that `op` names is here or in `coming`.
-    pub(crate) fn accepts(&self, op: &Op, coming: &DotRanges) -> bool {
-        let known = |dot: Dot| {
-            let span = Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq };
-            self.sequence.contains_all(span, coming)
-        };
-        match op {
-            Op::Insert { left, right, .. } => left.is_none_or(known) && right.is_none_or(known),
-            Op::Delete { .. } => op.targets().is_some_and(|span| self.sequence.contains_all(span, coming)),
+    /// Whether every character that `op` names is in the text or in `coming`.
+    pub(crate) fn accepts(text: Option<&Text>, op: &Op<'_>, coming: &DotRanges) -> bool {
+        match text {
+            Some(text) => text.core().accepts(op, coming),
+            None => op.names(|span| coming.contains_span(span)),
         }
     }
 
     /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
-    pub(crate) fn apply(&mut self, at: Dot, op: Op, patches: &mut Vec<TextPatch>) {
-        match &op {
-            Op::Insert { left, right, text } => {
-                if let Some(pos) = self.sequence.integrate(at, *left, *right, text) {
-                    patches.push(TextPatch::Insert { pos, text: text.clone() });
-                }
-            }
-            Op::Delete { .. } => {
-                if let Some(span) = op.targets() {
-                    self.sequence.delete(span, |pos, len| patches.push(TextPatch::Delete { pos, len }));
-                }
-            }
-        }
-        self.log.push(at, op);
+    pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
+        let (core, open) = self.edit();
+        open.settle(core);
+        core.apply(at, op, patches);
     }
 
     /// Whether this text has operations among these events.
     pub(crate) fn touches(&self, spans: &[Span]) -> bool {
-        spans.iter().any(|span| self.log.touches(*span))
+        spans.iter().any(|span| self.core().touches(*span))
     }
 
     /// Writes the operations among these events, by replica and number.
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
-        self.log.encode(spans, w);
+        self.core().encode(spans, w);
+    }
+
+    /// All operations and what they deleted, for a file; `order` is [`Order::of`] all events of the document,
+    /// and `replicas` those who wrote them.
+    pub(crate) fn history(&self, order: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
+        let mut settled;
+        let mut core = self.core();
+        if !self.open.is_none() {
+            settled = self.clone();
+            settled.open.settle(&mut settled.core);
+            core = &settled.core;
+        }
+        let (ops, deleted) = history::encode(core, order, replicas);
+        [ops, deleted.into_bytes()].map(Packed::new)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
-    pub(crate) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Vec<(Dot, Op)>, DecodeError> {
-        log::decode(spans, r)
+    pub(crate) fn decode<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Ops<'a>, DecodeError> {
+        op::decode(spans, r)
     }
 }
 

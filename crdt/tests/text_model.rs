@@ -123,7 +123,7 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
-const WORDS: [&str; 4] = ["a", "bc", "👋", "defg"];
+const WORDS: [&str; 4] = ["a", "b\nc", "👋é", "defg"];
 
 /// The operations that a version has seen, in an order in which they may be applied.
 fn seen<'a>(log: &'a [(Dot, Op)], version: &'a VersionVector) -> impl Iterator<Item = &'a (Dot, Op)> {
@@ -132,6 +132,46 @@ fn seen<'a>(log: &'a [(Dot, Op)], version: &'a VersionVector) -> impl Iterator<I
 
 fn text(doc: &Doc) -> String {
     doc.text("t").map(ToString::to_string).unwrap_or_default()
+}
+
+/// Deletions that follow each other are one operation in the log, though what the second deletes was written
+/// by one who had seen the first.
+#[test]
+fn a_deletion_joined_to_one_that_its_target_had_seen_is_not_lost() {
+    let (mut a, mut b) = (Doc::new(ReplicaId::from_u128(1)), Doc::new(ReplicaId::from_u128(2)));
+    for letter in ["x", "y", "z"] {
+        b.transact(0, |tx| tx.text("t").insert(0, letter));
+        a.apply(&b.delta_since(a.version())).unwrap();
+        a.transact(0, |tx| tx.text("t").delete(0..1));
+        b.apply(&a.delta_since(b.version())).unwrap();
+    }
+    let mut late = Doc::new(ReplicaId::from_u128(3));
+    late.apply(&a.delta_since(late.version())).unwrap();
+    assert_eq!((text(&a), text(&late)), (String::new(), String::new()));
+}
+
+/// A text as it was saved: before anybody asks for its history, and after.
+fn reads_the_same_from_a_file(doc: &Doc) {
+    let saved = doc.save();
+    let copy = Doc::load(&saved, doc.author()).unwrap();
+    let (Some(text), Some(stored)) = (doc.text("t"), copy.text("t")) else {
+        assert!(doc.text("t").is_none() && copy.text("t").is_none());
+        return;
+    };
+    for pos in 0..text.len() + 2 {
+        assert_eq!(stored.slice(1..pos), text.slice(1..pos));
+        assert_eq!(stored.char_to_utf8(pos), text.char_to_utf8(pos));
+        assert_eq!(stored.char_to_utf16(pos), text.char_to_utf16(pos));
+        assert_eq!(stored.utf8_to_char(pos), text.utf8_to_char(pos));
+        assert_eq!(stored.utf16_to_char(pos), text.utf16_to_char(pos));
+        let plain: String = text.to_string().chars().take(pos).collect();
+        assert_eq!(text.char_to_utf8(pos), plain.len());
+        assert_eq!(text.char_to_utf16(pos), plain.encode_utf16().count());
+    }
+    assert!(stored.dots().eq(text.dots()));
+    assert_eq!(copy.save(), saved);
+    let nothing = VersionVector::new();
+    assert_eq!(copy.delta_since(&nothing), doc.delta_since(&nothing));
 }
 
 proptest! {
@@ -169,7 +209,18 @@ proptest! {
                 let delta = docs[from].delta_since(docs[site].version());
                 docs[site].apply(&delta).unwrap();
             }
-            prop_assert_eq!(text(&docs[site]), Model::of(seen(&log, docs[site].version())).text());
+            let model = Model::of(seen(&log, docs[site].version()));
+            prop_assert_eq!(text(&docs[site]), model.text());
+            if let Some(text) = docs[site].text("t") {
+                let dots: Vec<Dot> = model.visible().into_iter().map(|n| model.nodes[n].dot).collect();
+                prop_assert!(text.dots().eq(dots.iter().copied()));
+                for (pos, dot) in dots.iter().enumerate() {
+                    prop_assert_eq!((text.dot_at(pos), text.position_of(*dot)), (Some(*dot), Some(pos)));
+                }
+                prop_assert_eq!(text.dot_at(dots.len()), None);
+                let gone = model.nodes.iter().find(|n| n.deleted).map(|n| n.dot);
+                prop_assert_eq!(gone.and_then(|dot| text.position_of(dot)), None);
+            }
         }
         let mut whole = Doc::new(ReplicaId::from_u128(9));
         for doc in &docs {
@@ -177,5 +228,7 @@ proptest! {
             whole.apply(&delta).unwrap();
         }
         prop_assert_eq!(text(&whole), Model::of(log.iter()).text());
+        reads_the_same_from_a_file(&whole);
+        docs.iter().for_each(reads_the_same_from_a_file);
     }
 }

@@ -115,7 +115,7 @@ impl Doc {
         };
         let (before, visible) = match cursor.path.is_list() {
             true => self.place_of(&cursor.path, anchor)?,
-            false => order.position_of(anchor)?,
+            false => order.place_of(anchor)?,
         };
         Some((pointer, before + usize::from(visible && cursor.side == Side::Left)))
     }

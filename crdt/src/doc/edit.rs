@@ -238,7 +238,7 @@ impl TextMut<'_> {
     /// The character after which something stood: itself as it was, or else its left neighbour then; `None`
     /// for the start.
     fn anchor(&self, deleted: Dot, left: Option<Dot>) -> Option<Dot> {
-        [Some(deleted), left].into_iter().flatten().find(|dot| self.text.position_of(*dot).is_some())
+        [Some(deleted), left].into_iter().flatten().find(|dot| self.text.place_of(*dot).is_some())
     }
 
     fn note_insertion(&mut self, pos: usize, first: Dot, s: &str) {
@@ -285,9 +285,11 @@ impl TextMut<'_> {
         match spot {
             Spot::Again { slot, left } => match self.anchor(slot, left) {
                 Some(anchor) => drop(self.text.insert_after(self.author, first, anchor, PLACEHOLDER)),
-                None => self.text.insert(self.author, first, 0, PLACEHOLDER),
+                None => self.text.insert(self.author, first, 0, PLACEHOLDER, 1),
             },
-            Spot::At(pos) => self.text.insert(self.author, first, pos.min(self.text.len()), PLACEHOLDER),
+            Spot::At(pos) => {
+                self.text.insert(self.author, first, pos.min(self.text.len()), PLACEHOLDER, 1);
+            }
         }
         Dot::new(self.author, first)
     }
@@ -297,7 +299,7 @@ impl TextMut<'_> {
         let count = s.chars().count() as u64;
         (count > 0).then(|| {
             let first = self.graph.append(self.author, count);
-            self.text.insert(self.author, first, pos.min(self.text.len()), s);
+            self.text.insert(self.author, first, pos.min(self.text.len()), s, count as usize);
             Dot::new(self.author, first)
         })
     }
@@ -720,7 +722,7 @@ impl ListMut<'_> {
 
     fn delete_placeholder(&mut self, slot: Dot) {
         let mut order = self.order();
-        if let Some((pos, true)) = order.text.position_of(slot) {
+        if let Some((pos, true)) = order.text.place_of(slot) {
             order.delete_unrecorded(pos..pos + 1);
         }
     }

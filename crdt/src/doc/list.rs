@@ -63,7 +63,7 @@ impl List {
     /// Where in `order` each ghost stands that is visible there, sorted.
     fn ghosts_in(&self, order: &Text) -> Vec<usize> {
         let empty = self.ghosts.iter().map(|(slot, _)| *slot).filter(|slot| self.element(*slot).is_none());
-        let visible = empty.filter_map(|slot| order.position_of(slot).filter(|(_, visible)| *visible));
+        let visible = empty.filter_map(|slot| order.place_of(slot).filter(|(_, visible)| *visible));
         let mut at: Vec<usize> = visible.map(|(pos, _)| pos).collect();
         at.sort_unstable();
         at.dedup();
@@ -88,7 +88,7 @@ impl List {
     /// `O(log n)` and the ghosts.
     pub(super) fn place(&self, order: &Text, element: Dot) -> Option<(usize, bool)> {
         let slot = self.slot(element);
-        let (pos, visible) = order.position_of(slot)?;
+        let (pos, visible) = order.place_of(slot)?;
         let here = visible && self.element(slot) == Some(element);
         Some((pos - self.ghosts_in(order).iter().filter(|ghost| **ghost < pos).count(), here))
     }

@@ -53,7 +53,7 @@ impl Inverse {
         let whole = text.slice(range.clone());
         let mut chars = whole.chars();
         let mut left = range.start.checked_sub(1).and_then(|pos| text.dot_at(pos));
-        let pieces = text.pieces(range).into_iter().map(|span| {
+        let pieces = text.stretches(range).into_iter().map(|span| {
             let first = Dot::new(span.replica, span.after + 1);
             let before = left.replace(Dot::new(span.replica, span.to));
             let text = chars.by_ref().take(span.len() as usize).collect();
@@ -432,7 +432,7 @@ fn delete(tx: &mut Tx<'_>, path: &Path, first: Dot, len: u64, renamed: &Renamed)
     let mut text = tx.place(path).into_text();
     let span = Span { replica: first.replica, after: first.seq - 1, to: first.seq + len - 1 };
     let dots = (span.after + 1..=span.to).map(|seq| renamed.character(Dot::new(span.replica, seq)));
-    let visible = dots.filter_map(|dot| text.text().position_of(dot)).filter(|(_, visible)| *visible);
+    let visible = dots.filter_map(|dot| text.text().place_of(dot)).filter(|(_, visible)| *visible);
     let mut at: Vec<usize> = visible.map(|(pos, _)| pos).collect();
     at.sort_unstable();
     while let Some(last) = at.pop() {

@@ -61,7 +61,7 @@ impl Doc {
             None => Path::from(Key::new(pointer, Shape::Text)),
             Some(_) => self.text_path(pointer)?,
         };
-        self.texts.get(&path).filter(|text| text.runs() > 0)
+        self.texts.get(&path).filter(|text| text.is_written())
     }
 
     /// The path of a text that may be empty.
@@ -154,7 +154,7 @@ impl Doc {
         let order = self.texts.get(path)?;
         match self.list(path) {
             Some(list) => list.place(order, element),
-            None => order.position_of(element),
+            None => order.place_of(element),
         }
     }
 
@@ -174,7 +174,7 @@ impl Doc {
     /// The placeholder that stands left of another in the order of a list.
     pub(super) fn left_of(&self, list: &Path, slot: Dot) -> Option<Dot> {
         let order = self.texts.get(list)?;
-        order.dot_at(order.position_of(slot)?.0.checked_sub(1)?)
+        order.dot_at(order.place_of(slot)?.0.checked_sub(1)?)
     }
 
     /// The paths of the texts and lists at a place and below it.

@@ -9,15 +9,15 @@
 //! `needed` names events outside the delta that ended what some event inside it had written: without them
 //! the receiver would see a state that never was, so it waits for them.
 
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
 use crate::delta::Delta;
 use crate::dots::{DotStore, RemovalLog};
 use crate::graph::Parents;
-use crate::id::{Dot, Span};
-use crate::text::{Op, Text};
+use crate::id::{Dot, ReplicaId, Span};
+use crate::text::{Op, Ops, Text};
 
 use super::node::{Node, Places, decode_places};
 use super::path::Path;
@@ -27,14 +27,17 @@ const TEXTS: u8 = 2;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(super) struct Body<'a> {
     pub(super) parents: Parents,
     pub(super) tree: Tree,
-    /// For each text its operations, by replica and number.
-    pub(super) texts: BTreeMap<Path, Vec<(Dot, Op)>>,
-    /// The events that are seen to have done something.
-    done: DotRanges,
+    /// For each text, by path, its operations.
+    pub(super) texts: Texts<'a>,
+    /// The events that are seen to have done something; `None` when all are the operations of one text.
+    done: Option<DotRanges>,
 }
+
+/// Texts by path, each with its operations.
+type Texts<'a> = SmallVec<[(Path, Ops<'a>); 1]>;
 
 /// What events did to the tree.
 #[derive(Debug, Default)]
@@ -59,8 +62,37 @@ impl Tree {
         found
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.needed.is_empty() && self.removals.is_empty() && self.fragment.is_bottom()
+    }
+
+    /// The events that it names as its own; an error if one is not of these, or has two effects.
+    fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
+        let claimed: DotRanges = spans.iter().copied().collect();
+        let mut done = DotRanges::new();
+        let (mut live, mut outside) = (0u64, false);
+        self.fragment.for_each_dot(&mut |dot| {
+            live += 1;
+            outside |= !claimed.contains(dot);
+            done.insert(dot);
+        });
+        if outside || done.len() != live {
+            return Err("a value written by an event outside the delta, or by the event of another");
+        }
+        for (by, _) in self.removals.iter() {
+            if !claimed.contains(by) {
+                return Err("a removal by an event outside the delta");
+            }
+            done.insert(by);
+        }
+        Ok(done)
+    }
+
+    pub(super) fn encode(&self, w: &mut Writer) {
+        w.u64(self.needed.len() as u64);
+        self.needed.iter().for_each(|dot| w.dot(*dot));
+        self.removals.encode(w);
+        self.fragment.encode(w);
     }
 }
 
@@ -71,10 +103,7 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
     w.u8(flags);
     parents.encode(&spans, &mut w);
     if flags & TREE != 0 {
-        w.u64(tree.needed.len() as u64);
-        tree.needed.iter().for_each(|dot| w.dot(*dot));
-        tree.removals.encode(&mut w);
-        tree.fragment.encode(&mut w);
+        tree.encode(&mut w);
     }
     if flags & TEXTS != 0 {
         w.u64(texts.len() as u64);
@@ -86,24 +115,25 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
     Delta::from_writer(spans, w)
 }
 
-/// Takes a delta apart; refuses one whose content is not that of its events.
-pub(super) fn decode(delta: &Delta) -> Result<Body, DecodeError> {
-    let table = delta.table();
-    let mut r = Reader::new(&delta.body, &table);
+/// Takes a delta apart; refuses one whose content is not that of its events. `table` is the delta's.
+pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Body<'a>, DecodeError> {
+    let mut r = Reader::new(&delta.body, table);
     let flags = r.u8()?;
     if flags & !(TREE | TEXTS) != 0 {
         return Err(r.invalid("unknown part of a delta"));
     }
     let parents = Parents::decode(&delta.spans, &mut r)?;
     let tree = if flags & TREE != 0 { decode_tree(&mut r)? } else { Tree::default() };
-    let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { BTreeMap::new() };
+    let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { Texts::new() };
     r.end()?;
-    let mut body = Body { parents, tree, texts, done: DotRanges::new() };
-    body.done = body.effects(&delta.spans).map_err(|what| r.invalid(what))?;
+    let mut body = Body { parents, tree, texts, done: None };
+    if !body.is_one_text(&delta.spans) {
+        body.done = Some(body.effects(&delta.spans).map_err(|what| r.invalid(what))?);
+    }
     Ok(body)
 }
 
-fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+pub(super) fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     let needed = (0..r.count(2)?).map(|_| r.dot()).collect::<Result<Vec<_>, _>>()?;
     if needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
         return Err(r.invalid("needed events must be sorted"));
@@ -112,70 +142,78 @@ fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
     if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
 }
 
-fn decode_texts(spans: &[Span], r: &mut Reader<'_>) -> Result<BTreeMap<Path, Vec<(Dot, Op)>>, DecodeError> {
-    let mut texts: BTreeMap<Path, Vec<(Dot, Op)>> = BTreeMap::new();
+fn decode_texts<'a>(spans: &[Span], r: &mut Reader<'a>) -> Result<Texts<'a>, DecodeError> {
+    let mut texts = Texts::new();
     for _ in 0..r.count(3)? {
         let path = Path::decode(r)?;
-        if texts.last_key_value().is_some_and(|(last, _)| *last >= path) {
+        if texts.last().is_some_and(|(last, _)| *last >= path) {
             return Err(r.invalid("texts must be sorted"));
         }
         let ops = Text::decode(spans, r)?;
         if ops.is_empty() {
             return Err(r.invalid("a text without operations"));
         }
-        texts.insert(path, ops);
+        texts.push((path, ops));
     }
     if texts.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(texts) }
 }
 
-impl Body {
+impl Body<'_> {
+    /// Whether every event is an operation on the same text; so most deltas are, and need no more checks of
+    /// what did what.
+    pub(super) fn is_text_only(&self) -> bool {
+        self.done.is_none()
+    }
+
+    fn is_one_text(&self, spans: &[Span]) -> bool {
+        // Operations on one text lie within the spans, and share no event.
+        let [(_, ops)] = self.texts.as_slice() else { return false };
+        let events = |sum: u64, n: u64| sum.saturating_add(n);
+        self.tree.is_empty()
+            && ops.iter().map(|(_, op)| op.len()).fold(0, events)
+                == spans.iter().map(Span::len).fold(0, events)
+    }
+
     /// Whether every event of the spans did something, seen here or ended since by an event of `ended`.
     /// So nobody claims another's events by mistake. A forger can still say that they were written and ended:
     /// an honest replica that wrote one place again and again says just that. Only binding writers to their
     /// links, or signatures, stops a member that lies.
     pub(super) fn accounts_for(&self, spans: &[Span], ended: &DotRanges) -> bool {
+        let Some(all) = &self.done else { return true };
         spans.iter().all(|span| {
-            self.done.contains_span(*span) || {
+            all.contains_span(*span) || {
                 let mut done = DotRanges::new();
-                done.extend_within(&self.done, *span);
+                done.extend_within(all, *span);
                 done.extend_within(ended, *span);
                 done.contains_span(*span)
             }
         })
     }
 
+    /// That a tree is the work of these events, each with one effect.
+    pub(super) fn check_tree(tree: &Tree, spans: &[Span]) -> Result<(), &'static str> {
+        tree.effects(spans).map(drop)
+    }
+
     /// The events that the content names as its own; an error if one is not the delta's or has two effects.
     fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
-        let claimed: DotRanges = spans.iter().copied().collect();
-        let mut done = DotRanges::new();
-        let (mut live, mut outside) = (0u64, false);
-        self.tree.fragment.for_each_dot(&mut |dot| {
-            live += 1;
-            outside |= !claimed.contains(dot);
-            done.insert(dot);
-        });
-        if outside || done.len() != live {
-            return Err("a value written by an event outside the delta, or by the event of another");
-        }
-        for (at, op) in self.texts.values().flatten() {
+        let mut done = self.tree.effects(spans)?;
+        for (at, op) in self.texts.iter().flat_map(|(_, ops)| ops) {
             let events = op.events(*at);
             if done.intersects(&std::iter::once(events).collect()) {
                 return Err("one event with two effects");
             }
             done.insert_span(events);
         }
-        for (by, _) in self.tree.removals.iter() {
-            if !claimed.contains(by) {
-                return Err("a removal by an event outside the delta");
-            }
-            done.insert(by);
-        }
         done.extend(self.tree.removals.removed());
         Ok(done)
     }
 
-    /// The characters that the delta's insertions bring.
-    pub(super) fn characters(ops: &[(Dot, Op)]) -> DotRanges {
+    /// The characters that the delta's insertions bring, for what names them.
+    pub(super) fn characters(ops: &[(Dot, Op<'_>)]) -> DotRanges {
+        if ops.len() == 1 {
+            return DotRanges::new();
+        }
         let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
         inserts.map(|(at, op)| op.events(*at)).collect()
     }

@@ -1,254 +1,196 @@
 //! What each replica did to one text, in its order: what is sent to those who lack it.
 
-use std::collections::BTreeMap;
+use super::chunk::Id;
+use super::count::byte_of_char;
 
-use crate::codec::{DecodeError, Reader, Writer};
-use crate::id::{Dot, ReplicaId, Span};
-
-/// An operation of one replica; it takes as many events as it has characters.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Op {
-    /// The characters stand, from left to right, between these two, as the author saw it.
-    Insert { left: Option<Dot>, right: Option<Dot>, text: String },
-    /// Deletes `len` characters of one replica: `target` and those numbered after it or, `back`, before it.
-    Delete { target: Dot, len: u64, back: bool },
+/// What an operation did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum What {
+    /// Its characters stand, from left to right, between these two, as the author saw it.
+    Insert { left: Option<Id>, right: Option<Id> },
+    /// Deletes characters of one replica: `target` and those numbered after it or, `back`, before it.
+    Delete { target: Id, back: bool },
 }
 
-impl Op {
-    pub(crate) fn len(&self) -> u64 {
-        match self {
-            Op::Insert { text, .. } => text.chars().count() as u64,
-            Op::Delete { len, .. } => *len,
+/// One operation; it takes as many events as it has characters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) first: u64,
+    pub(super) len: u64,
+    /// Where the text that it inserted starts in its lane.
+    text: usize,
+    pub(super) what: What,
+}
+
+impl Entry {
+    pub(super) fn last(&self) -> u64 {
+        self.first + self.len - 1
+    }
+
+    /// Makes this entry stand for another one too, if one can.
+    fn absorb(&mut self, replica: u32, first: u64, len: u64, what: What) -> bool {
+        if self.last() + 1 != first {
+            return false;
         }
-    }
-
-    /// The events that the operation takes, the first being `at`.
-    pub(crate) fn events(&self, at: Dot) -> Span {
-        Span { replica: at.replica, after: at.seq - 1, to: at.seq + self.len() - 1 }
-    }
-
-    /// The characters that a deletion names; `None` where numbers run out of range, and for an insertion.
-    pub(crate) fn targets(&self) -> Option<Span> {
-        let Op::Delete { target, len, back } = self else { return None };
-        let (after, to) = match back {
-            false => (target.seq.checked_sub(1)?, target.seq.checked_add(len.checked_sub(1)?)?),
-            true => (target.seq.checked_sub(*len)?, target.seq),
-        };
-        Some(Span { replica: target.replica, after, to })
-    }
-
-    /// The part of the operation from its `skip`-th event on, at most `take` events of it.
-    pub(crate) fn part(&self, at: Dot, skip: u64, take: u64) -> Op {
-        match self {
-            Op::Insert { left, right, text } => {
-                let before = Dot::new(at.replica, (at.seq + skip).saturating_sub(1));
-                let left = if skip == 0 { *left } else { Some(before) };
-                let text = text.chars().skip(skip as usize).take(take as usize).collect();
-                Op::Insert { left, right: *right, text }
-            }
-            Op::Delete { target, len, back } => {
-                let seq = if *back { target.seq - skip } else { target.seq + skip };
-                let len = take.min(len - skip);
-                // One deletion has no direction: so it has one form.
-                Op::Delete { target: Dot::new(target.replica, seq), len, back: *back && len > 1 }
-            }
-        }
-    }
-
-    /// Whether one operation can stand for this one, of `count` events from `at` on, and `next` after it.
-    fn continues(&self, at: Dot, count: u64, next: &Op) -> Option<Direction> {
-        match (self, next) {
-            (Op::Insert { right, .. }, Op::Insert { left, right: next_right, .. }) => {
-                let last = Dot::new(at.replica, at.seq + count - 1);
-                (*left == Some(last) && right == next_right).then_some(Direction::Forward)
-            }
-            (Op::Delete { target, len, back }, Op::Delete { target: next, len: more, back: next_back }) => {
-                let can = |backwards: bool| {
-                    (*len == 1 || *back == backwards) && (*more == 1 || *next_back == backwards)
-                };
-                if target.replica != next.replica {
-                    None
-                } else if next.seq == target.seq + len && can(false) {
-                    Some(Direction::Forward)
-                } else if next.seq + len == target.seq && can(true) {
-                    Some(Direction::Backward)
-                } else {
-                    None
+        match (&mut self.what, what) {
+            (What::Insert { right, .. }, What::Insert { left, right: next_right }) => {
+                if left != Some(Id::new(replica, self.first + self.len - 1)) || *right != next_right {
+                    return false;
                 }
             }
-            _ => None,
-        }
-    }
-
-    /// Joins an operation that [`continues`](Self::continues) this one.
-    fn extend(&mut self, direction: Direction, next: Op) {
-        match (self, next) {
-            (Op::Insert { text, .. }, Op::Insert { text: more, .. }) => text.push_str(&more),
-            (Op::Delete { len, back, .. }, Op::Delete { len: more, .. }) => {
-                *len += more;
-                *back = matches!(direction, Direction::Backward);
+            (What::Delete { target, back }, What::Delete { target: next, back: next_back }) => {
+                let can =
+                    |backwards| (self.len == 1 || *back == backwards) && (len == 1 || next_back == backwards);
+                if target.replica != next.replica {
+                    return false;
+                } else if next.seq == target.seq + self.len && can(false) {
+                    *back = false;
+                } else if next.seq + self.len == target.seq && can(true) {
+                    *back = true;
+                } else {
+                    return false;
+                }
             }
-            _ => {}
+            _ => return false,
         }
+        self.len += len;
+        true
     }
 }
 
-/// Which way an operation goes on.
-#[derive(Clone, Copy, Debug)]
-enum Direction {
-    Forward,
-    Backward,
+/// What one replica did.
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    entries: Vec<Entry>,
+    /// All that it ever inserted.
+    text: String,
 }
 
-/// One logged operation with how many events it has, so that text is not counted again.
-#[derive(Clone, Debug)]
-struct Entry {
-    first: u64,
-    count: u64,
-    op: Op,
+impl Lane {
+    /// The place of the entry that holds an event, or of the next one.
+    fn at(&self, seq: u64) -> usize {
+        self.entries.partition_point(|entry| entry.last() < seq)
+    }
+
+    fn text_of(&self, at: usize) -> &str {
+        let from = self.entries.get(at).map_or(self.text.len(), |entry| entry.text);
+        let to = self.entries.get(at + 1).map_or(self.text.len(), |entry| entry.text);
+        self.text.get(from..to).unwrap_or_default()
+    }
 }
 
 /// The operations on one text, by replica and number; operations that follow each other are one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
-    replicas: BTreeMap<ReplicaId, Vec<Entry>>,
+    lanes: Vec<Lane>,
 }
 
 impl Log {
+    fn lane(&mut self, replica: u32) -> &mut Lane {
+        let replica = replica as usize;
+        if replica >= self.lanes.len() {
+            self.lanes.resize_with(replica + 1, Lane::default);
+        }
+        &mut self.lanes[replica]
+    }
+
     /// Appends an operation; a replica's operations come in the order of their numbers.
-    pub(super) fn push(&mut self, at: Dot, op: Op) {
-        let entries = self.replicas.entry(at.replica).or_default();
-        let count = op.len();
-        if let Some(last) = entries.last_mut().filter(|last| last.first + last.count == at.seq)
-            && let Some(way) = last.op.continues(Dot::new(at.replica, last.first), last.count, &op)
-        {
-            last.op.extend(way, op);
-            last.count += count;
-            return;
+    pub(super) fn push(&mut self, at: Id, len: u64, what: What, text: &str) {
+        let lane = self.lane(at.replica);
+        let absorbed = lane.entries.last_mut().is_some_and(|last| last.absorb(at.replica, at.seq, len, what));
+        if !absorbed {
+            lane.entries.push(Entry { first: at.seq, len, text: lane.text.len(), what });
         }
-        entries.push(Entry { first: at.seq, count, op });
+        lane.text.push_str(text);
     }
 
-    pub(super) fn touches(&self, span: Span) -> bool {
-        self.entries(span).next().is_some()
+    /// Makes the last insertion of a replica longer.
+    pub(super) fn extend(&mut self, replica: u32, len: u64, text: &str) {
+        if let Some(lane) = self.lanes.get_mut(replica as usize) {
+            if let Some(last) = lane.entries.last_mut() {
+                last.len += len;
+            }
+            lane.text.push_str(text);
+        }
     }
 
-    /// The operations that share events with a span.
-    fn entries(&self, span: Span) -> impl Iterator<Item = &Entry> {
-        let entries = self.replicas.get(&span.replica).map_or(&[][..], Vec::as_slice);
-        let from = entries.partition_point(|e| e.first + e.count - 1 <= span.after);
-        entries.iter().skip(from).take_while(move |e| e.first <= span.to)
+    /// All that a replica ever inserted.
+    pub(super) fn text(&self, replica: u32) -> &str {
+        self.lanes.get(replica as usize).map_or("", |lane| lane.text.as_str())
     }
 
-    /// For each span: how many operations, then each, as
-    /// `gap since the last operation's end, kind, fields`; cut to the span.
-    pub(super) fn encode(&self, spans: &[Span], w: &mut Writer) {
-        for span in spans {
-            w.u64(self.entries(*span).count() as u64);
-            let mut end = span.after;
-            for entry in self.entries(*span) {
-                let skip = (span.after + 1).saturating_sub(entry.first);
-                let take = (span.to + 1 - entry.first).min(entry.count) - skip;
-                let first = Dot::new(span.replica, entry.first + skip);
-                w.u64(first.seq - end - 1);
-                if skip == 0 && take == entry.count {
-                    encode_op(first, &entry.op, w);
-                } else {
-                    encode_op(first, &entry.op.part(Dot::new(span.replica, entry.first), skip, take), w);
+    /// The text of characters of one replica.
+    pub(super) fn inserted(&self, first: Id, len: usize) -> String {
+        let to = first.seq + len as u64 - 1;
+        let mut out = String::new();
+        for (entry, text) in self.entries(Some(first.replica), first.seq - 1, to) {
+            let skip = first.seq.saturating_sub(entry.first);
+            let rest = &text[byte_of_char(text, skip as usize)..];
+            let take = (to + 1 - entry.first).min(entry.len) - skip;
+            out.push_str(&rest[..byte_of_char(rest, take as usize)]);
+        }
+        out
+    }
+
+    /// Puts in the text of all insertions; the pieces are sorted by replica and number, and leave nothing out.
+    pub(super) fn fill(&mut self, pieces: &[(Id, &str)]) {
+        let mut pieces = pieces.iter().map(|(_, piece)| *piece);
+        let mut rest = "";
+        for lane in &mut self.lanes {
+            lane.text.clear();
+            for entry in &mut lane.entries {
+                entry.text = lane.text.len();
+                let mut left = if matches!(entry.what, What::Insert { .. }) { entry.len as usize } else { 0 };
+                while left > 0 {
+                    if rest.is_empty() {
+                        let Some(next) = pieces.next() else { break };
+                        rest = next;
+                    }
+                    let (head, tail) = rest.split_at(byte_of_char(rest, left));
+                    left -= head.chars().count();
+                    lane.text.push_str(head);
+                    rest = tail;
                 }
-                end = first.seq + take - 1;
             }
         }
     }
-}
 
-const DELETE: u8 = 1;
-/// An insertion right after the author's previous event; else the left neighbour follows.
-const AFTER_PREVIOUS: u8 = 2;
-const NO_LEFT: u8 = 4;
-const NO_RIGHT: u8 = 8;
-/// A deletion from the end to the front.
-const BACK: u8 = 2;
-/// A deletion of one character; else the length follows.
-const ONE: u8 = 4;
-
-fn encode_op(at: Dot, op: &Op, w: &mut Writer) {
-    match op {
-        Op::Insert { left, right, text } => {
-            let previous = Dot::new(at.replica, at.seq.saturating_sub(1));
-            let after_previous = *left == Some(previous);
-            let mut kind = if after_previous { AFTER_PREVIOUS } else { 0 };
-            kind |= if left.is_none() { NO_LEFT } else { 0 } | if right.is_none() { NO_RIGHT } else { 0 };
-            w.u8(kind);
-            left.filter(|_| !after_previous).into_iter().for_each(|left| w.dot(left));
-            right.iter().for_each(|right| w.dot(*right));
-            w.str(text);
-        }
-        Op::Delete { target, len, back } => {
-            let one = *len == 1;
-            w.u8(DELETE | if *back { BACK } else { 0 } | if one { ONE } else { 0 });
-            w.dot(*target);
-            if !one {
-                w.u64(*len);
+    /// The neighbours of a character as its author saw them.
+    pub(super) fn origins(&self, id: Id) -> (Option<Id>, Option<Id>) {
+        let lane = self.lanes.get(id.replica as usize);
+        match lane.and_then(|lane| lane.entries.get(lane.at(id.seq))) {
+            Some(Entry { first, what: What::Insert { left, right }, .. }) if *first == id.seq => {
+                (*left, *right)
             }
+            Some(Entry { what: What::Insert { right, .. }, .. }) => (Some(id.before()), *right),
+            _ => (None, None),
         }
     }
-}
 
-fn decode_op(at: Dot, r: &mut Reader<'_>) -> Result<Op, DecodeError> {
-    let kind = r.u8()?;
-    if kind & DELETE != 0 {
-        if kind & !(DELETE | BACK | ONE) != 0 {
-            return Err(r.invalid("unknown kind of deletion"));
-        }
-        let target = r.dot()?;
-        let one = kind & ONE != 0;
-        let (len, back) = (if one { 1 } else { r.u64()? }, kind & BACK != 0);
-        if len < 2 && !one || one && back {
-            return Err(r.invalid("a deletion not in its shortest form"));
-        }
-        let op = Op::Delete { target, len, back };
-        return op.targets().map(|_| op).ok_or_else(|| r.invalid("a deletion past the last event"));
+    /// The last number of the insertion that an event is of; `None` when it is of none.
+    pub(super) fn inserted_until(&self, id: Id) -> Option<u64> {
+        let lane = self.lanes.get(id.replica as usize)?;
+        let entry = lane.entries.get(lane.at(id.seq)).filter(|entry| entry.first <= id.seq)?;
+        matches!(entry.what, What::Insert { .. }).then(|| entry.last())
     }
-    if kind & !(AFTER_PREVIOUS | NO_LEFT | NO_RIGHT) != 0 || kind & (AFTER_PREVIOUS | NO_LEFT) == 6 {
-        return Err(r.invalid("unknown kind of insertion"));
-    }
-    let previous = Dot::new(at.replica, at.seq - 1);
-    let left = match kind & (AFTER_PREVIOUS | NO_LEFT) {
-        AFTER_PREVIOUS => Some(previous),
-        NO_LEFT => None,
-        _ => Some(r.dot()?).filter(|left| *left != previous),
-    };
-    if left.is_none() && kind & NO_LEFT == 0 || left == Some(Dot::new(at.replica, 0)) {
-        return Err(r.invalid("a left neighbour not in its shortest form"));
-    }
-    let right = if kind & NO_RIGHT != 0 { None } else { Some(r.dot()?) };
-    let text = r.str()?.to_owned();
-    if text.is_empty() {
-        Err(r.invalid("an insertion of nothing"))
-    } else {
-        Ok(Op::Insert { left, right, text })
-    }
-}
 
-/// Reads what [`Log::encode`] wrote for the same spans.
-pub(super) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Vec<(Dot, Op)>, DecodeError> {
-    let mut ops: Vec<(Dot, Op)> = Vec::new();
-    for span in spans {
-        let mut end = span.after;
-        for _ in 0..r.count(4)? {
-            let gap = r.u64()?;
-            let first = end.checked_add(gap).and_then(|n| n.checked_add(1)).filter(|first| *first <= span.to);
-            let at = Dot::new(span.replica, first.ok_or_else(|| r.invalid("operation outside its span"))?);
-            let op = decode_op(at, r)?;
-            let count = op.len();
-            end = at
-                .seq
-                .checked_add(count - 1)
-                .filter(|end| *end <= span.to)
-                .ok_or_else(|| r.invalid("operation reaches past its span"))?;
-            ops.push((at, op));
-        }
+    pub(super) fn touches(&self, replica: u32, after: u64, to: u64) -> bool {
+        self.lanes
+            .get(replica as usize)
+            .is_some_and(|lane| lane.entries.get(lane.at(after + 1)).is_some_and(|entry| entry.first <= to))
     }
-    Ok(ops)
+
+    /// The operations of a replica that have events after `after` and up to `to`, whole, each with its text.
+    pub(super) fn entries(
+        &self,
+        replica: Option<u32>,
+        after: u64,
+        to: u64,
+    ) -> impl Iterator<Item = (Entry, &str)> + Clone {
+        let lane = replica.and_then(|replica| self.lanes.get(replica as usize));
+        let all = lane.map_or(&[][..], |lane| &lane.entries);
+        let from = lane.map_or(0, |lane| lane.at(after + 1));
+        let within = all.iter().enumerate().skip(from).take_while(move |(_, entry)| entry.first <= to);
+        within.map(move |(i, entry)| (*entry, lane.map_or("", |lane| lane.text_of(i))))
+    }
 }

@@ -1,0 +1,226 @@
+//! A document in a file: what it shows first, so that reading it does not take its history in.
+//!
+//! ```text
+//! file    = "CRDT" format  version: count { replica id, last event }*  state  graph  history*  checksum
+//! state   = heads: count dot*   flag [tree]   texts: count { path  visible text: string }*
+//! graph   = what events build on
+//! history = for each text its operations, and the text that they deleted
+//! ```
+//!
+//! `state`, `graph` and both parts of `history` are each deflated where that makes them shorter. Replica ids
+//! are named by their index in `version`.
+
+use std::sync::Arc;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, seal, unseal};
+use crate::delta::{ApplyError, Replicated};
+use crate::graph::EventGraph;
+use crate::id::{Dot, ReplicaId, Span};
+use crate::pack::Packed;
+use crate::text::{Order, Text};
+use crate::version::VersionVector;
+
+use super::Doc;
+use super::path::Path;
+use super::wire::{Body, Tree, decode_tree};
+
+const MAGIC: &[u8; 4] = b"CRDT";
+const FORMAT: u8 = 2;
+
+impl Doc {
+    /// The document with all its history, as bytes. Equal documents give equal bytes.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.put("title", "hello"));
+    /// let copy = Doc::load(&doc.save(), ReplicaId::from_u128(2))?;
+    /// assert_eq!(copy.value(), doc.value());
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    pub fn save(&self) -> Vec<u8> {
+        let all: Vec<Span> = self.version().since(&VersionVector::new()).collect();
+        let replicas = Order::replicas(&all);
+        let mut w = Writer::new();
+        w.u64(all.len() as u64);
+        for span in &all {
+            w.raw(span.replica.as_bytes());
+            w.u64(span.to);
+        }
+        Packed::new(self.state(&replicas)).encode(&mut w);
+        let parents = self.graph.parents_in(&all);
+        let mut graph = Writer::with_table(replicas.iter().copied());
+        parents.encode(&all, &mut graph);
+        Packed::new(graph.into_body()).encode(&mut w);
+        let order = Order::of(&all, &parents);
+        for (_, text) in self.written_texts() {
+            text.history(&order, &replicas).iter().for_each(|part| part.encode(&mut w));
+        }
+        seal(MAGIC, FORMAT, &w.into_body())
+    }
+
+    fn written_texts(&self) -> impl Iterator<Item = (&Path, &Text)> {
+        self.texts.iter().filter(|(_, text)| text.is_written())
+    }
+
+    /// What the document shows, and all of the tree.
+    fn state(&self, replicas: &[ReplicaId]) -> Vec<u8> {
+        let mut w = Writer::with_table(replicas.iter().copied());
+        w.u64(self.graph.heads().len() as u64);
+        self.graph.heads().iter().for_each(|head| w.dot(*head));
+        let tree = Tree { needed: Vec::new(), removals: self.removals.clone(), fragment: self.tree.clone() };
+        w.u8(u8::from(!tree.is_empty()));
+        if !tree.is_empty() {
+            tree.encode(&mut w);
+        }
+        w.u64(self.written_texts().count() as u64);
+        for (path, text) in self.written_texts() {
+            path.encode(&mut w);
+            w.u64(text.len_utf8() as u64);
+            text.chunks().for_each(|chunk| w.raw(chunk.as_bytes()));
+        }
+        w.into_body()
+    }
+
+    /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this
+    /// is the only copy. Costs what the document shows; the history is taken in when it is first needed.
+    ///
+    /// # Errors
+    /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
+    pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
+        let mut doc = Doc::new(author);
+        doc.read(&mut Reader::new(unseal(MAGIC, FORMAT, bytes)?, &[]))?;
+        Ok(doc)
+    }
+
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ApplyError> {
+        let all = read_version(r)?;
+        let version = all.iter().map(|span| (span.replica, span.to)).collect();
+        let replicas = Order::replicas(&all);
+        let state = Packed::decode(r)?.unpack()?;
+        let order = Order::new(all.clone(), Packed::decode(r)?);
+        let parents = order.parents()?;
+        let order = Arc::new(order);
+        let mut s = Reader::new(&state, &replicas);
+        let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
+        if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
+            return Err(s.invalid("heads must be sorted").into());
+        }
+        let tree = match s.u8()? {
+            0 => Tree::default(),
+            1 => decode_tree(&mut s)?,
+            _ => return Err(s.invalid("unknown part of a document").into()),
+        };
+        for _ in 0..s.count(2)? {
+            let (path, visible) = (Path::decode(&mut s)?, s.str()?);
+            if self.texts.last_key_value().is_some_and(|(last, _)| *last >= path) {
+                return Err(s.invalid("texts must be sorted").into());
+            }
+            let history = [Packed::decode(r)?, Packed::decode(r)?];
+            let text = Text::stored(visible.to_owned(), history, Arc::clone(&order));
+            self.texts.insert(path, text);
+        }
+        s.end()?;
+        r.end()?;
+        self.check(&version, &heads, &all, &tree)?;
+        self.join_tree(&all, &tree);
+        self.graph = EventGraph::restored(version, heads, parents);
+        Ok(())
+    }
+
+    /// That nothing in a file is of events that the file does not have.
+    fn check(
+        &self,
+        version: &VersionVector,
+        heads: &[Dot],
+        all: &[Span],
+        tree: &Tree,
+    ) -> Result<(), ApplyError> {
+        if !heads.iter().all(|head| version.get(head.replica) == head.seq) {
+            return Err(ApplyError::Refused("a last event that is not the last"));
+        }
+        if !tree.needed.is_empty() || !tree.removals.removed().within(version) {
+            return Err(ApplyError::Refused("removal of what was never written"));
+        }
+        Body::check_tree(tree, all).map_err(ApplyError::Refused)
+    }
+}
+
+/// For each replica its id and its last event.
+fn read_version(r: &mut Reader<'_>) -> Result<Vec<Span>, DecodeError> {
+    let n = r.count(17)?;
+    let mut all: Vec<Span> = Vec::with_capacity(n);
+    for _ in 0..n {
+        let replica = crate::delta::read_id(r)?;
+        let to = r.u64()?;
+        let span = crate::delta::span(r, all.last(), replica, 0, to)?;
+        if replica == ReplicaId::MIN {
+            return Err(r.invalid("events of the nil id, which never writes"));
+        }
+        all.push(span);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(n: u128) -> ReplicaId {
+        ReplicaId::from_u128(n)
+    }
+
+    /// Two replicas that wrote and deleted at once.
+    fn doc() -> Doc {
+        let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+        a.transact(0, |tx| tx.text("note").insert(0, "hello, wörld\n"));
+        b.apply(&a.delta_since(b.version())).unwrap();
+        a.transact(1, |tx| tx.text("note").replace(0..4, "J"));
+        b.transact(1, |tx| tx.text("note").delete(2..6));
+        b.transact(2, |tx| tx.map("form").put("x", 1));
+        b.transact(3, |tx| tx.text("note").insert(2, "👋"));
+        a.apply(&b.delta_since(a.version())).unwrap();
+        a
+    }
+
+    fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let error = Doc::load(&with_checksum(b"CRDT\x09what comes".to_vec()), id(3)).unwrap_err();
+        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 2 }));
+    }
+
+    #[test]
+    fn a_loaded_document_goes_on() {
+        let (mut doc, mut peer) = (doc(), doc());
+        let mut copy = Doc::load(&doc.save(), id(3)).unwrap();
+        assert_eq!(copy.graph(), doc.graph());
+        copy.transact(4, |tx| tx.text("note").insert(3, "?"));
+        doc.apply(&copy.delta_since(doc.version())).unwrap();
+        peer.apply(&Doc::load(&copy.save(), id(4)).unwrap().delta_since(peer.version())).unwrap();
+        assert_eq!((copy.value(), copy.save()), (doc.value(), doc.save()));
+        assert_eq!(peer.save(), doc.save());
+    }
+
+    proptest! {
+        /// A forger makes the checksum right: what loads can be read, edited and saved, whatever is in it.
+        #[test]
+        fn forged_bytes_are_refused_or_harmless(at: prop::sample::Index, byte: u8) {
+            let mut bytes = doc().save();
+            bytes.truncate(bytes.len() - 4);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(mut doc) = Doc::load(&with_checksum(bytes), id(3)) {
+                let _ = (doc.value(), doc.delta_since(&VersionVector::new()));
+                doc.transact(9, |tx| tx.text("note").insert(1, "x"));
+                let saved = doc.save();
+                prop_assert_eq!(Doc::load(&saved, id(4)).unwrap().save(), saved);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Bytes in a file, compressed where that makes them fewer.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::codec::{DecodeError, Reader, Writer};
+
+/// Deflate makes no more than this of one byte: a claim of more is a lie.
+const MAX_RATIO: usize = 1032;
+/// What is shorter is not worth the try.
+const MIN_LEN: usize = 64;
+
+/// Bytes as a file has them: whole, or deflated.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packed {
+    len: usize,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Deflates where that makes it shorter. The same bytes always give the same.
+    pub(crate) fn new(bytes: Vec<u8>) -> Packed {
+        let len = bytes.len();
+        if len >= MIN_LEN {
+            let mut out = Vec::with_capacity(len);
+            let status = Compress::new(Compression::new(6), false).compress_vec(
+                &bytes,
+                &mut out,
+                FlushCompress::Finish,
+            );
+            // There is room for no more than the bytes themselves, so it ends only when that is shorter.
+            if matches!(status, Ok(Status::StreamEnd)) && out.len() < len {
+                return Packed { len, bytes: out };
+            }
+        }
+        Packed { len, bytes }
+    }
+
+    /// The length, the length here, the bytes.
+    pub(crate) fn encode(&self, w: &mut Writer) {
+        w.u64(self.len as u64);
+        w.bytes(&self.bytes);
+    }
+
+    pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Packed, DecodeError> {
+        let len = r.u64()?;
+        let bytes = r.bytes()?;
+        let most = bytes.len().saturating_mul(MAX_RATIO) as u64;
+        if len < bytes.len() as u64 || len > most {
+            return Err(r.limit("bytes from so few"));
+        }
+        Ok(Packed { len: len as usize, bytes: bytes.to_vec() })
+    }
+
+    /// The bytes that went in.
+    pub(crate) fn unpack(&self) -> Result<Vec<u8>, DecodeError> {
+        if self.bytes.len() == self.len {
+            return Ok(self.bytes.clone());
+        }
+        let mut out = Vec::with_capacity(self.len);
+        let status = Decompress::new(false).decompress_vec(&self.bytes, &mut out, FlushDecompress::Finish);
+        if matches!(status, Ok(Status::StreamEnd)) && out.len() == self.len {
+            return Ok(out);
+        }
+        Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" })
+    }
+
+    /// The text that went in.
+    pub(crate) fn unpack_text(&self) -> Result<String, DecodeError> {
+        String::from_utf8(self.unpack()?)
+            .map_err(|_| DecodeError::Invalid { at: 0, what: "text is not UTF-8" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_out(bytes: Vec<u8>, n in 0usize..9) {
+            let bytes = bytes.repeat(n);
+            let mut w = Writer::new();
+            Packed::new(bytes.clone()).encode(&mut w);
+            let file = w.into_body();
+            prop_assert!(file.len() <= bytes.len() + 20);
+            let packed = Packed::decode(&mut Reader::new(&file, &[])).unwrap();
+            prop_assert_eq!(packed.unpack(), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let mut w = Writer::new();
+        w.u64(1 << 40);
+        w.bytes(&[0; 100]);
+        assert!(Packed::decode(&mut Reader::new(&w.into_body(), &[])).is_err());
+    }
+}
