@@ -1,0 +1,170 @@
+//! Frozen bytes: what was once written is read for ever, and is still written so. To add a file for a new format
+//! run with `GOLDEN=write`; files that are here never change.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+use std::path::{Path, PathBuf};
+
+use crdt::codec::{from_bytes, to_bytes};
+use crdt::counter::{BoundedCounter, GCounter, PnCounter};
+use crdt::doc::{Cursor, Side};
+use crdt::dvv::DottedVersionVector;
+use crdt::flag::{DwFlag, EwFlag};
+use crdt::log::Log;
+use crdt::map::{GMap, LwwMap, OrMap};
+use crdt::matrix::MatrixClock;
+use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
+use crdt::replica::{Change, Replica};
+use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crdt::tree::{Position, Tree};
+use crdt::{Crdt, Delta, Doc, ReplicaId, Replicated, VersionVector};
+
+fn id(n: u128) -> ReplicaId {
+    ReplicaId::from_u128(n)
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// That a file has these bytes.
+fn frozen(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = file(name);
+    if !path.exists() && std::env::var("GOLDEN").is_ok_and(|what| what == "write") {
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let golden = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert_eq!(bytes, golden, "{name}: the format changed: it needs another number, and this file stays readable");
+    golden
+}
+
+/// One of everything, by two replicas, with concurrent writes, removals and a move.
+fn doc() -> Doc {
+    let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+    a.transact(1_000, |tx| {
+        tx.text("note").insert(0, "grüße 👋");
+        tx.list("todo").push("milk");
+        tx.list("todo").push_map().text("what").insert(0, "bread");
+        tx.map("form").put("name", "Ada");
+        tx.set("tags").insert(7);
+        tx.counter("votes").add(-3);
+    });
+    b.apply(&a.delta_since(b.version())).unwrap();
+    a.transact(2_000, |tx| {
+        tx.text("note").delete(0..2);
+        tx.list("todo").move_to(1, 0);
+        tx.put("title", true);
+        tx.map("form").remove("name");
+    });
+    b.transact(2_000, |tx| {
+        tx.text("note").insert(8, "!");
+        tx.list("todo").map(1).unwrap().put("done", 0.5);
+        tx.put("title", crdt::doc::Scalar::Null);
+        tx.offer("colour", vec![1u8, 2]);
+        tx.flag("on").enable();
+    });
+    a.apply(&b.delta_since(a.version())).unwrap();
+    a
+}
+
+#[test]
+fn documents() {
+    let doc = doc();
+    let json = doc.value().to_string();
+    let saved = frozen("doc-2.bin", &doc.save());
+    let copy = Doc::load(&saved, id(9)).unwrap();
+    assert_eq!(copy.value().to_string(), json);
+    assert_eq!(
+        json,
+        r#"{"colour":[{"$bytes":"0102"}],"note":"üße 👋!","on":true,"tags":[7],"title":null,"todo":[{"done":0.5,"what":"bread"},"milk"],"votes":-3}"#
+    );
+    let delta = doc.delta_since(&VersionVector::new());
+    let delta = Delta::from_bytes(&frozen("delta.bin", &delta.to_bytes())).unwrap();
+    let mut other = Doc::new(id(3));
+    other.apply(&delta).unwrap();
+    assert_eq!(other.save(), saved);
+    let cursor = doc.cursor("/note", 2, Side::Left).unwrap();
+    let cursor = Cursor::from_bytes(&frozen("cursor.bin", &cursor.to_bytes())).unwrap();
+    assert_eq!(doc.position(&cursor), Some(("/note".into(), 2)));
+}
+
+#[derive(Crdt, Clone, Default, PartialEq, Debug)]
+struct All {
+    g_counter: GCounter,
+    pn_counter: PnCounter,
+    bounded: BoundedCounter,
+    ew: EwFlag,
+    dw: DwFlag,
+    log: Log<String>,
+    g_map: GMap<u64, GCounter>,
+    lww_map: LwwMap<u64, i64>,
+    or_map: OrMap<String, OrMap<u8, AwSet<u8>>>,
+    lww: LwwRegister<String>,
+    mv: MvRegister<bool>,
+    max: MaxRegister<u64>,
+    min: MinRegister<u64>,
+    aw_set: AwSet<String>,
+    rw_set: RwSet<u32>,
+    g_set: GSet<u8>,
+    two_phase: TwoPhaseSet<u8>,
+    lww_set: LwwSet<u8>,
+    tree: Tree<LwwRegister<String>>,
+}
+
+fn fill(all: &mut All, n: u8, cx: &mut crdt::dots::Cx) {
+    all.g_counter.add(n.into(), cx);
+    all.pn_counter.add(-i64::from(n), cx);
+    all.bounded.add(5, cx);
+    let _ = all.bounded.take(1, cx);
+    let _ = all.bounded.transfer(2, id(7), cx);
+    all.ew.enable(cx);
+    all.dw.enable(cx);
+    all.dw.disable(cx);
+    all.log.append(format!("entry {n}"), cx);
+    all.g_map.update(3, cx, |count, cx| count.add(1, cx));
+    all.lww_map.put(1, i64::from(n), cx);
+    all.lww_map.put(2, 0, cx);
+    all.lww_map.remove(&2, cx);
+    all.or_map.update("k".into(), cx, |map, cx| map.update(n, cx, |set, cx| set.insert(n, cx)));
+    all.lww.set(format!("by {n}"), cx);
+    all.mv.set(n > 1, cx);
+    all.max.set(n.into(), cx);
+    all.min.set(n.into(), cx);
+    all.aw_set.insert(format!("m{n}"), cx);
+    all.rw_set.insert(9, cx);
+    all.rw_set.remove(&9, cx);
+    all.g_set.insert(n, cx);
+    all.two_phase.insert(n, cx);
+    all.two_phase.remove(&n, cx);
+    all.lww_set.insert(n, cx);
+    let top = all.tree.create(None, Position::Last, cx);
+    let below = all.tree.create(Some(top), Position::First, cx);
+    all.tree.update(below, cx, |name, cx| name.set("leaf".into(), cx));
+    all.tree.move_to(below, None, Position::First, cx);
+}
+
+#[test]
+fn types() {
+    let (mut a, mut b) = (Replica::<All>::new(id(1)), Replica::<All>::new(id(2)));
+    let change = a.edit(1_000, |all, cx| fill(all, 1, cx));
+    b.apply(&from_bytes::<Change<All>>(&frozen("change.bin", &to_bytes(&change))).unwrap());
+    b.edit(2_000, |all, cx| fill(all, 2, cx));
+    a.edit(2_000, |all, cx| fill(all, 3, cx));
+    a.apply(&b.delta_since(a.seen().version()));
+    let saved = frozen("replica-1.bin", &a.save());
+    let copy = Replica::<All>::open(&saved, id(3)).unwrap();
+    assert_eq!(copy.value(), a.value());
+}
+
+#[test]
+fn clocks() {
+    let version: VersionVector = [(id(1), 5), (id(2), 300)].into_iter().collect();
+    assert_eq!(from_bytes::<VersionVector>(&frozen("version.bin", &to_bytes(&version))).unwrap(), version);
+    let mut clock = MatrixClock::new([id(1), id(2)]);
+    clock.saw(id(2), &version);
+    assert_eq!(from_bytes::<MatrixClock>(&frozen("matrix.bin", &to_bytes(&clock))).unwrap(), clock);
+    let mut value = DottedVersionVector::new();
+    value.write(id(1), &VersionVector::new(), "x".to_string());
+    value.write(id(1), &VersionVector::new(), "y".to_string());
+    let bytes = frozen("dvv.bin", &to_bytes(&value));
+    assert_eq!(from_bytes::<DottedVersionVector<String>>(&bytes).unwrap(), value);
+}
