@@ -1,20 +1,22 @@
-//! An offline-first to-do list. It keeps its data in a directory, works without a network, and syncs with
+//! An offline-first to-do board. It keeps its data in a directory, works without a network, and syncs with
 //! whoever runs a daemon when there is one:
 //!
 //! ```sh
 //! cargo run -p sync-daemon --example todo -- mine add "buy milk"      # offline: kept in ./mine
 //! cargo run -p sync-daemon -- run --data-dir server &                 # later, a daemon
 //! cargo run -p sync-daemon --example todo -- mine list                # sends what was kept
-//! cargo run -p sync-daemon --example todo -- yours done "buy milk"    # another device
+//! cargo run -p sync-daemon --example todo -- yours done 1             # another device
+//! cargo run -p sync-daemon --example todo -- yours move 1 3
 //! ```
 
 use std::time::Duration;
 
 use crdt::Doc;
+use crdt::doc::{ListMut, Scalar, Value};
 use crdt::sync::{DocId, Interest, Kind, Role};
 use sync_daemon::{Peer, PeerConfig};
 
-const USAGE: &str = "usage: todo DIRECTORY (list | add ITEM | done ITEM | drop ITEM)";
+const USAGE: &str = "usage: todo DIRECTORY (list | add TEXT | done N | undone N | drop N | move N TO)";
 /// How long to look for the daemon before going on alone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -49,26 +51,58 @@ type Edit = Box<dyn FnOnce(&mut Doc, u64) + Send>;
 
 fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
-    let item = words.get(1).map(ToString::to_string).unwrap_or_default();
+    // People count from 1.
+    let number = |word: &str| word.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).ok_or(USAGE);
     Ok(Some(match words[..] {
-        ["list"] => return Ok(None),
-        ["add", _] => Box::new(move |doc, now| {
-            doc.transact(now, |tx| tx.map("items").map(&item).put("added", now as i64))
-        }),
-        // Checking off is a flag: if one checks it off while another changes it, it is checked off.
-        ["done", _] => {
-            Box::new(move |doc, now| doc.transact(now, |tx| tx.map("items").map(&item).flag("done").enable()))
+        ["list"] | [] => return Ok(None),
+        ["add", text] => {
+            let text = text.to_owned();
+            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").push_map().put("what", text)))
         }
-        ["drop", _] => Box::new(move |doc, now| doc.transact(now, |tx| tx.map("items").remove(&item))),
+        // Checking off is a flag: if one checks it off while another moves or renames it, both happen.
+        ["done", n] => {
+            let n = number(n)?;
+            Box::new(move |doc, now| doc.transact(now, |tx| flag(&mut tx.list("items"), n, true)))
+        }
+        ["undone", n] => {
+            let n = number(n)?;
+            Box::new(move |doc, now| doc.transact(now, |tx| flag(&mut tx.list("items"), n, false)))
+        }
+        ["drop", n] => {
+            let n = number(n)?;
+            Box::new(move |doc, now| doc.transact(now, |tx| drop_item(&mut tx.list("items"), n)))
+        }
+        ["move", n, to] => {
+            let (n, to) = (number(n)?, number(to)?);
+            Box::new(move |doc, now| {
+                doc.transact(now, |tx| {
+                    tx.list("items").move_to(n, to);
+                })
+            })
+        }
         _ => return Err(USAGE),
     }))
 }
 
+fn flag(items: &mut ListMut<'_>, n: usize, done: bool) {
+    if let Some(mut item) = items.map(n) {
+        if done { item.flag("done").enable() } else { item.flag("done").disable() }
+    }
+}
+
+fn drop_item(items: &mut ListMut<'_>, n: usize) {
+    items.remove(n);
+}
+
 fn show(doc: &Doc) -> String {
-    let Some(crdt::doc::Value::Map(items)) = doc.get("/items") else { return "nothing to do".into() };
-    let line = |(name, item): (&String, &crdt::doc::Value)| {
+    let Some(Value::List(items)) = doc.get("/items") else { return "nothing to do".into() };
+    let line = |(i, item): (usize, &Value)| {
+        let what = match item.pointer("/what") {
+            Some(Value::Scalar(Scalar::Str(what))) => what.as_str(),
+            _ => "?",
+        };
         let done = item.pointer("/done") == Some(&true.into());
-        format!("[{}] {name}", if done { "x" } else { " " })
+        format!("{:>3} [{}] {what}", i + 1, if done { "x" } else { " " })
     };
-    items.iter().map(line).collect::<Vec<_>>().join("\n")
+    items.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }

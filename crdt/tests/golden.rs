@@ -33,7 +33,10 @@ fn frozen(name: &str, bytes: &[u8]) -> Vec<u8> {
         std::fs::write(&path, bytes).unwrap();
     }
     let golden = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    assert_eq!(bytes, golden, "{name}: the format changed: it needs another number, and this file stays readable");
+    assert_eq!(
+        bytes, golden,
+        "{name}: the format changed: it needs another number, and this file stays readable"
+    );
     golden
 }
 

@@ -124,7 +124,7 @@ pub struct Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} at {} ms", self.value, self.author, self.stamp.millis())
+        write!(f, "{} of {} at {} ms", self.value, self.author.short(), self.stamp.millis())
     }
 }
 
