@@ -80,11 +80,15 @@ pub trait Decode: Sized {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
+/// How many replicas a writer looks through one by one.
+const FEW: usize = 4;
+
 /// Appends values to a body and collects the replica ids they name.
 #[derive(Debug, Default)]
 pub struct Writer {
     body: Vec<u8>,
     table: Vec<ReplicaId>,
+    /// Where in the table those beyond the first [`FEW`] are.
     index: BTreeMap<ReplicaId, u64>,
 }
 
@@ -94,9 +98,14 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty body with room for some bytes, and an empty table.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Writer { body: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
     /// An empty body whose table already holds `table`, in that order.
     pub fn with_table(table: impl IntoIterator<Item = ReplicaId>) -> Self {
-        let mut w = Self::new();
+        let mut w = Self::with_capacity(48);
         for id in table {
             w.intern(id);
         }
@@ -104,10 +113,15 @@ impl Writer {
     }
 
     fn intern(&mut self, id: ReplicaId) -> u64 {
-        if let Some(i) = self.table.iter().take(4).position(|known| *known == id) {
+        // Most bodies name few replicas: those are looked through, and no map is kept of them.
+        if let Some(i) = self.table.iter().take(FEW).position(|known| *known == id) {
             return i as u64;
         }
         let next = self.table.len() as u64;
+        if self.table.len() < FEW {
+            self.table.push(id);
+            return next;
+        }
         let table = &mut self.table;
         *self.index.entry(id).or_insert_with(|| {
             table.push(id);

@@ -206,6 +206,21 @@ impl Doc {
         Ok(())
     }
 
+    /// What events did to the tree, for one who has seen `since`.
+    fn tree_between(&self, spans: &[Span], until: &VersionVector, since: &VersionVector) -> Tree {
+        if self.tree.is_bottom() && self.removals.is_empty() {
+            return Tree::default();
+        }
+        let wanted: DotRanges = spans.iter().copied().collect();
+        let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
+        let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(&wanted).then_some(by);
+        Tree {
+            needed: self.removals.part(&later).iter().filter_map(ends_wanted).collect(),
+            removals: self.removals.part(&wanted),
+            fragment: self.tree.part(&wanted),
+        }
+    }
+
     /// Joins what a delta did to the tree.
     fn join_tree(&mut self, spans: &[Span], tree: &Tree) {
         let mut theirs: CausalContext = spans.iter().copied().collect();
@@ -306,14 +321,7 @@ impl Replicated for Doc {
     fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta {
         let until = until.meet(self.version());
         let spans: Vec<Span> = until.since(since).collect();
-        let wanted: DotRanges = spans.iter().copied().collect();
-        let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
-        let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(&wanted).then_some(by);
-        let tree = Tree {
-            needed: self.removals.part(&later).iter().filter_map(ends_wanted).collect(),
-            removals: self.removals.part(&wanted),
-            fragment: self.tree.part(&wanted),
-        };
+        let tree = self.tree_between(&spans, &until, since);
         let texts: Vec<_> = self.texts.iter().filter(|(_, text)| text.touches(&spans)).collect();
         let parents = self.graph.parents_in(&spans);
         wire::encode(spans, &parents, &tree, &texts)
