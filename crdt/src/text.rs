@@ -15,17 +15,20 @@
 mod chunk;
 mod core;
 mod count;
+mod cursor;
 mod history;
 mod index;
 mod log;
 mod op;
 mod open;
 mod order;
+mod past;
 mod roster;
 mod sequence;
 mod stored;
 mod tree;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -37,8 +40,10 @@ use crate::pack::Packed;
 
 use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
+pub use cursor::{Cursor, Side};
 pub(crate) use op::{Op, Ops};
 use open::Open;
+pub use past::TextChange;
 pub(crate) use stored::Order;
 use stored::Stored;
 
@@ -94,6 +99,15 @@ impl Text {
 
     fn core(&self) -> &Core {
         self.stored.as_ref().map_or(&self.core, |stored| stored.core())
+    }
+
+    /// The characters and the log, with the open edit in its place.
+    fn settled(&self) -> Cow<'_, Core> {
+        let mut core = Cow::Borrowed(self.core());
+        if !self.open.is_none() {
+            self.open.clone().settle(core.to_mut());
+        }
+        core
     }
 
     fn edit(&mut self) -> (&mut Core, &mut Open) {
@@ -237,8 +251,13 @@ impl Text {
     /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
     /// this text. `O(log n)`.
     pub fn position_of(&self, dot: Dot) -> Option<usize> {
+        self.place_of(dot).and_then(|(pos, visible)| visible.then_some(pos))
+    }
+
+    /// Where a character stands or, once deleted, stood; and whether it is visible.
+    pub(crate) fn place_of(&self, dot: Dot) -> Option<(usize, bool)> {
         let core = self.core();
-        self.open.position_of(core, core.roster.id(dot)?)
+        self.open.place_of(core, core.roster.id(dot)?)
     }
 
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
@@ -286,14 +305,7 @@ impl Text {
     /// All operations and what they deleted, for a file; `order` is [`Order::of`] all events of the document,
     /// and `replicas` those who wrote them.
     pub(crate) fn history(&self, order: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
-        let mut settled;
-        let mut core = self.core();
-        if !self.open.is_none() {
-            settled = self.clone();
-            settled.open.settle(&mut settled.core);
-            core = &settled.core;
-        }
-        let (ops, deleted) = history::encode(core, order, replicas);
+        let (ops, deleted) = history::encode(&self.settled(), order, replicas);
         [ops, deleted.into_bytes()].map(Packed::new)
     }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::dots::{Cx, DotStore};
 use crate::graph::EventGraph;
 use crate::hlc::Hlc;
-use crate::id::{Dot, ReplicaId};
-use crate::text::Text;
+use crate::id::{Dot, ReplicaId, Span};
+use crate::text::{Text, TextChange};
 
 use super::node::{Key, Node, Places, Shape};
 use super::{Doc, Scalar};
@@ -183,6 +183,62 @@ impl TextMut<'_> {
             let first = self.graph.append(self.author, range.len() as u64);
             self.text.delete(self.author, first, range.start, range.len());
         }
+    }
+
+    /// Takes back what a run of events did to this text: deletes what they inserted and is still there, and
+    /// inserts anew, where it stood, what they deleted and they did not insert themselves. The events of that,
+    /// taken back in turn, are a redo. What others did since stays.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated, Span};
+    /// let author = ReplicaId::from_u128(1);
+    /// let mut doc = Doc::new(author);
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "one two"));
+    /// let after = doc.version().get(author);
+    /// doc.transact(0, |tx| tx.text("note").replace(4..7, "2"));
+    /// let to = doc.version().get(author);
+    /// doc.transact(0, |tx| tx.text("note").undo(Span { replica: author, after, to }));
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "one two");
+    /// ```
+    pub fn undo(&mut self, events: Span) {
+        let own = |dot: &Dot| dot.replica == events.replica && events.after < dot.seq && dot.seq <= events.to;
+        let mut deleted = Vec::new();
+        for change in self.text.changes(events) {
+            match change {
+                TextChange::Insert { chars, .. } => self.take_out(chars),
+                TextChange::Delete { chars, text } => {
+                    let dots = (chars.after + 1..=chars.to).map(|seq| Dot::new(chars.replica, seq));
+                    let dots: Vec<_> = dots.zip(text.chars()).filter(|(dot, _)| !own(dot)).collect();
+                    deleted.extend(dots);
+                }
+            }
+        }
+        self.text.sort(&mut deleted);
+        self.put_back(&deleted);
+    }
+
+    /// Deletes those of these characters that are visible.
+    fn take_out(&mut self, chars: Span) {
+        for seq in (chars.after + 1..=chars.to).rev() {
+            if let Some(pos) = self.text.position_of(Dot::new(chars.replica, seq)) {
+                self.delete(pos..pos + 1);
+            }
+        }
+    }
+
+    /// Inserts copies of these characters, which are deleted and in the order of the text, where they stood.
+    fn put_back(&mut self, deleted: &[(Dot, char)]) {
+        let place = |text: &Text, dot| text.place_of(dot).map_or(0, |(pos, _)| pos);
+        let (mut copy, mut at) = (String::new(), 0);
+        for &(dot, c) in deleted {
+            if at != place(self.text, dot) {
+                self.insert(at, &copy);
+                copy.clear();
+                at = place(self.text, dot);
+            }
+            copy.push(c);
+        }
+        self.insert(at, &copy);
     }
 
     /// Deletes the characters in `range` and inserts `s` there.

@@ -137,19 +137,21 @@ impl Open {
         }
     }
 
-    pub(super) fn position_of(&self, core: &Core, id: Id) -> Option<usize> {
+    /// Where a character stands or, once deleted, stood; and whether it is visible.
+    pub(super) fn place_of(&self, core: &Core, id: Id) -> Option<(usize, bool)> {
         let view = self.view(core);
         let offset = id.seq.wrapping_sub(view.first.seq);
         if id.replica == view.first.replica && offset < view.len as u64 {
-            return Some(view.at + offset as usize);
+            return Some((view.at + offset as usize, true));
         }
         let place = core.sequence.find(id)?;
-        core.sequence.stretch(place).filter(|stretch| !stretch.deleted)?;
+        let visible = !core.sequence.stretch(place)?.deleted;
         let pos = core.sequence.position(place);
         match pos.checked_sub(view.at) {
-            None => Some(pos),
-            Some(inside) if inside < view.removed => None,
-            Some(_) => Some(pos + view.len - view.removed),
+            // What is deleted at the place of an open insertion stands behind it.
+            None => Some((pos, visible)),
+            Some(inside) if inside < view.removed => Some((view.at, false)),
+            Some(_) => Some((pos + view.len - view.removed, visible)),
         }
     }
 
