@@ -35,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
+use crate::graph::Order;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 
@@ -44,7 +45,6 @@ pub use cursor::{Cursor, Side};
 pub(crate) use op::{Op, Ops};
 use open::Open;
 pub use past::TextChange;
-pub(crate) use stored::Order;
 use stored::Stored;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
