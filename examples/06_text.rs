@@ -1,6 +1,6 @@
 //! Two people type at one place; nothing is interleaved: `cargo run -p crdt --example 06_text`
 
-use crdt::doc::Side;
+use crdt::text::Side;
 use crdt::{Doc, ReplicaId, Replicated};
 
 fn main() -> Result<(), crdt::ApplyError> {
@@ -10,7 +10,7 @@ fn main() -> Result<(), crdt::ApplyError> {
     bob.apply(&alice.delta_since(bob.version()))?;
 
     // Bob's cursor holds on to the comma.
-    let cursor = bob.cursor("/note", 5, Side::Right).ok_or(crdt::ApplyError::Missing)?;
+    let cursor = bob.cursor("/note", 5, Side::Before).ok_or(crdt::ApplyError::Missing)?;
     for (doc, word) in [(&mut alice, "Grace"), (&mut bob, "Ada")] {
         for (i, c) in word.chars().enumerate() {
             doc.transact(1, |tx| tx.text("note").insert(5 + i, &c.to_string()));

@@ -44,7 +44,7 @@ use crate::version::VersionVector;
 
 pub use any::AnyDoc;
 pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
-pub use cursor::{Cursor, Side};
+pub use cursor::Cursor;
 pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
 pub use history::HistoryError;
 pub use undo::{UndoManager, UndoOptions};

@@ -15,31 +15,35 @@
 mod chunk;
 mod core;
 mod count;
+mod cursor;
 mod history;
 mod index;
 mod log;
 mod op;
 mod open;
 mod order;
+mod past;
 mod roster;
 mod sequence;
 mod stored;
 mod tree;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
+use crate::graph::Order;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 
 use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
+pub use cursor::{Cursor, Side};
 pub(crate) use op::{Op, Ops};
 use open::Open;
-pub(crate) use stored::Order;
 use stored::Stored;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
@@ -121,6 +125,15 @@ impl Text {
 
     fn core(&self) -> &Core {
         self.stored.as_ref().map_or(&self.core, |stored| stored.core())
+    }
+
+    /// The characters and the log, with the open edit in its place.
+    fn settled(&self) -> Cow<'_, Core> {
+        let mut core = Cow::Borrowed(self.core());
+        if !self.open.is_none() {
+            self.open.clone().settle(core.to_mut());
+        }
+        core
     }
 
     fn edit(&mut self) -> (&mut Core, &mut Open) {
@@ -264,12 +277,10 @@ impl Text {
     /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
     /// this text. `O(log n)`.
     pub fn position_of(&self, dot: Dot) -> Option<usize> {
-        let core = self.core();
-        self.open.position_of(core, core.roster.id(dot)?)
+        self.place_of(dot).and_then(|(pos, visible)| visible.then_some(pos))
     }
 
-    /// How many visible characters stand before a character, and whether it is visible itself; `None` when
-    /// there never was such a character. `O(log n)`.
+    /// Where a character stands or, once deleted, stood; and whether it is visible.
     pub(crate) fn place_of(&self, dot: Dot) -> Option<(usize, bool)> {
         let core = self.core();
         self.open.place_of(core, core.roster.id(dot)?)
@@ -343,14 +354,7 @@ impl Text {
     /// All operations and what they deleted, for a file; `order` is [`Order::of`] all events of the document,
     /// and `replicas` those who wrote them.
     pub(crate) fn history(&self, order: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
-        let mut settled;
-        let mut core = self.core();
-        if !self.open.is_none() {
-            settled = self.clone();
-            settled.open.settle(&mut settled.core);
-            core = &settled.core;
-        }
-        let (ops, deleted) = history::encode(core, order, replicas);
+        let (ops, deleted) = history::encode(&self.settled(), order, replicas);
         [ops, deleted.into_bytes()].map(Packed::new)
     }
 

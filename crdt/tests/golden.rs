@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crdt::codec::{from_bytes, to_bytes};
 use crdt::counter::{BoundedCounter, GCounter, PnCounter};
-use crdt::doc::{Cursor, Side};
+use crdt::doc::Cursor;
 use crdt::dvv::DottedVersionVector;
 use crdt::flag::{DwFlag, EwFlag};
 use crdt::log::Log;
@@ -15,6 +15,7 @@ use crdt::matrix::MatrixClock;
 use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
 use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crdt::text::Side;
 use crdt::tree::{Position, Tree};
 use crdt::{Crdt, Delta, Doc, ReplicaId, Replicated, VersionVector};
 
@@ -85,7 +86,7 @@ fn documents() {
     let mut other = Doc::new(id(3));
     other.apply(&delta).unwrap();
     assert_eq!(other.save(), saved);
-    let cursor = doc.cursor("/note", 2, Side::Left).unwrap();
+    let cursor = doc.cursor("/note", 2, Side::After).unwrap();
     let cursor = Cursor::from_bytes(&frozen("cursor.bin", &cursor.to_bytes())).unwrap();
     assert_eq!(doc.position(&cursor), Some(("/note".into(), 2)));
 }

@@ -1,7 +1,8 @@
 //! The past of a document is as it was, and cursors stay with what they hold on to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
-use crdt::doc::{Cursor, HistoryError, Side};
+use crdt::doc::{Cursor, HistoryError};
+use crdt::text::Side;
 use crdt::{Doc, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
 
@@ -57,8 +58,8 @@ proptest! {
         let (mut a, mut b) = (Doc::new(id(0)), Doc::new(id(1)));
         a.transact(0, |tx| tx.text("note").insert(0, "0123456789"));
         sync(&mut a, &mut b);
-        let left = a.cursor("/note", at, Side::Left).unwrap();
-        let right = Cursor::from_bytes(&a.cursor("/note", at, Side::Right).unwrap().to_bytes()).unwrap();
+        let left = a.cursor("/note", at, Side::After).unwrap();
+        let right = Cursor::from_bytes(&a.cursor("/note", at, Side::Before).unwrap().to_bytes()).unwrap();
         for (insert, x, y) in edits {
             b.transact(0, |tx| {
                 let mut text = tx.text("note");
@@ -103,13 +104,13 @@ fn a_version_that_never_was_is_refused() {
 fn a_cursor_follows_an_element_that_moves() {
     let mut doc = Doc::new(id(0));
     doc.transact(0, |tx| ["a", "b", "c"].iter().for_each(|item| tx.list("todo").push(*item)));
-    let cursor = doc.cursor("/todo", 2, Side::Right).unwrap();
+    let cursor = doc.cursor("/todo", 2, Side::Before).unwrap();
     doc.transact(0, |tx| tx.list("todo").move_to(2, 0));
     assert_eq!(doc.position(&cursor), Some(("/todo".into(), 0)));
     doc.transact(0, |tx| tx.list("todo").remove(0));
     assert_eq!(doc.position(&cursor), Some(("/todo".into(), 2)), "where it was made");
-    let end = doc.cursor("/todo", 2, Side::Right).unwrap();
+    let end = doc.cursor("/todo", 2, Side::Before).unwrap();
     doc.transact(0, |tx| tx.list("todo").push("d"));
     assert_eq!(doc.position(&end), Some(("/todo".into(), 3)));
-    assert!(doc.cursor("/todo", 9, Side::Left).is_none() && doc.cursor("/no", 0, Side::Left).is_none());
+    assert!(doc.cursor("/todo", 9, Side::After).is_none() && doc.cursor("/no", 0, Side::After).is_none());
 }

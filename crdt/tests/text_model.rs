@@ -1,6 +1,7 @@
 //! Text against a slow, obviously right model of FugueMax, under random concurrent editing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
+use crdt::text::{Cursor, Side};
 use crdt::{Doc, Dot, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
 
@@ -58,6 +59,17 @@ impl Model {
 
     fn text(&self) -> String {
         self.visible().into_iter().map(|n| self.nodes[n].value).collect()
+    }
+
+    fn position(&self, cursor: &Cursor) -> Option<usize> {
+        let visible = |n: &usize| !self.nodes[*n].deleted;
+        let Some(anchor) = cursor.anchor() else {
+            return Some(if cursor.side() == Side::Before { self.visible().len() } else { 0 });
+        };
+        let order = self.order();
+        let at = order.iter().position(|n| self.nodes[*n].dot == anchor)?;
+        let after = usize::from(cursor.side() == Side::After && visible(&order[at]));
+        Some(order[..at].iter().filter(|n| visible(n)).count() + after)
     }
 
     /// The operation of typing `value` at `pos`.
@@ -181,8 +193,14 @@ proptest! {
     fn every_replica_shows_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
         let mut docs: Vec<Doc> = (0..3).map(|n| Doc::new(ReplicaId::from_u128(n + 1))).collect();
         let mut log: Vec<(Dot, Op)> = Vec::new();
+        let (mut cursors, mut versions) = (Vec::new(), Vec::new());
         for step in steps {
             let Step { site, from, what, pos, arg } = step;
+            if let Some(text) = docs[site].text("t") {
+                let side = if arg.is_multiple_of(2) { Side::Before } else { Side::After };
+                cursors.push(text.cursor(usize::from(pos) * (text.len() + 1) / 256, side));
+            }
+            let (before, version) = (text(&docs[site]), docs[site].version().clone());
             if what < 6 {
                 let doc = &mut docs[site];
                 let len = doc.text("t").map_or(0, |text| text.len());
@@ -209,8 +227,13 @@ proptest! {
                 let delta = docs[from].delta_since(docs[site].version());
                 docs[site].apply(&delta).unwrap();
             }
+            versions.push((version, before));
             let model = Model::of(seen(&log, docs[site].version()));
             prop_assert_eq!(text(&docs[site]), model.text());
+            for cursor in docs[site].text("t").map_or(&[][..], |_| &cursors) {
+                let shown = docs[site].text("t").and_then(|text| text.position(cursor));
+                prop_assert_eq!(shown, model.position(cursor));
+            }
             if let Some(text) = docs[site].text("t") {
                 let dots: Vec<Dot> = model.visible().into_iter().map(|n| model.nodes[n].dot).collect();
                 prop_assert!(text.dots().eq(dots.iter().copied()));
@@ -228,6 +251,9 @@ proptest! {
             whole.apply(&delta).unwrap();
         }
         prop_assert_eq!(text(&whole), Model::of(log.iter()).text());
+        for (version, then) in versions {
+            prop_assert_eq!(whole.text("t").map(|text| text.at(&version)).unwrap_or_default(), then);
+        }
         reads_the_same_from_a_file(&whole);
         docs.iter().for_each(reads_the_same_from_a_file);
     }

@@ -3,20 +3,10 @@
 use std::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, to_bytes};
-use crate::id::Dot;
+use crate::text::{self, Side};
 
+use super::Doc;
 use super::path::Path;
-use super::{Doc, Value};
-
-/// On which side of the cursor stands what it holds on to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Side {
-    /// It holds on to what stands left of it: what is inserted right there comes after it.
-    Left,
-    /// It holds on to what stands right of it: what is inserted right there comes before it.
-    #[default]
-    Right,
-}
 
 /// A place between two characters of a text or two elements of a list, named by what stands beside it, so
 /// that it means the same on every replica and after every edit. When that is deleted the cursor stays
@@ -24,25 +14,24 @@ pub enum Side {
 /// keep it.
 ///
 /// ```
-/// use crdt::doc::{Cursor, Side};
+/// use crdt::doc::Cursor;
+/// use crdt::text::Side;
 /// use crdt::{Doc, ReplicaId, Replicated};
 /// let mut alice = Doc::new(ReplicaId::from_u128(1));
 /// let mut bob = Doc::new(ReplicaId::from_u128(2));
 /// alice.transact(0, |tx| tx.text("note").insert(0, "hello world"));
 /// bob.apply(&alice.delta_since(bob.version()))?;
 ///
-/// let cursor = alice.cursor("/note", 6, Side::Right).unwrap(); // before "world"
+/// let cursor = alice.cursor("/note", 6, Side::Before).unwrap(); // before "world"
 /// let cursor = Cursor::from_bytes(&cursor.to_bytes())?;
 /// bob.transact(0, |tx| tx.text("note").insert(0, "oh, "));
 /// assert_eq!(bob.position(&cursor), Some(("/note".to_string(), 10)));
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Cursor {
     path: Path,
-    /// The character or element; `None` for the start or the end.
-    anchor: Option<Dot>,
-    side: Side,
+    at: text::Cursor,
 }
 
 impl Cursor {
@@ -63,22 +52,19 @@ impl Cursor {
 impl Encode for Cursor {
     fn encode(&self, w: &mut Writer) {
         self.path.encode(w);
-        w.u8(u8::from(self.side == Side::Right));
-        self.anchor.encode(w);
+        self.at.encode(w);
     }
 }
 
 impl Decode for Cursor {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let path = Path::decode(r)?;
-        let side = if bool::decode(r)? { Side::Right } else { Side::Left };
-        Ok(Cursor { path, side, anchor: Decode::decode(r)? })
+        Ok(Cursor { path: Decode::decode(r)?, at: Decode::decode(r)? })
     }
 }
 
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cursor({:?} of {:?})", self.side, self.anchor)
+        self.at.fmt(f)
     }
 }
 
@@ -87,18 +73,17 @@ impl Doc {
     /// start it may hold on to nothing on its left, at the end to nothing on its right: it then stays at the
     /// start or the end. `None` when there is no text or list. `O(log n)`.
     pub fn cursor(&self, pointer: &str, index: usize, side: Side) -> Option<Cursor> {
-        let beside = match side {
-            Side::Left => index.checked_sub(1),
-            Side::Right => Some(index),
-        };
         if let Some(path) = self.text_path(pointer).filter(|path| self.texts.contains_key(path)) {
             let text = self.texts.get(&path)?;
-            let anchor = beside.and_then(|pos| text.dot_at(pos));
-            return (index <= text.len()).then_some(Cursor { path, anchor, side });
+            return (index <= text.len()).then(|| Cursor { at: text.cursor(index, side), path });
         }
         let (path, len) = self.list_path(pointer)?;
+        let beside = match side {
+            Side::After => index.checked_sub(1),
+            Side::Before => Some(index),
+        };
         let anchor = beside.and_then(|index| self.element(&path, index));
-        (index <= len).then_some(Cursor { path, anchor, side })
+        (index <= len).then_some(Cursor { path, at: text::Cursor::new(anchor, side) })
     }
 
     /// Where a cursor stands now: the JSON pointer of its text or list, and the index. `None` when that is not
@@ -106,17 +91,16 @@ impl Doc {
     pub fn position(&self, cursor: &Cursor) -> Option<(String, usize)> {
         let order = self.texts.get(&cursor.path)?;
         let pointer = self.pointer(&cursor.path)?;
-        let len = || match self.value_of(&cursor.path) {
-            Some(Value::List(list)) => list.len(),
-            _ => order.len(),
+        let index = match cursor.at.anchor() {
+            Some(element) if cursor.path.is_list() => {
+                let (before, here) = self.place_of(&cursor.path, element)?;
+                before + usize::from(here && cursor.at.side() == Side::After)
+            }
+            None if cursor.path.is_list() && cursor.at.side() == Side::Before => {
+                self.elements(&cursor.path).len()
+            }
+            _ => order.position(&cursor.at)?,
         };
-        let Some(anchor) = cursor.anchor else {
-            return Some((pointer, if cursor.side == Side::Left { 0 } else { len() }));
-        };
-        let (before, visible) = match cursor.path.is_list() {
-            true => self.place_of(&cursor.path, anchor)?,
-            false => order.place_of(anchor)?,
-        };
-        Some((pointer, before + usize::from(visible && cursor.side == Side::Left)))
+        Some((pointer, index))
     }
 }

@@ -162,12 +162,6 @@ impl Sequence {
         Some(self.tree.order(a.chunk, b.chunk).then(within))
     }
 
-    /// Whether one place is before another, or the same.
-    pub(super) fn is_before(&self, a: Place, b: Place) -> bool {
-        let within = (a.spot.run, a.spot.offset).cmp(&(b.spot.run, b.spot.offset));
-        self.tree.order(a.chunk, b.chunk).then(within).is_le()
-    }
-
     /// The run that ends at a place, from behind `left` on if that is in it: its place and its first
     /// character. `None` at the start and right behind `left`.
     pub(super) fn previous(&self, mut place: Place, left: Option<Id>) -> Option<(Place, Id)> {
