@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crdt::doc::AnyDoc;
-use crdt::sync::{DocId, Input, LinkId, Millis, Node, Output, PeerInfo};
-use crdt::{ReplicaId, Span, VersionVector};
+use crdt::sync::{DocId, Input, LinkId, Millis, Node, Output, PeerInfo, Role};
+use crdt::{ReplicaId, Replicated, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::status::{self, Status};
+use crate::concern::Safety;
+use crate::status::{self, Phase, Progress, Status};
 use crate::store::{Record, Store};
 
 /// How many inputs may wait for the driver before whoever brings more has to wait.
@@ -130,6 +131,8 @@ struct Connection {
     /// Whether its socket can take a message now.
     free: bool,
     known: bool,
+    /// Whether this side opened it.
+    dialed: bool,
 }
 
 /// A question that is asked again after every change until it is answered with yes.
@@ -140,6 +143,10 @@ pub(crate) struct Driver {
     pub(crate) node: Node<AnyDoc>,
     store: Option<Store>,
     quarantined: Vec<String>,
+    /// How many peers it was told to keep a link to.
+    targets: usize,
+    /// For a client: what daemons said to be safe on their disks, also those that it is not linked to now.
+    elsewhere: BTreeMap<DocId, VersionVector>,
     connections: BTreeMap<LinkId, Connection>,
     ready: BTreeSet<LinkId>,
     pub(crate) synced: BTreeSet<(LinkId, DocId)>,
@@ -155,12 +162,15 @@ impl Driver {
         node: Node<AnyDoc>,
         store: Option<Store>,
         quarantined: Vec<String>,
+        targets: usize,
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         Driver {
             node,
             store,
             quarantined,
+            targets,
+            elsewhere: BTreeMap::new(),
             connections: BTreeMap::new(),
             ready: BTreeSet::new(),
             synced: BTreeSet::new(),
@@ -236,7 +246,7 @@ impl Driver {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 if reply.send(link).is_ok() {
-                    self.connections.insert(link, Connection { outgoing, free: true, known: false });
+                    self.connections.insert(link, Connection { outgoing, free: true, known: false, dialed });
                     self.node.handle(now, Input::LinkUp { link, dialed });
                     self.expect_hello(link);
                 }
@@ -343,7 +353,12 @@ impl Driver {
                 self.synced.insert((link, doc.clone()));
                 Event::Synced { link, doc }
             }
-            Output::Acked { link, doc, version } => Event::Acked { link, doc, version },
+            Output::Acked { link, doc, version } => {
+                if self.node.config().role == Role::Client {
+                    self.elsewhere.entry(doc.clone()).or_default().merge(&version);
+                }
+                Event::Acked { link, doc, version }
+            }
             Output::Presence { doc, from, value } => Event::Presence { doc, from, value },
             _ => return,
         };
@@ -370,6 +385,51 @@ impl Driver {
     /// Answers once a condition holds.
     pub(crate) fn when(&mut self, condition: Condition, answer: oneshot::Sender<()>) {
         self.waiting.push((condition, answer));
+    }
+
+    /// On which disks these events of a document are, of how many.
+    pub(crate) fn safety(&self, doc: &DocId, wanted: &VersionVector) -> Safety {
+        let covers = |version: Option<&VersionVector>| version.is_some_and(|version| version.covers(wanted));
+        let daemons: Vec<(LinkId, ReplicaId)> = self
+            .node
+            .links()
+            .filter(|(_, peer, _)| peer.role == Role::Daemon)
+            .map(|(link, peer, _)| (link, peer.id))
+            .collect();
+        let own = self.store.is_some();
+        // A peer that it was told to keep a link to counts also while it is away.
+        let dialed = |link: &LinkId| self.connections.get(link).is_some_and(|connection| connection.dialed);
+        let came = daemons.iter().filter(|(link, _)| !dialed(link)).count();
+        let own_safe = (own && covers(self.node.durable(doc))).then_some(self.node.config().id);
+        let theirs = daemons.iter().filter(|(link, _)| covers(self.node.peer_durable(*link, doc)));
+        let mut by: Vec<ReplicaId> = own_safe.into_iter().chain(theirs.map(|(_, id)| *id)).collect();
+        // Two links may lead to one peer.
+        by.sort_unstable();
+        by.dedup();
+        let here = covers(self.node.doc(doc).map(Replicated::version));
+        Safety { here, by, disks: usize::from(own) + self.targets + came }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let links: Vec<LinkId> = self.node.links().map(|(link, _, _)| link).collect();
+        let (mut unsynced, mut undurable, mut all) = (0, 0, true);
+        for (name, doc) in self.node.docs() {
+            let lacking =
+                |have: &VersionVector| doc.version().since(have).map(|span| span.len()).sum::<u64>();
+            let known = links.iter().filter_map(|link| self.node.peer_version(*link, name));
+            unsynced += lacking(&joined(known.chain(self.elsewhere.get(name))));
+            let own = self.store.as_ref().and_then(|_| self.node.durable(name));
+            let theirs = links.iter().filter_map(|link| self.node.peer_durable(*link, name));
+            undurable += lacking(&joined(own.into_iter().chain(theirs).chain(self.elsewhere.get(name))));
+            all &= links.iter().any(|link| self.synced.contains(&(*link, name.clone())));
+        }
+        let phase = match (self.connections.is_empty(), links.is_empty()) {
+            (true, _) => Phase::Offline,
+            (false, true) => Phase::Connecting,
+            (false, false) if all && unsynced == 0 => Phase::Synced,
+            (false, false) => Phase::Syncing,
+        };
+        Progress { phase, unsynced, undurable }
     }
 
     pub(crate) fn store_failure(&self) -> Option<String> {
@@ -401,4 +461,8 @@ impl Driver {
         }
         let _ = done.send(());
     }
+}
+
+fn joined<'a>(versions: impl Iterator<Item = &'a VersionVector>) -> VersionVector {
+    versions.fold(VersionVector::new(), |joined, version| joined.merged(version))
 }
