@@ -5,12 +5,13 @@
 //! difference that it is owed then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crdt::doc::AnyDoc;
-use crdt::sync::{DocId, Input, LinkId, Millis, Node, Output, PeerInfo, Role};
-use crdt::{ReplicaId, Replicated, Span, VersionVector};
+use crdt::sync::{DocId, Input, Kind, LinkId, Millis, Node, Output, PeerInfo, Role};
+use crdt::{Delta, ReplicaId, Replicated, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -295,15 +296,14 @@ impl Driver {
 
     /// Carries out what the node asks for, and sends what is owed where a socket is free.
     async fn carry_out(&mut self) {
+        let mut to_store: BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)> = BTreeMap::new();
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Ready { link } => {
                     self.ready.insert(link);
                 }
                 Output::Store { doc, kind, delta } => {
-                    if let Some(store) = &self.store {
-                        store.keep(Record { doc, kind, delta }).await;
-                    }
+                    to_store.entry(doc).or_insert((kind, Vec::new())).1.push(delta);
                 }
                 Output::Close { link, reason } => {
                     tracing::warn!(link = link.0, %reason, "closing a link");
@@ -313,6 +313,13 @@ impl Driver {
                     tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
                 }
                 output => self.tell(output),
+            }
+        }
+        if let Some(store) = &self.store {
+            for (doc, (kind, deltas)) in to_store {
+                for delta in self.joined(&doc, deltas) {
+                    store.keep(Record { doc: doc.clone(), kind, delta }).await;
+                }
             }
         }
         let now = self.now();
@@ -337,6 +344,19 @@ impl Driver {
             }
         }
         self.waiting = still;
+    }
+
+    /// One delta in place of several that came in a burst: the disk then takes one record, not thousands.
+    fn joined(&self, doc: &DocId, deltas: Vec<Arc<Delta>>) -> Vec<Arc<Delta>> {
+        let Some(held) = self.node.doc(doc).filter(|_| deltas.len() > 1) else { return deltas };
+        let mut after: BTreeMap<ReplicaId, u64> = BTreeMap::new();
+        for span in deltas.iter().flat_map(|delta| &delta.spans) {
+            let first = after.entry(span.replica).or_insert(span.after);
+            *first = span.after.min(*first);
+        }
+        let version = held.version();
+        let before = version.iter().map(|(id, seq)| (id, after.get(&id).copied().unwrap_or(seq)));
+        vec![Arc::new(held.delta_since(&before.collect()))]
     }
 
     fn tell(&mut self, output: Output) {
