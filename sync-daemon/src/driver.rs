@@ -452,6 +452,11 @@ impl Driver {
         Progress { phase, unsynced, undurable }
     }
 
+    /// Documents that could not be read from the store, and why.
+    pub(crate) fn quarantined(&self) -> &[String] {
+        &self.quarantined
+    }
+
     pub(crate) fn store_failure(&self) -> Option<String> {
         self.store.as_ref().and_then(|store| store.shared.failure())
     }
