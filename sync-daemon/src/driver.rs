@@ -5,16 +5,18 @@
 //! difference that it is owed then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crdt::doc::AnyDoc;
-use crdt::sync::{DocId, Input, LinkId, Millis, Node, Output, PeerInfo};
-use crdt::{ReplicaId, Span, VersionVector};
+use crdt::sync::{DocId, Input, Kind, LinkId, Millis, Node, Output, PeerInfo, Role};
+use crdt::{Delta, ReplicaId, Replicated, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::status::{self, Status};
+use crate::concern::Safety;
+use crate::status::{self, Phase, Progress, Status};
 use crate::store::{Record, Store};
 
 /// How many inputs may wait for the driver before whoever brings more has to wait.
@@ -130,6 +132,8 @@ struct Connection {
     /// Whether its socket can take a message now.
     free: bool,
     known: bool,
+    /// Whether this side opened it.
+    dialed: bool,
 }
 
 /// A question that is asked again after every change until it is answered with yes.
@@ -140,6 +144,10 @@ pub(crate) struct Driver {
     pub(crate) node: Node<AnyDoc>,
     store: Option<Store>,
     quarantined: Vec<String>,
+    /// How many peers it was told to keep a link to.
+    targets: usize,
+    /// For a client: what daemons said to be safe on their disks, also those that it is not linked to now.
+    elsewhere: BTreeMap<DocId, VersionVector>,
     connections: BTreeMap<LinkId, Connection>,
     ready: BTreeSet<LinkId>,
     pub(crate) synced: BTreeSet<(LinkId, DocId)>,
@@ -155,12 +163,15 @@ impl Driver {
         node: Node<AnyDoc>,
         store: Option<Store>,
         quarantined: Vec<String>,
+        targets: usize,
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         Driver {
             node,
             store,
             quarantined,
+            targets,
+            elsewhere: BTreeMap::new(),
             connections: BTreeMap::new(),
             ready: BTreeSet::new(),
             synced: BTreeSet::new(),
@@ -236,7 +247,7 @@ impl Driver {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 if reply.send(link).is_ok() {
-                    self.connections.insert(link, Connection { outgoing, free: true, known: false });
+                    self.connections.insert(link, Connection { outgoing, free: true, known: false, dialed });
                     self.node.handle(now, Input::LinkUp { link, dialed });
                     self.expect_hello(link);
                 }
@@ -285,15 +296,14 @@ impl Driver {
 
     /// Carries out what the node asks for, and sends what is owed where a socket is free.
     async fn carry_out(&mut self) {
+        let mut to_store: BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)> = BTreeMap::new();
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Ready { link } => {
                     self.ready.insert(link);
                 }
                 Output::Store { doc, kind, delta } => {
-                    if let Some(store) = &self.store {
-                        store.keep(Record { doc, kind, delta }).await;
-                    }
+                    to_store.entry(doc).or_insert((kind, Vec::new())).1.push(delta);
                 }
                 Output::Close { link, reason } => {
                     tracing::warn!(link = link.0, %reason, "closing a link");
@@ -303,6 +313,13 @@ impl Driver {
                     tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
                 }
                 output => self.tell(output),
+            }
+        }
+        if let Some(store) = &self.store {
+            for (doc, (kind, deltas)) in to_store {
+                for delta in self.joined(&doc, deltas) {
+                    store.keep(Record { doc: doc.clone(), kind, delta }).await;
+                }
             }
         }
         let now = self.now();
@@ -329,6 +346,19 @@ impl Driver {
         self.waiting = still;
     }
 
+    /// One delta in place of several that came in a burst: the disk then takes one record, not thousands.
+    fn joined(&self, doc: &DocId, deltas: Vec<Arc<Delta>>) -> Vec<Arc<Delta>> {
+        let Some(held) = self.node.doc(doc).filter(|_| deltas.len() > 1) else { return deltas };
+        let mut after: BTreeMap<ReplicaId, u64> = BTreeMap::new();
+        for span in deltas.iter().flat_map(|delta| &delta.spans) {
+            let first = after.entry(span.replica).or_insert(span.after);
+            *first = span.after.min(*first);
+        }
+        let version = held.version();
+        let before = version.iter().map(|(id, seq)| (id, after.get(&id).copied().unwrap_or(seq)));
+        vec![Arc::new(held.delta_since(&before.collect()))]
+    }
+
     fn tell(&mut self, output: Output) {
         let event = match output {
             Output::Changed { doc, novel, from } => Event::Changed { doc, novel, from },
@@ -343,7 +373,12 @@ impl Driver {
                 self.synced.insert((link, doc.clone()));
                 Event::Synced { link, doc }
             }
-            Output::Acked { link, doc, version } => Event::Acked { link, doc, version },
+            Output::Acked { link, doc, version } => {
+                if self.node.config().role == Role::Client {
+                    self.elsewhere.entry(doc.clone()).or_default().merge(&version);
+                }
+                Event::Acked { link, doc, version }
+            }
             Output::Presence { doc, from, value } => Event::Presence { doc, from, value },
             _ => return,
         };
@@ -370,6 +405,56 @@ impl Driver {
     /// Answers once a condition holds.
     pub(crate) fn when(&mut self, condition: Condition, answer: oneshot::Sender<()>) {
         self.waiting.push((condition, answer));
+    }
+
+    /// On which disks these events of a document are, of how many.
+    pub(crate) fn safety(&self, doc: &DocId, wanted: &VersionVector) -> Safety {
+        let covers = |version: Option<&VersionVector>| version.is_some_and(|version| version.covers(wanted));
+        let daemons: Vec<(LinkId, ReplicaId)> = self
+            .node
+            .links()
+            .filter(|(_, peer, _)| peer.role == Role::Daemon)
+            .map(|(link, peer, _)| (link, peer.id))
+            .collect();
+        let own = self.store.is_some();
+        // A peer that it was told to keep a link to counts also while it is away.
+        let dialed = |link: &LinkId| self.connections.get(link).is_some_and(|connection| connection.dialed);
+        let came = daemons.iter().filter(|(link, _)| !dialed(link)).count();
+        let own_safe = (own && covers(self.node.durable(doc))).then_some(self.node.config().id);
+        let theirs = daemons.iter().filter(|(link, _)| covers(self.node.peer_durable(*link, doc)));
+        let mut by: Vec<ReplicaId> = own_safe.into_iter().chain(theirs.map(|(_, id)| *id)).collect();
+        // Two links may lead to one peer.
+        by.sort_unstable();
+        by.dedup();
+        let here = covers(self.node.doc(doc).map(Replicated::version));
+        Safety { here, by, disks: usize::from(own) + self.targets + came }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let links: Vec<LinkId> = self.node.links().map(|(link, _, _)| link).collect();
+        let (mut unsynced, mut undurable, mut all) = (0, 0, true);
+        for (name, doc) in self.node.docs() {
+            let lacking =
+                |have: &VersionVector| doc.version().since(have).map(|span| span.len()).sum::<u64>();
+            let known = links.iter().filter_map(|link| self.node.peer_version(*link, name));
+            unsynced += lacking(&joined(known.chain(self.elsewhere.get(name))));
+            let own = self.store.as_ref().and_then(|_| self.node.durable(name));
+            let theirs = links.iter().filter_map(|link| self.node.peer_durable(*link, name));
+            undurable += lacking(&joined(own.into_iter().chain(theirs).chain(self.elsewhere.get(name))));
+            all &= links.iter().any(|link| self.synced.contains(&(*link, name.clone())));
+        }
+        let phase = match (self.connections.is_empty(), links.is_empty()) {
+            (true, _) => Phase::Offline,
+            (false, true) => Phase::Connecting,
+            (false, false) if all && unsynced == 0 => Phase::Synced,
+            (false, false) => Phase::Syncing,
+        };
+        Progress { phase, unsynced, undurable }
+    }
+
+    /// Documents that could not be read from the store, and why.
+    pub(crate) fn quarantined(&self) -> &[String] {
+        &self.quarantined
     }
 
     pub(crate) fn store_failure(&self) -> Option<String> {
@@ -401,4 +486,8 @@ impl Driver {
         }
         let _ = done.send(());
     }
+}
+
+fn joined<'a>(versions: impl Iterator<Item = &'a VersionVector>) -> VersionVector {
+    versions.fold(VersionVector::new(), |joined, version| joined.merged(version))
 }

@@ -18,7 +18,7 @@
 //! let app = Peer::start(config).await?;
 //! let written = app.edit(&note, |doc, now| doc.transact(now, |tx| tx.text("body").insert(0, "milk"))).await?;
 //!
-//! daemon.wait_for(&note, &written.version).await?;
+//! daemon.wait_covers(&note, &written.version).await?;
 //! let body = daemon.read(&note, |doc| doc.text("body").map(ToString::to_string)).await?.flatten();
 //! assert_eq!(body.as_deref(), Some("milk"));
 //! app.shutdown().await;
@@ -33,8 +33,10 @@
 //! | `driver` | the one task that owns the documents and links |
 //! | `conn`, `listen`, `dial` | WebSocket and HTTP on one port; keeping links to peers |
 //! | `store` | deltas on disk, in group commits |
+//! | `concern` | how safe an edit is to be, and how safe it is |
 //! | `config`, `status`, `error` | what a peer is told, what it says of itself, what can fail |
 
+mod concern;
 mod config;
 mod conn;
 mod dial;
@@ -46,11 +48,12 @@ mod peer;
 mod status;
 mod store;
 
+pub use concern::{BadToken, Outcome, Token, WriteConcern};
 pub use config::PeerConfig;
 pub use driver::Event;
 pub use error::{PeerError, StartError};
 pub use peer::{Peer, Written};
-pub use status::{DocStatus, LinkStatus, Status, TrafficStatus};
+pub use status::{DocStatus, LinkStatus, Phase, Progress, Status, TrafficStatus};
 
 /// Milliseconds since 1970, as the clock of this machine says.
 pub fn wall_clock_ms() -> u64 {

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `/sync` | a link, over WebSocket |
 //! | `/healthz` | 200 while the process lives |
-//! | `/readyz` | 200 while what is written becomes durable, else 503 |
+//! | `/readyz` | 200 while what is written becomes durable, else 503; names documents in quarantine |
 //! | `/v1/status` | [`Status`](crate::Status) as JSON |
 //! | `/v1/doc/NAME` | the document as JSON; 404 if it is not here |
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -88,6 +88,7 @@ impl Gate {
     }
 
     fn enter(&self, address: IpAddr) -> Option<Pass> {
+        let address = counted_as(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let here = open.by_address.get(&address).copied().unwrap_or(0);
         if open.all >= self.most || here >= self.most_per_address {
@@ -101,6 +102,15 @@ impl Gate {
     /// Whether a web page may connect. A program that is no browser sends no origin.
     fn lets_in(&self, origin: Option<&HeaderValue>) -> bool {
         origin.is_none_or(|origin| self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
+    }
+}
+
+/// The address under which a connection counts. Whoever has one IPv6 address usually has the whole /64, so
+/// that counts as one; an IPv4 address that comes in the clothes of IPv6 counts as itself.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        v4 => v4,
     }
 }
 
@@ -185,7 +195,7 @@ async fn serve(
         "/" => text(StatusCode::OK, "sync-daemon: links at /sync, state at /v1/status\n"),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => match peer.store_failure().await {
-            Ok(None) => text(StatusCode::OK, "ok\n"),
+            Ok(None) => text(StatusCode::OK, &ready(&peer).await),
             Ok(Some(reason)) => {
                 text(StatusCode::SERVICE_UNAVAILABLE, &format!("the store has failed: {reason}\n"))
             }
@@ -199,6 +209,16 @@ async fn serve(
             Some(name) => document(&peer, &name).await,
             None => text(StatusCode::NOT_FOUND, "not found\n"),
         },
+    }
+}
+
+/// What `/readyz` says of a daemon that keeps what is written: also which documents it cannot serve.
+async fn ready(peer: &Peer) -> String {
+    match peer.with(|driver, _| driver.quarantined().to_vec()).await {
+        Ok(what) if !what.is_empty() => {
+            format!("ok, but for what cannot be read, {} in quarantine:\n{}\n", what.len(), what.join("\n"))
+        }
+        _ => "ok\n".to_owned(),
     }
 }
 
@@ -279,4 +299,18 @@ fn decode_percent(s: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_count_by_who_has_them() {
+        let counted = |address: &str| counted_as(address.parse().unwrap()).to_string();
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), counted("2001:db8:1:2:ffff::1"));
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_ne!(counted("192.0.2.7"), counted("192.0.2.8"));
+    }
 }

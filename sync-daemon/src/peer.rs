@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use crdt::doc::{AnyDoc, Patch};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
@@ -11,12 +12,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::concern::{Outcome, Token, WriteConcern};
 use crate::config::PeerConfig;
 use crate::dial::{self, Target};
 use crate::driver::{Command, Driver, Event, INPUTS};
 use crate::error::{PeerError, StartError};
 use crate::listen::{self, Gate};
-use crate::status::Status;
+use crate::status::{Progress, Status};
 use crate::store::Store;
 
 /// A running peer: documents, a store, links. Cheap to clone; the last one dropped stops it.
@@ -53,6 +55,13 @@ pub struct Written<R> {
     pub value: R,
     /// The document's version after it: a peer that covers this has the edit.
     pub version: VersionVector,
+}
+
+impl<R> Written<R> {
+    /// What a read must cover to see this edit, wherever it is.
+    pub fn token(&self) -> Token {
+        Token::from(&self.version)
+    }
 }
 
 impl Peer {
@@ -92,7 +101,7 @@ impl Peer {
             (store, quarantined) = (Some(opened.store), opened.quarantined);
         }
         let (commands, inputs) = mpsc::channel(INPUTS);
-        let driver = Driver::new(node, store, quarantined, commands.downgrade());
+        let driver = Driver::new(node, store, quarantined, targets.len(), commands.downgrade());
         let events = driver.events.clone();
         tokio::spawn(driver.run(inputs));
         for target in targets {
@@ -267,7 +276,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::Stopped`].
-    pub async fn wait_for(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
+    pub async fn wait_covers(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
         let (id, version) = (doc.clone(), version.clone());
         self.when(move |driver| driver.node.doc(&id).is_some_and(|doc| doc.version().covers(&version))).await
     }
@@ -299,6 +308,55 @@ impl Peer {
             Some(reason) if own => Err(PeerError::Store(reason)),
             _ => Ok(()),
         }
+    }
+
+    /// Waits until the events of a token are as safe as `concern` asks, for at most `timeout`. What is
+    /// pending then goes on to replicate.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sync_daemon::{Outcome, Peer, PeerConfig, Token, WriteConcern};
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// let peer = Peer::start(PeerConfig::new("alone, in memory")).await?;
+    /// let note = "notes/a".parse()?;
+    /// let written = peer.edit(&note, |doc, now| doc.transact(now, |tx| tx.put("x", 1))).await?;
+    /// let token: Token = written.token();
+    /// let here = peer.wait_for(&note, &token, WriteConcern::Memory, Duration::ZERO).await?;
+    /// assert_eq!(here, Outcome::Acked { by: vec![] });
+    /// let safe = peer.wait_for(&note, &token, WriteConcern::Local, Duration::ZERO).await?;
+    /// assert_eq!(safe, Outcome::Pending { by: vec![] });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn wait_for(
+        &self,
+        doc: &DocId,
+        token: &Token,
+        concern: WriteConcern,
+        timeout: Duration,
+    ) -> Result<Outcome, PeerError> {
+        let (id, wanted) = (doc.clone(), token.version().clone());
+        let met = self.when(move |driver| concern.is_met(&driver.safety(&id, &wanted)));
+        if let Ok(stopped) = tokio::time::timeout(timeout, met).await {
+            stopped?;
+        }
+        let (id, wanted) = (doc.clone(), token.version().clone());
+        let safety = self.with(move |driver, _| driver.safety(&id, &wanted)).await?;
+        let met = concern.is_met(&safety);
+        Ok(if met { Outcome::Acked { by: safety.by } } else { Outcome::Pending { by: safety.by } })
+    }
+
+    /// Where this peer stands: connected or not, and how much of what it holds is not yet elsewhere. Costs a
+    /// look at each document.
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn progress(&self) -> Result<Progress, PeerError> {
+        self.with(|driver, _| driver.progress()).await
     }
 
     /// Why the store has failed, if it has.

@@ -32,6 +32,31 @@ pub struct Status {
     pub client_traffic: TrafficStatus,
 }
 
+/// How far a peer is in step with others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// No connection. What is written waits here.
+    Offline,
+    /// A connection is open, and the peer has not yet said who it is.
+    Connecting,
+    /// Something is still on its way, in one direction or the other.
+    Syncing,
+    /// All that linked peers had is here, and all that is here was sent to one of them.
+    Synced,
+}
+
+/// Where a peer stands: what an app shows beside its title.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// How far it is in step.
+    pub phase: Phase,
+    /// Events here that no linked peer has or was sent.
+    pub unsynced: u64,
+    /// Events here that are on no disk that said so: neither this peer's own nor a linked peer's.
+    pub undurable: u64,
+}
+
 /// A link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkStatus {

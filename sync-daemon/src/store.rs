@@ -500,4 +500,33 @@ mod tests {
         again.store.close().await;
         assert!(shared.take_durable().is_empty() && shared.failure().is_none());
     }
+
+    /// A writer that types faster than the disk turns must not cost a record for each key, and what is there
+    /// afterwards is the same; documents do not mix.
+    #[tokio::test]
+    async fn a_burst_is_one_record_for_each_document() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = crate::PeerConfig { data_dir: Some(dir.path().into()), ..crate::PeerConfig::new("n1") };
+        let peer = crate::Peer::start(config).await.unwrap();
+        let burst = |driver: &mut crate::driver::Driver, now| {
+            for n in 0..200 {
+                for name in ["a", "b"] {
+                    let edit = |doc: &mut AnyDoc| {
+                        let doc = doc.as_doc_mut().unwrap();
+                        doc.transact(0, |tx| tx.text("t").insert(n, name));
+                    };
+                    driver.node.edit(now, &name.parse().unwrap(), Kind::DOC, edit).unwrap();
+                }
+            }
+        };
+        peer.with(burst).await.unwrap();
+        peer.shutdown().await;
+        let db = Database::create(dir.path().join("store.redb")).unwrap();
+        let records = db.begin_read().unwrap().open_table(DELTAS).unwrap().iter().unwrap().count();
+        assert_eq!(records, 2);
+        let loaded = load(&db, id(9)).unwrap();
+        for ((_, doc), name) in loaded.docs.iter().zip(["a", "b"]) {
+            assert_eq!(doc.as_doc().unwrap().text("t").unwrap().to_string(), name.repeat(200));
+        }
+    }
 }

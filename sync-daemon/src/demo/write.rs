@@ -212,7 +212,7 @@ async fn step(
                 break;
             }
             // What this author had seen of the others comes over the network, and no more of it is taken.
-            author.writer.peer.wait_for(id, &seen).await?;
+            author.writer.peer.wait_covers(id, &seen).await?;
             let (since, until) = (author.doc.version().clone(), seen.clone());
             let news = author.writer.peer.read(id, move |doc| doc.delta_between(&since, &until)).await?;
             author.doc.apply(&news.context("the document is not here")?)?;

@@ -50,7 +50,7 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 pub async fn has(peer: &Peer, version: &crdt::VersionVector) {
-    within("the events' arrival", peer.wait_for(&note(), version)).await.unwrap();
+    within("the events' arrival", peer.wait_covers(&note(), version)).await.unwrap();
 }
 
 /// A daemon in a process of its own, ended when it is dropped.

@@ -1,0 +1,143 @@
+//! Load on sync servers: latency and rate under fan-out, many documents, cold and late clients, hops, idle
+//! connections, kills. Each server is a process of its own; what it costs is read from `/proc`.
+
+mod clock;
+mod link;
+mod relay;
+mod report;
+mod run;
+mod server;
+mod sink;
+mod works;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use report::Row;
+use server::Kind;
+use works::Bench;
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run works and print what was measured
+    Run(RunArgs),
+    /// Be a relay that knows nothing of what it carries
+    Relay {
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Pack all that waits for a connection into one message
+        #[arg(long)]
+        framed: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Which works: paced, flat, many, cold, offline, idle, hops, kill [default: all]
+    works: Vec<String>,
+    /// Which servers [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    servers: Vec<Kind>,
+    /// The daemon's program
+    #[arg(long, default_value = "../../target/release/sync-daemon")]
+    daemon: PathBuf,
+    /// Where servers keep what they keep: a real disk, if durability is to cost what it costs
+    #[arg(long)]
+    scratch: Option<PathBuf>,
+    /// For how many seconds paced work lasts
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// How many subscribers in fan-out
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 500])]
+    readers: Vec<usize>,
+    /// How many documents with an edit per second each
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
+    docs: Vec<u64>,
+    /// How many edits flat out, over all subscribers
+    #[arg(long, default_value_t = 3_000_000)]
+    deliveries: u64,
+    /// Write the table as CSV here, too
+    #[arg(long)]
+    csv: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match Args::parse().command {
+        Command::Run(args) => runtime.block_on(measure(args)),
+        Command::Relay { listen, framed } => runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(listen).await?;
+            relay::serve(listener, framed).await
+        }),
+    }
+}
+
+struct Rows(Vec<Row>);
+
+impl Rows {
+    /// Notes a row, or that there is none; what fails for one server must not hide the others.
+    fn add(&mut self, work: &str, server: Kind, result: anyhow::Result<Row>) {
+        let row = result.unwrap_or_else(|error| Row {
+            note: format!("FAILED: {error:#}"),
+            ..Row::new(work, server.name())
+        });
+        eprint!("{}", report::markdown(std::slice::from_ref(&row)).lines().last().unwrap_or_default());
+        eprintln!();
+        self.0.push(row);
+    }
+}
+
+async fn measure(args: RunArgs) -> anyhow::Result<()> {
+    let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let bench = Bench { daemon: args.daemon.clone(), scratch, paced_for: Duration::from_secs(args.seconds) };
+    let all = [Kind::WsBroadcast, Kind::WsFramed, Kind::Daemon];
+    let servers = if args.servers.is_empty() { all.to_vec() } else { args.servers.clone() };
+    let wants = |work: &str| args.works.is_empty() || args.works.iter().any(|wanted| wanted == work);
+    let mut rows = Rows(Vec::new());
+    for &server in &servers {
+        for &readers in args.readers.iter().filter(|_| wants("paced")) {
+            rows.add("paced", server, bench.paced(server, readers).await);
+        }
+        for &readers in args.readers.iter().filter(|_| wants("flat")) {
+            let edits = (args.deliveries / readers as u64).max(1);
+            rows.add("flat", server, bench.flat(server, readers, edits).await);
+        }
+        for &docs in args.docs.iter().filter(|_| wants("many")) {
+            rows.add("many", server, bench.many(server, docs).await);
+        }
+        if wants("idle") {
+            rows.add("idle", server, bench.idle(server, 2_000).await);
+        }
+    }
+    if servers.contains(&Kind::Daemon) {
+        if wants("cold") {
+            rows.add("cold", Kind::Daemon, bench.cold(1, 200_000).await);
+            rows.add("cold", Kind::Daemon, bench.cold(10_000, 9).await);
+        }
+        if wants("offline") {
+            rows.add("offline", Kind::Daemon, bench.offline().await);
+        }
+        if wants("hops") {
+            rows.add("hops", Kind::Daemon, bench.hops(false).await);
+            rows.add("hops", Kind::Daemon, bench.hops(true).await);
+        }
+        if wants("kill") {
+            rows.add("kill", Kind::Daemon, bench.kill(20).await);
+        }
+    }
+    rows.0.sort_by(|a, b| a.work.cmp(&b.work));
+    println!("{}", report::markdown(&rows.0));
+    if let Some(path) = args.csv {
+        std::fs::write(path, report::csv(&rows.0))?;
+    }
+    Ok(())
+}

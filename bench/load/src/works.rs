@@ -1,0 +1,247 @@
+//! The works: what each asks of a server, and what it reports.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use crdt::doc::AnyDoc;
+use crdt::sync::{DocId, Kind as DocKind, Output};
+use crdt::{Replicated, VersionVector};
+
+use crate::link::{self, LINK, Link};
+use crate::report::Row;
+use crate::run::{Plan, run, timed, type_one};
+use crate::server::{Kind, Server, free_address};
+use crate::sink::Sink;
+
+const WITHIN: Duration = Duration::from_secs(120);
+
+/// What all works share.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The daemon's program.
+    pub daemon: PathBuf,
+    /// Where servers keep what they keep, each in a directory of its own.
+    pub scratch: PathBuf,
+    /// For how long paced work lasts.
+    pub paced_for: Duration,
+}
+
+impl Bench {
+    async fn start(&self, kind: Kind, peers: &[SocketAddr]) -> anyhow::Result<(Server, tempfile::TempDir)> {
+        let dir = tempfile::tempdir_in(&self.scratch)?;
+        let server = Server::start(kind, &self.daemon, dir.path(), free_address()?, peers).await?;
+        Ok((server, dir))
+    }
+
+    async fn fresh(&self, kind: Kind, plan: Plan) -> anyhow::Result<crate::run::Outcome> {
+        let (server, _dir) = self.start(kind, &[]).await?;
+        run(plan, &server, &[server.address]).await
+    }
+
+    /// One writer and `readers` subscribers of one document, an edit every 10 ms.
+    pub async fn paced(&self, kind: Kind, readers: usize) -> anyhow::Result<Row> {
+        let step = Duration::from_millis(10);
+        let rounds = (self.paced_for.as_millis() / step.as_millis()) as u64;
+        let plan = Plan { docs: 1, writers: 1, readers, rounds, step: Some(step), within: WITHIN };
+        Ok(Row::of(format!("paced 1->{readers}"), kind.name(), &self.fresh(kind, plan).await?, true))
+    }
+
+    /// One writer and `readers` subscribers of one document, as fast as the server relays everything.
+    pub async fn flat(&self, kind: Kind, readers: usize, edits: u64) -> anyhow::Result<Row> {
+        let plan = Plan { docs: 1, writers: 1, readers, rounds: edits, step: None, within: WITHIN };
+        Ok(Row::of(format!("flat out 1->{readers}"), kind.name(), &self.fresh(kind, plan).await?, false))
+    }
+
+    /// Documents with one edit per second each, over ten connections that write and ten that read.
+    pub async fn many(&self, kind: Kind, docs: u64) -> anyhow::Result<Row> {
+        let step = Duration::from_secs(1).div_f64(docs as f64);
+        let rounds = self.paced_for.as_secs().max(1);
+        let plan = Plan { docs, writers: 10, readers: 1, rounds, step: Some(step), within: WITHIN };
+        Ok(Row::of(format!("{docs} documents, 1/s each"), kind.name(), &self.fresh(kind, plan).await?, true))
+    }
+
+    /// Daemons in a row or a ring; the subscriber is at the one farthest from the writer. Processor time and
+    /// memory are those of the first.
+    pub async fn hops(&self, ring: bool) -> anyhow::Result<Row> {
+        let mut daemons: Vec<(Server, tempfile::TempDir)> = Vec::new();
+        for n in 0..5 {
+            let mut peers: Vec<SocketAddr> =
+                daemons.last().map(|(server, _)| server.address).into_iter().collect();
+            if ring && n == 4 {
+                peers.extend(daemons.first().map(|(server, _)| server.address));
+            }
+            daemons.push(self.start(Kind::Daemon, &peers).await?);
+        }
+        let far =
+            daemons.get(if ring { 2 } else { 4 }).map(|(server, _)| server.address).context("no fifth")?;
+        let rounds = self.paced_for.as_millis() as u64 / 10;
+        let step = Some(Duration::from_millis(10));
+        let plan = Plan { docs: 1, writers: 1, readers: 1, rounds, step, within: WITHIN };
+        let (first, _) = daemons.first().context("no first")?;
+        let outcome = run(plan, first, &[far]).await?;
+        let work = if ring { "ring of 5, 2 hops" } else { "line of 5, 4 hops" };
+        Ok(Row::of(work, Kind::Daemon.name(), &outcome, true))
+    }
+
+    /// A client without anything gets everything of a server that has just started.
+    pub async fn cold(&self, docs: u64, rounds: u64) -> anyhow::Result<Row> {
+        let dir = tempfile::tempdir_in(&self.scratch)?;
+        let mut server = Server::start(Kind::Daemon, &self.daemon, dir.path(), free_address()?, &[]).await?;
+        let plan = Plan { docs, writers: 1, readers: 1, rounds, step: None, within: WITHIN };
+        let filled = run(plan, &server, &[server.address]).await?;
+        anyhow::ensure!(filled.durable.is_some(), "what was written did not become durable in time");
+        server.kill();
+        let address = server.address;
+        // It listens before it has read its store: it is up once it says who it is.
+        let start = async {
+            let server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
+            let mut link = Link::<Sink>::connect(link::node(link::prefix("none/")), address, 0).await?;
+            link.until(|output| matches!(output, Output::Hello { .. })).await?;
+            Ok(server)
+        };
+        let (started_in, server) = timed(start).await?;
+        let cpu = server.cpu()?;
+        let events = docs * (rounds + 1);
+        let (took, bytes) = timed(async {
+            let mut link = Link::<Sink>::connect(link::node(link::prefix("")), address, 0).await?;
+            let mut seen = 0;
+            link.until(|output| {
+                if let Output::Changed { novel, .. } = output {
+                    seen += novel.iter().map(|span| span.len()).sum::<u64>();
+                }
+                seen >= events
+            })
+            .await?;
+            Ok(link.node.links().map(|(_, _, traffic)| traffic.bytes_in).sum::<u64>())
+        })
+        .await?;
+        let note = format!(
+            "{:.0} ms to sync, {bytes} bytes, server CPU {:.0} ms; it starts in {:.0} ms",
+            took.as_secs_f64() * 1e3,
+            (server.cpu()? - cpu) * 1e3,
+            started_in.as_secs_f64() * 1e3
+        );
+        let peak_mib = Some(server.peak_kib() as f64 / 1024.0);
+        Ok(Row {
+            note,
+            peak_mib,
+            ..Row::new(format!("cold sync, {docs} x {} events", rounds + 1), Kind::Daemon.name())
+        })
+    }
+
+    /// Two clients that both wrote a thousand edits offline come back.
+    pub async fn offline(&self) -> anyhow::Result<Row> {
+        let (server, _dir) = self.start(Kind::Daemon, &[]).await?;
+        let doc: DocId = "notes/a".parse()?;
+        let mut links = Vec::new();
+        for number in 0..2 {
+            links.push(Link::<AnyDoc>::connect(link::node(link::prefix("")), server.address, number).await?);
+        }
+        let mut nodes = Vec::new();
+        for mut link in links {
+            link.node.edit(0, &doc, DocKind::DOC, |doc| type_one(doc, 0))?;
+            link.flush().await?;
+            link.until(|output| matches!(output, Output::Acked { .. })).await?;
+            nodes.push(link.disconnect());
+        }
+        let mut target = VersionVector::new();
+        for node in &mut nodes {
+            for _ in 0..1_000 {
+                node.edit(0, &doc, DocKind::DOC, |doc| type_one(doc, 0))?;
+            }
+            while node.poll_output().is_some() {}
+            target.merge(node.doc(&doc).context("no document")?.version());
+        }
+        let (took, ()) = timed(async {
+            let mut back = tokio::task::JoinSet::new();
+            for (number, node) in nodes.into_iter().enumerate() {
+                let (address, target, doc) = (server.address, target.clone(), doc.clone());
+                back.spawn(async move {
+                    let mut link = Link::connect(node, address, number).await?;
+                    while !link.node.doc(&doc).is_some_and(|doc| doc.version().covers(&target)) {
+                        link.step().await?;
+                        while link.node.poll_output().is_some() {}
+                    }
+                    // The other may still need what this side holds: it stays until both are done.
+                    link.flush().await?;
+                    anyhow::Ok(link)
+                });
+            }
+            let mut done = Vec::new();
+            while let Some(link) = back.join_next().await {
+                done.push(link??);
+            }
+            Ok(())
+        })
+        .await?;
+        let note = format!("{:.1} ms until both have all 2,000", took.as_secs_f64() * 1e3);
+        let peak_mib = Some(server.peak_kib() as f64 / 1024.0);
+        Ok(Row { note, peak_mib, ..Row::new("back after 1,000 edits on both sides", Kind::Daemon.name()) })
+    }
+
+    /// What a connection costs that says nothing after it has said who it is.
+    pub async fn idle(&self, kind: Kind, connections: usize) -> anyhow::Result<Row> {
+        let (server, _dir) = self.start(kind, &[]).await?;
+        let before = server.rss_kib()?;
+        let (mut links, mut raw) = (Vec::new(), Vec::new());
+        for number in 0..connections {
+            if kind == Kind::Daemon {
+                let mut link =
+                    Link::<Sink>::connect(link::node(link::prefix("idle/")), server.address, number).await?;
+                link.until(|output| matches!(output, Output::Hello { .. })).await?;
+                links.push(link);
+            } else {
+                raw.push(link::dial(server.address, "idle", number).await?);
+            }
+        }
+        let each = server.rss_kib()?.saturating_sub(before) as f64 / connections as f64;
+        let note = format!("{each:.1} KiB of memory each");
+        let peak_mib = Some(server.peak_kib() as f64 / 1024.0);
+        Ok(Row { note, peak_mib, ..Row::new(format!("{connections} idle connections"), kind.name()) })
+    }
+
+    /// Killed with SIGKILL while edits pour in: is what was called durable there afterwards?
+    pub async fn kill(&self, kills: u32) -> anyhow::Result<Row> {
+        let dir = tempfile::tempdir_in(&self.scratch)?;
+        let address = free_address()?;
+        let (mut promised, mut kept, mut lost, mut sent) = (0, 0, 0, 0);
+        for kill in 0..kills {
+            let mut server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
+            let doc: DocId = format!("kill/{kill}").parse()?;
+            let mut link = Link::<AnyDoc>::connect(link::node(link::prefix("none/")), address, 0).await?;
+            let until = tokio::time::Instant::now() + Duration::from_millis(50 + u64::from(kill * 37 % 200));
+            for n in 0.. {
+                if tokio::time::Instant::now() >= until {
+                    break;
+                }
+                link.node.edit(link.now(), &doc, DocKind::DOC, |doc| type_one(doc, n))?;
+                link.flush().await?;
+                let _ = tokio::time::timeout(Duration::from_micros(200), link.step()).await;
+            }
+            server.kill();
+            // What it still said before it died counts as promised.
+            while link.step().await.is_ok() {}
+            let safe = link.node.peer_durable(LINK, &doc).cloned().unwrap_or_default();
+            let written = link.node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
+            let _server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
+            let mut link = Link::<Sink>::connect(link::node(link::prefix("kill/")), address, 0).await?;
+            let mut found = VersionVector::new();
+            if !safe.is_empty() {
+                let id = doc.clone();
+                link.until(|output| matches!(output, Output::Synced { doc, .. } if doc == id)).await?;
+                found = link.node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
+            }
+            promised += safe.total();
+            kept += found.total();
+            sent += written.total();
+            lost += safe.since(&found).map(|span| span.len()).sum::<u64>();
+        }
+        let note = format!(
+            "{kills} kills: {sent} edits sent, {promised} called durable, {kept} there afterwards, {lost} promised and lost"
+        );
+        anyhow::ensure!(lost == 0, "{note}");
+        Ok(Row { note, ..Row::new("kill -9", Kind::Daemon.name()) })
+    }
+}
