@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crdt::sync::reconcile::{Index, Item, VersionHash, rehearse};
+use crdt::sync::{DocId, Kind};
 use crdt::testkit::sim::{Plan, Report, Stage, Topology, run};
 
 const HELP: &str = "\
 Simulates networks of sync nodes in virtual time: edits, latency, load, cuts, crashes, restarts from backups.
 
 Usage: crdt-sim [OPTIONS]
+       crdt-sim reconcile [N...]   what it costs two repositories of N documents to find which differ
+                                                                               [1000 10000 100000 1000000]
 
   --topology LIST   of line, ring, star, tree, mesh, random, scale-free; or all   [ring,tree,random,scale-free]
   --nodes N         nodes                                                         [1000]
@@ -53,6 +57,11 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
+    if let Some((first, sizes)) = args.split_first()
+        && first == "reconcile"
+    {
+        return reconcile(sizes);
+    }
     match options(&args) {
         Ok(options) => simulate(&options),
         Err(wrong) => {
@@ -60,6 +69,52 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints the cost for each size and number of changed documents.
+fn reconcile(sizes: &[String]) -> ExitCode {
+    let sizes: Result<Vec<usize>, String> = sizes.iter().map(|n| number("a size", n, 1)).collect();
+    let sizes = match sizes {
+        Ok(sizes) if sizes.is_empty() => vec![1_000, 10_000, 100_000, 1_000_000],
+        Ok(sizes) => sizes,
+        Err(wrong) => {
+            eprintln!("crdt-sim: {wrong}; see crdt-sim --help");
+            return ExitCode::from(2);
+        }
+    };
+    println!(
+        "{:>9} {:>8} {:>10} {:>12} {:>11} {:>9}",
+        "documents", "changed", "bytes", "round trips", "plain list", "minimum"
+    );
+    for n in sizes {
+        let index = |changed: usize| {
+            let mut index = Index::default();
+            (0..n).filter_map(|i| item(i, i * changed % n.max(1) < changed)).for_each(|i| index.set(i));
+            index
+        };
+        let before = index(0);
+        for changed in [0, 1, 10, 100, 1_000].into_iter().filter(|k| *k <= n) {
+            let cost = rehearse(&before, &index(changed)).2;
+            let (n, k) = (n as f64, changed as f64);
+            // To say which k of n: log2 of the binomial coefficient, by Stirling.
+            let least =
+                if changed == 0 { 0.0 } else { k * ((n / k).log2() + std::f64::consts::LOG2_E) / 8.0 };
+            println!(
+                "{n:>9} {changed:>8} {:>10} {:>12.1} {:>11} {least:>9.0}",
+                cost.bytes,
+                cost.turns as f64 / 2.0,
+                n * 16.0
+            );
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// A document of a made-up repository, in its first version or its second.
+fn item(n: usize, changed: bool) -> Option<Item> {
+    let doc: DocId = format!("folder/document-{n}").parse().ok()?;
+    let version = [(crdt::ReplicaId::from_u128(7), 1 + u64::from(changed))].into_iter().collect();
+    Some(Item::new(&doc, Kind::DOC, VersionHash::of(&version)))
 }
 
 fn options(args: &[String]) -> Result<Options, String> {
