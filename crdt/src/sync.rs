@@ -40,6 +40,7 @@ mod link;
 mod node;
 mod presence;
 mod receive;
+pub mod reconcile;
 mod transmit;
 
 pub use node::{Node, OpenError};

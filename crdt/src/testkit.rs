@@ -7,6 +7,8 @@
 //! crdt::testkit::merge(&[1, 2, 3, 4, 5, 6, 7, 8]);
 //! ```
 
+pub mod sim;
+
 use crate::doc::{AnyDoc, Tx};
 use crate::sync::{Config, Input, Kind, LinkId, Node, Role};
 use crate::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
