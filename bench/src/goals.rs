@@ -21,7 +21,7 @@ pub(crate) fn write(md: &mut String, family: &Family) -> std::fmt::Result {
     };
     writeln!(
         md,
-        "\n### Goals\n\n| row | goal | reached | ratio to the best rival, from – to |\n|---|---:|---:|---|"
+        "\n## Goals\n\n| row | goal | reached | ratio to the best rival, from – to |\n|---|---:|---:|---|"
     )?;
     let (mut reached, mut all) = (0, 0);
     for row in rows() {

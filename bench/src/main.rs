@@ -25,7 +25,7 @@ Every peer runs each piece of work in a process of its own, several times, in tu
 measured is processor time of that process, so other load on the machine disturbs little. Every peer must end
 in the right text; one that does not is named, not timed. Live memory is counted by the allocator, exactly.
 
-Writes a table (results.md), all figures (results.csv) and plots (*.svg).";
+Writes tables (text.md, types.md), all figures (text.csv, types.csv) and plots (*.svg).";
 
 const EXAMPLES: &str = "Examples:
   crdt-bench text --traces ../traces             all text rows, on the traces there and on generated histories
@@ -77,7 +77,7 @@ struct Options {
     /// A peer that takes longer than this for one run is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     limit: u64,
-    /// Also count instructions, into results.csv; needs valgrind, and takes fifty times as long
+    /// Also count instructions, into the CSV; needs valgrind, and takes fifty times as long
     #[arg(long)]
     instructions: bool,
 }

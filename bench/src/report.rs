@@ -103,26 +103,21 @@ impl Family {
     }
 }
 
-/// Writes `results.md`, `results.csv` and the plots.
-pub(crate) fn write(families: &[Family], out: &Path) -> anyhow::Result<()> {
-    let mut md = String::from(PREFACE);
+/// Writes a family's tables, all its figures, and its plots.
+pub(crate) fn write(family: &Family, out: &Path) -> anyhow::Result<()> {
+    let mut md = format!("# {}\n{PREFACE}", capitalised(&family.name));
+    tables(&mut md, family)?;
+    goals::write(&mut md, family)?;
+    failures(&mut md, family)?;
+    put(out, &format!("{}.md", family.name), &md)?;
+
     let mut csv = String::from("family,work,row,unit,peer,format,median,min,max,runs,scaled,instructions\n");
-    for family in families {
-        write!(md, "\n## {}\n", capitalised(&family.name))?;
-        tables(&mut md, family)?;
-        for (name, svg) in plot::all(family) {
-            put(out, &name, &svg)?;
-        }
-        goals::write(&mut md, family)?;
-        failures(&mut md, family)?;
-        figures(&mut csv, family)?;
-    }
-    put(out, "results.md", &md)?;
-    put(out, "results.csv", &csv)
+    figures(&mut csv, family)?;
+    put(out, &format!("{}.csv", family.name), &csv)?;
+    plot::all(family).iter().try_for_each(|(name, svg)| put(out, name, svg))
 }
 
-const PREFACE: &str = "# Results
-
+const PREFACE: &str = "
 Written by `crdt-bench`; run it yourself before you quote anything (`cargo run --release --manifest-path
 bench/Cargo.toml -- --help`). Processor time, medians; less is better in every row; the best rival is in bold.
 `≈` marks a loop that was stopped after 3 s and scaled up. A small number after a figure says that it is of so
@@ -194,7 +189,7 @@ fn table(md: &mut String, family: &Family, title: &str, lines: &[(&str, &str, &R
     if shown.is_empty() {
         return Ok(());
     }
-    write!(md, "\n### {title}\n\n|  |")?;
+    write!(md, "\n## {title}\n\n|  |")?;
     for peer in &shown {
         let name = peer.name;
         if peer.rank == Rank::Limit { write!(md, " *{name}* |")? } else { write!(md, " {name} |")? }
@@ -242,7 +237,7 @@ fn failures(md: &mut String, family: &Family) -> std::fmt::Result {
     if failed.is_empty() {
         return writeln!(md, "\nEvery peer ended in the right state everywhere.");
     }
-    writeln!(md, "\n### What did not end well\n")?;
+    writeln!(md, "\n## What did not end well\n")?;
     for (cell, why) in failed {
         writeln!(md, "- {} on {}: {why}", cell.peer.name, cell.work)?;
     }

@@ -62,7 +62,15 @@ impl TextPeer for Ours {
     }
 
     fn blobs(&mut self) -> Vec<(&'static str, Vec<u8>)> {
-        vec![("delta", self.doc.delta_since(&VersionVector::new()).to_bytes())]
+        vec![("delta", self.doc.delta_since(&VersionVector::new()).to_bytes()), ("save", self.doc.save())]
+    }
+
+    fn apply_blob(&mut self, format: &'static str, blob: &[u8]) {
+        if format == "save" {
+            self.doc = Doc::load(blob, self.doc.author()).expect("a saved document");
+        } else {
+            self.apply(blob);
+        }
     }
 
     fn saves(&mut self) -> Vec<Saved> {
