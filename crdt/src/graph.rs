@@ -7,16 +7,64 @@
 mod draw;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
+use crate::pack::Packed;
 use crate::version::VersionVector;
 
 /// Events of a document that build on others than the one before them, with those they build on.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
+
+/// All events of a document as a file has them: what each had seen is taken in when first asked for.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// All events, by replica.
+    all: Vec<Span>,
+    stored: Packed,
+    parents: OnceLock<Parents>,
+    order: OnceLock<Vec<Span>>,
+}
+
+impl Order {
+    /// The order of these events; `stored` has [`Parents`].
+    pub(crate) fn new(all: Vec<Span>, stored: Packed) -> Order {
+        Order { all, stored, parents: OnceLock::new(), order: OnceLock::new() }
+    }
+
+    /// All events in an order in which each comes after those it builds on: the one that depends on nothing
+    /// but the events, in which a file has operations.
+    pub(crate) fn of(all: &[Span], parents: &Parents) -> Vec<Span> {
+        // A document's own events fit together.
+        EventGraph::new().order(all, parents).unwrap_or_default()
+    }
+
+    pub(crate) fn replicas(&self) -> Vec<ReplicaId> {
+        self.all.iter().map(|span| span.replica).collect()
+    }
+
+    /// What the events build on. Nothing, where a forger made the file.
+    fn parents(&self) -> &Parents {
+        self.parents.get_or_init(|| self.decode().unwrap_or_default())
+    }
+
+    fn decode(&self) -> Result<Parents, DecodeError> {
+        let (bytes, replicas) = (self.stored.unpack()?, self.replicas());
+        let mut r = Reader::new(&bytes, &replicas);
+        let parents = Parents::decode(&self.all, &mut r)?;
+        r.end()?;
+        Ok(parents)
+    }
+
+    /// The events in [the order](Self::of) that files have.
+    pub(crate) fn spans(&self) -> &[Span] {
+        self.order.get_or_init(|| Self::of(&self.all, self.parents()))
+    }
+}
 
 /// Which events a document has, and what each had seen.
 ///
@@ -31,13 +79,24 @@ pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
 /// assert_eq!(bob.graph().heads(), [Dot::new(b, 1)]);
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct EventGraph {
     version: VersionVector,
     /// The events that no other builds on; sorted.
     heads: Vec<Dot>,
+    /// Nothing while they are stored.
     parents: Parents,
+    /// As they were read from a file; until there are more.
+    stored: Option<Arc<Order>>,
 }
+
+impl PartialEq for EventGraph {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version && self.heads == other.heads && self.named() == other.named()
+    }
+}
+
+impl Eq for EventGraph {}
 
 /// Why events do not fit a graph; the graph is as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -53,12 +112,28 @@ pub(crate) enum GraphError {
 impl EventGraph {
     /// No events.
     pub const fn new() -> Self {
-        EventGraph { version: VersionVector::new(), heads: Vec::new(), parents: Parents(BTreeMap::new()) }
+        EventGraph {
+            version: VersionVector::new(),
+            heads: Vec::new(),
+            parents: Parents(BTreeMap::new()),
+            stored: None,
+        }
     }
 
-    /// The graph that has these parts.
-    pub(crate) fn restored(version: VersionVector, heads: Vec<Dot>, parents: Parents) -> Self {
-        EventGraph { version, heads, parents }
+    /// The graph that a file has.
+    pub(crate) fn restored(version: VersionVector, heads: Vec<Dot>, stored: Arc<Order>) -> Self {
+        EventGraph { version, heads, parents: Parents::default(), stored: Some(stored) }
+    }
+
+    fn named(&self) -> &Parents {
+        self.stored.as_ref().map_or(&self.parents, |stored| stored.parents())
+    }
+
+    fn name(&mut self, event: Dot, parents: Vec<Dot>) {
+        if let Some(stored) = self.stored.take() {
+            self.parents = stored.parents().clone();
+        }
+        self.parents.0.insert(event, parents);
     }
 
     /// Which events there are.
@@ -73,21 +148,24 @@ impl EventGraph {
 
     /// What an event builds on besides the event before it of the same replica.
     pub fn parents(&self, event: Dot) -> &[Dot] {
-        self.parents.0.get(&event).map_or(&[], Vec::as_slice)
+        self.named().0.get(&event).map_or(&[], Vec::as_slice)
     }
 
     /// Adds `count` new events of `author`, which has seen everything here. Returns the first's number.
     pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
         let last = self.version.get(author);
-        if self.heads != [Dot::new(author, last)] {
-            let others: Vec<Dot> = self.heads.iter().filter(|head| head.replica != author).copied().collect();
-            if !others.is_empty() {
-                self.parents.0.insert(Dot::new(author, last + 1), others);
+        self.version.advance(author, last + count);
+        match self.heads.as_mut_slice() {
+            // Most events follow one of the same author, with nothing received between.
+            [head] if head.replica == author => head.seq = last + count,
+            heads => {
+                let others: Vec<Dot> = heads.iter().filter(|head| head.replica != author).copied().collect();
+                if !others.is_empty() {
+                    self.name(Dot::new(author, last + 1), others);
+                }
+                self.heads = vec![Dot::new(author, last + count)];
             }
         }
-        self.heads.clear();
-        self.heads.push(Dot::new(author, last + count));
-        self.version.advance(author, last + count);
         last + 1
     }
 
@@ -99,7 +177,7 @@ impl EventGraph {
             let novel = Span { after: seen.max(span.after), ..*span };
             return if span.after <= seen { Ok(vec![novel]) } else { Err(GraphError::Missing) };
         }
-        let mut order = Order {
+        let mut order = Sorting {
             graph: self,
             spans,
             parents,
@@ -125,7 +203,7 @@ impl EventGraph {
             let before = Dot::new(span.replica, span.after);
             self.heads.retain(|head| *head != before && !named.is_some_and(|named| named.contains(head)));
             if let Some(named) = named {
-                self.parents.0.insert(first, named.clone());
+                self.name(first, named.clone());
             }
             let last = Dot::new(span.replica, span.to);
             let at = self.heads.partition_point(|head| *head < last);
@@ -138,7 +216,7 @@ impl EventGraph {
     pub(crate) fn parents_in(&self, spans: &[Span]) -> Parents {
         let in_span = |span: &Span| {
             let first = Dot::new(span.replica, span.after.saturating_add(1));
-            self.parents.0.range(first..=Dot::new(span.replica, span.to)).map(|(dot, p)| (*dot, p.clone()))
+            self.named().0.range(first..=Dot::new(span.replica, span.to)).map(|(dot, p)| (*dot, p.clone()))
         };
         Parents(spans.iter().flat_map(in_span).collect())
     }
@@ -146,7 +224,7 @@ impl EventGraph {
 
 /// The work of [`EventGraph::order`]: runs each span as far as what it builds on is there, and takes it up
 /// again when that has come. `O((spans + parents) · log)`.
-struct Order<'a> {
+struct Sorting<'a> {
     graph: &'a EventGraph,
     spans: &'a [Span],
     parents: &'a Parents,
@@ -157,7 +235,7 @@ struct Order<'a> {
     out: Vec<Span>,
 }
 
-impl Order<'_> {
+impl Sorting<'_> {
     fn run(mut self) -> Result<Vec<Span>, GraphError> {
         let mut ready: Vec<usize> = (0..self.spans.len()).rev().collect();
         while let Some(i) = ready.pop() {

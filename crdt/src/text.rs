@@ -32,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
+use crate::graph::Order;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 
@@ -39,7 +40,6 @@ use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
 pub(crate) use op::{Op, Ops};
 use open::Open;
-pub(crate) use stored::Order;
 use stored::Stored;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.

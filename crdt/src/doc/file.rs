@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, seal, unseal};
 use crate::delta::{ApplyError, Replicated};
-use crate::graph::EventGraph;
+use crate::graph::{EventGraph, Order};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
-use crate::text::{Order, Text};
+use crate::text::Text;
 use crate::version::VersionVector;
 
 use super::Doc;
@@ -40,7 +40,7 @@ impl Doc {
     /// ```
     pub fn save(&self) -> Vec<u8> {
         let all: Vec<Span> = self.version().since(&VersionVector::new()).collect();
-        let replicas = Order::replicas(&all);
+        let replicas: Vec<ReplicaId> = all.iter().map(|span| span.replica).collect();
         let mut w = Writer::new();
         w.u64(all.len() as u64);
         for span in &all {
@@ -96,11 +96,9 @@ impl Doc {
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ApplyError> {
         let all = read_version(r)?;
         let version = all.iter().map(|span| (span.replica, span.to)).collect();
-        let replicas = Order::replicas(&all);
         let state = Packed::decode(r)?.unpack()?;
-        let order = Order::new(all.clone(), Packed::decode(r)?);
-        let parents = order.parents()?;
-        let order = Arc::new(order);
+        let order = Arc::new(Order::new(all.clone(), Packed::decode(r)?));
+        let replicas = order.replicas();
         let mut s = Reader::new(&state, &replicas);
         let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
         if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
@@ -124,7 +122,7 @@ impl Doc {
         r.end()?;
         self.check(&version, &heads, &all, &tree)?;
         self.join_tree(&all, &tree);
-        self.graph = EventGraph::restored(version, heads, parents);
+        self.graph = EventGraph::restored(version, heads, order);
         Ok(())
     }
 

@@ -32,11 +32,16 @@ const CHAINED: u32 = 1 << 30;
 const LEN: u32 = CHAINED - 1;
 
 /// Longest visible run, in characters: no edit moves much text.
-pub(super) const MAX_RUN: usize = 512;
+pub(super) const MAX_RUN: usize = small(512, 6);
 /// A chunk with more runs than this is cut in two.
-const MAX_RUNS: usize = 48;
+const MAX_RUNS: usize = small(48, 3);
 /// So is a chunk of several runs with more bytes of text than this.
-const MAX_BYTES: usize = 1536;
+const MAX_BYTES: usize = small(1536, 24);
+
+/// A limit, and what it is in debug builds: there the small texts of tests have many chunks.
+pub(super) const fn small(limit: usize, debug: usize) -> usize {
+    if cfg!(debug_assertions) { debug } else { limit }
+}
 
 /// Characters of one replica, side by side in number and in place; all but the first were written right of
 /// the one before.
@@ -229,6 +234,9 @@ impl Chunk {
             chars: self.chars - chars,
         };
         self.chars = chars;
+        // Room to grow a little, not to keep what the other half took.
+        self.runs.shrink_to(half + half / 2);
+        self.text.shrink_to(byte + byte / 2);
         rest
     }
 }

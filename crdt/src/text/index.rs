@@ -1,7 +1,9 @@
 //! Which chunk holds the character of each number, for one replica.
 
+use super::chunk::small;
+
 /// A block with more entries than this is cut in two.
-const MAX_BLOCK: usize = 256;
+const MAX_BLOCK: usize = small(64, 4);
 
 /// Stretches of numbers that one chunk holds.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +62,7 @@ impl Index {
 
     /// Puts an entry in; returns the place after it.
     fn insert(&mut self, block: usize, i: usize, start: u64, chunk: u32) -> (usize, usize) {
-        if self.blocks.is_empty() {
+        if block == self.blocks.len() {
             self.blocks.push(Block::default());
             self.firsts.push(start);
         }

@@ -27,41 +27,81 @@ impl Entry {
         self.first + self.len - 1
     }
 
-    /// Makes this entry stand for another one too, if one can.
-    fn absorb(&mut self, replica: u32, first: u64, len: u64, what: What) -> bool {
+    /// One entry that stands for this one and the one that follows it, if there is one.
+    fn joined(mut self, replica: u32, first: u64, len: u64, what: What) -> Option<Entry> {
         if self.last() + 1 != first {
-            return false;
+            return None;
         }
         match (&mut self.what, what) {
             (What::Insert { right, .. }, What::Insert { left, right: next_right }) => {
-                if left != Some(Id::new(replica, self.first + self.len - 1)) || *right != next_right {
-                    return false;
-                }
+                let goes_on = left == Some(Id::new(replica, first - 1)) && *right == next_right;
+                goes_on.then_some(())?;
             }
             (What::Delete { target, back }, What::Delete { target: next, back: next_back }) => {
                 let can =
                     |backwards| (self.len == 1 || *back == backwards) && (len == 1 || next_back == backwards);
-                if target.replica != next.replica {
-                    return false;
-                } else if next.seq == target.seq + self.len && can(false) {
-                    *back = false;
-                } else if next.seq + self.len == target.seq && can(true) {
-                    *back = true;
-                } else {
-                    return false;
-                }
+                let forward = next.seq == target.seq + self.len && can(false);
+                let backward = next.seq + self.len == target.seq && can(true);
+                (target.replica == next.replica && (forward || backward)).then_some(())?;
+                *back = backward;
             }
-            _ => return false,
+            _ => return None,
         }
         self.len += len;
-        true
+        Some(self)
+    }
+}
+
+/// No character, in place of one's number.
+const NONE: u64 = 0;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Insert,
+    Delete,
+    Back,
+}
+
+/// An entry in fewer bytes, without its first event: characters are numbered from 1.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    len: u64,
+    text: usize,
+    seqs: [u64; 2],
+    replicas: [u32; 2],
+    kind: Kind,
+}
+
+impl Packed {
+    fn new(entry: &Entry) -> Packed {
+        let (kind, ids) = match entry.what {
+            What::Insert { left, right } => (Kind::Insert, [left, right]),
+            What::Delete { target, back } => {
+                (if back { Kind::Back } else { Kind::Delete }, [Some(target), None])
+            }
+        };
+        let (seqs, replicas) =
+            (ids.map(|id| id.map_or(NONE, |id| id.seq)), ids.map(|id| id.map_or(0, |id| id.replica)));
+        Packed { len: entry.len, text: entry.text, seqs, replicas, kind }
+    }
+
+    fn entry(&self, first: u64) -> Entry {
+        let id = |i: usize| Id::new(self.replicas[i], self.seqs[i]);
+        let some = |i: usize| (self.seqs[i] != NONE).then(|| id(i));
+        let what = match self.kind {
+            Kind::Insert => What::Insert { left: some(0), right: some(1) },
+            kind => What::Delete { target: id(0), back: kind == Kind::Back },
+        };
+        Entry { first, len: self.len, text: self.text, what }
     }
 }
 
 /// What one replica did.
 #[derive(Clone, Debug, Default)]
 struct Lane {
-    entries: Vec<Entry>,
+    /// The first event of each entry: what searches look at.
+    firsts: Vec<u64>,
+    entries: Vec<Packed>,
     /// All that it ever inserted.
     text: String,
 }
@@ -69,7 +109,20 @@ struct Lane {
 impl Lane {
     /// The place of the entry that holds an event, or of the next one.
     fn at(&self, seq: u64) -> usize {
-        self.entries.partition_point(|entry| entry.last() < seq)
+        let next = self.firsts.partition_point(|first| *first <= seq);
+        match next.checked_sub(1).and_then(|last| self.entry(last)) {
+            Some(entry) if entry.last() >= seq => next - 1,
+            _ => next,
+        }
+    }
+
+    fn entry(&self, at: usize) -> Option<Entry> {
+        self.entries.get(at).zip(self.firsts.get(at)).map(|(entry, first)| entry.entry(*first))
+    }
+
+    /// The entry that holds an event.
+    fn of(&self, seq: u64) -> Option<Entry> {
+        self.entry(self.at(seq)).filter(|entry| entry.first <= seq)
     }
 
     fn text_of(&self, at: usize) -> &str {
@@ -97,9 +150,13 @@ impl Log {
     /// Appends an operation; a replica's operations come in the order of their numbers.
     pub(super) fn push(&mut self, at: Id, len: u64, what: What, text: &str) {
         let lane = self.lane(at.replica);
-        let absorbed = lane.entries.last_mut().is_some_and(|last| last.absorb(at.replica, at.seq, len, what));
-        if !absorbed {
-            lane.entries.push(Entry { first: at.seq, len, text: lane.text.len(), what });
+        let last = lane.entries.len().checked_sub(1).and_then(|last| lane.entry(last));
+        let joined = last.and_then(|last| last.joined(at.replica, at.seq, len, what));
+        if let (Some(joined), Some(packed)) = (joined, lane.entries.last_mut()) {
+            *packed = Packed::new(&joined);
+        } else {
+            lane.firsts.push(at.seq);
+            lane.entries.push(Packed::new(&Entry { first: at.seq, len, text: lane.text.len(), what }));
         }
         lane.text.push_str(text);
     }
@@ -140,7 +197,7 @@ impl Log {
             lane.text.clear();
             for entry in &mut lane.entries {
                 entry.text = lane.text.len();
-                let mut left = if matches!(entry.what, What::Insert { .. }) { entry.len as usize } else { 0 };
+                let mut left = if entry.kind == Kind::Insert { entry.len as usize } else { 0 };
                 while left > 0 {
                     if rest.is_empty() {
                         let Some(next) = pieces.next() else { break };
@@ -157,27 +214,23 @@ impl Log {
 
     /// The neighbours of a character as its author saw them.
     pub(super) fn origins(&self, id: Id) -> (Option<Id>, Option<Id>) {
-        let lane = self.lanes.get(id.replica as usize);
-        match lane.and_then(|lane| lane.entries.get(lane.at(id.seq))) {
-            Some(Entry { first, what: What::Insert { left, right }, .. }) if *first == id.seq => {
-                (*left, *right)
-            }
-            Some(Entry { what: What::Insert { right, .. }, .. }) => (Some(id.before()), *right),
+        match self.lanes.get(id.replica as usize).and_then(|lane| lane.of(id.seq)) {
+            Some(Entry { first, what: What::Insert { left, right }, .. }) if first == id.seq => (left, right),
+            Some(Entry { what: What::Insert { right, .. }, .. }) => (Some(id.before()), right),
             _ => (None, None),
         }
     }
 
     /// The last number of the insertion that an event is of; `None` when it is of none.
     pub(super) fn inserted_until(&self, id: Id) -> Option<u64> {
-        let lane = self.lanes.get(id.replica as usize)?;
-        let entry = lane.entries.get(lane.at(id.seq)).filter(|entry| entry.first <= id.seq)?;
+        let entry = self.lanes.get(id.replica as usize)?.of(id.seq)?;
         matches!(entry.what, What::Insert { .. }).then(|| entry.last())
     }
 
     pub(super) fn touches(&self, replica: u32, after: u64, to: u64) -> bool {
         self.lanes
             .get(replica as usize)
-            .is_some_and(|lane| lane.entries.get(lane.at(after + 1)).is_some_and(|entry| entry.first <= to))
+            .is_some_and(|lane| lane.firsts.get(lane.at(after + 1)).is_some_and(|first| *first <= to))
     }
 
     /// The operations of a replica that have events after `after` and up to `to`, whole, each with its text.
@@ -188,9 +241,11 @@ impl Log {
         to: u64,
     ) -> impl Iterator<Item = (Entry, &str)> + Clone {
         let lane = replica.and_then(|replica| self.lanes.get(replica as usize));
-        let all = lane.map_or(&[][..], |lane| &lane.entries);
-        let from = lane.map_or(0, |lane| lane.at(after + 1));
-        let within = all.iter().enumerate().skip(from).take_while(move |(_, entry)| entry.first <= to);
-        within.map(move |(i, entry)| (*entry, lane.map_or("", |lane| lane.text_of(i))))
+        let all = lane.map_or(0..0, |lane| lane.at(after + 1)..lane.entries.len());
+        all.map_while(move |i| {
+            let lane = lane?;
+            let entry = lane.entry(i).filter(|entry| entry.first <= to)?;
+            Some((entry, lane.text_of(i)))
+        })
     }
 }

@@ -20,8 +20,8 @@ pub(super) enum Open {
     None,
     /// Characters that stand before position `pos` of the sequence, at `place`; their text ends their log.
     Insert { pos: usize, place: Place, first: Id, len: usize, chained: bool, from_byte: usize },
-    /// The `len` characters from `pos` on are deleted: those from `first` on, which are in one run.
-    Delete { pos: usize, first: Id, len: usize, run: Range<u64> },
+    /// The `len` characters from `pos` on are deleted: those from `first` on, at `place`, which are in one run.
+    Delete { pos: usize, place: Place, first: Id, len: usize, run: Range<u64> },
 }
 
 /// The sequence as it is to be seen: from `at` on, `removed` characters are not, and `added` are.
@@ -229,17 +229,18 @@ impl Open {
                 let first = run.first.plus(place.spot.offset as u64);
                 core.log.push(at, n as u64, What::Delete { target: first, back: false }, "");
                 let run = run.first.seq..run.first.seq + run.len as u64;
-                *self = Open::Delete { pos, first, len: n, run };
+                *self = Open::Delete { pos, place, first, len: n, run };
             }
             _ => core.delete(at, pos, n),
         }
     }
 
     fn delete_more(&mut self, core: &mut Core, at: Id, pos: usize, n: usize) -> bool {
-        let Open::Delete { pos: start, first, len, run } = self else { return false };
+        let Open::Delete { pos: start, place, first, len, run } = self else { return false };
         let target = if pos + n == *start && run.start + n as u64 <= first.seq {
             *start = pos;
             first.seq -= n as u64;
+            place.spot.offset -= n;
             *first
         } else if pos == *start && first.seq + (*len + n) as u64 <= run.end {
             first.plus(*len as u64)
@@ -259,7 +260,7 @@ impl Open {
                 let text = core.log.text(first.replica).get(from_byte..).unwrap_or_default();
                 core.sequence.insert(place, first, chained, text);
             }
-            Open::Delete { first, len, .. } => core.sequence.delete(first, len as u64, |_, _, _| ()),
+            Open::Delete { place, len, .. } => core.sequence.hide(place, len),
         }
     }
 }

@@ -2,54 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::codec::{DecodeError, Reader};
-use crate::graph::{EventGraph, Parents};
-use crate::id::{ReplicaId, Span};
+use crate::codec::DecodeError;
+use crate::graph::Order;
 use crate::pack::Packed;
 
 use super::core::Core;
 use super::history;
-
-/// All events of a document in an order in which each comes after those it builds on: the one in which a
-/// file has operations.
-#[derive(Debug)]
-pub(crate) struct Order {
-    /// All events, by replica.
-    all: Vec<Span>,
-    graph: Packed,
-    order: OnceLock<Vec<Span>>,
-}
-
-impl Order {
-    /// The order of these events; `graph` has what they build on.
-    pub(crate) fn new(all: Vec<Span>, graph: Packed) -> Order {
-        Order { all, graph, order: OnceLock::new() }
-    }
-
-    /// The order that documents of these events are written in.
-    pub(crate) fn of(all: &[Span], parents: &Parents) -> Vec<Span> {
-        // A document's own events fit together.
-        EventGraph::new().order(all, parents).unwrap_or_default()
-    }
-
-    pub(crate) fn replicas(all: &[Span]) -> Vec<ReplicaId> {
-        all.iter().map(|span| span.replica).collect()
-    }
-
-    /// What the events build on.
-    pub(crate) fn parents(&self) -> Result<Parents, DecodeError> {
-        let (bytes, replicas) = (self.graph.unpack()?, Self::replicas(&self.all));
-        let mut r = Reader::new(&bytes, &replicas);
-        let parents = Parents::decode(&self.all, &mut r)?;
-        r.end()?;
-        Ok(parents)
-    }
-
-    fn spans(&self) -> &[Span] {
-        self.order
-            .get_or_init(|| self.parents().map(|parents| Self::of(&self.all, &parents)).unwrap_or_default())
-    }
-}
 
 /// A text whose history waits.
 #[derive(Clone, Debug)]
@@ -75,6 +33,6 @@ impl Stored {
 
     fn decode(&self) -> Result<Core, DecodeError> {
         let (ops, deleted) = (self.history[0].unpack()?, self.history[1].unpack_text()?);
-        history::decode(&ops, &self.visible, &deleted, self.order.spans(), &Order::replicas(&self.order.all))
+        history::decode(&ops, &self.visible, &deleted, self.order.spans(), &self.order.replicas())
     }
 }

@@ -3,9 +3,10 @@
 
 use std::cmp::Ordering;
 
+use super::chunk::small;
 use super::count::{Count, UNITS, Unit};
 
-const FANOUT: usize = 16;
+const FANOUT: usize = small(16, 4);
 const NONE: u32 = u32::MAX;
 
 /// Up to [`FANOUT`] children, chunks or nodes, with what each counts.
