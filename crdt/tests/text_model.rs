@@ -146,6 +146,31 @@ fn text(doc: &Doc) -> String {
     doc.text("t").map(ToString::to_string).unwrap_or_default()
 }
 
+/// The examples of the paper: what each of several writers types at one place, forwards or from the end to the
+/// front, stays in one piece.
+#[test]
+fn runs_do_not_interleave_whichever_way_they_are_typed() {
+    let words = ["milk", "eggs", "bread"];
+    for backwards in 0..8u32 {
+        let mut base = Doc::new(ReplicaId::from_u128(9));
+        base.transact(0, |tx| tx.text("t").insert(0, "[]"));
+        let mut whole = base.clone();
+        for (n, word) in words.iter().enumerate() {
+            let mut doc = base.clone();
+            doc.set_author(ReplicaId::from_u128(n as u128 + 1));
+            let from_the_end = backwards >> n & 1 == 1;
+            for i in 0..word.len() {
+                let (pos, i) = if from_the_end { (1, word.len() - 1 - i) } else { (1 + i, i) };
+                doc.transact(0, |tx| tx.text("t").insert(pos, &word[i..i + 1]));
+            }
+            whole.apply(&doc.delta_since(whole.version())).unwrap();
+        }
+        let shown = text(&whole);
+        assert_eq!(shown.len(), 2 + words.concat().len());
+        assert!(words.iter().all(|word| shown.contains(word)), "{shown}");
+    }
+}
+
 /// Deletions that follow each other are one operation in the log, though what the second deletes was written
 /// by one who had seen the first.
 #[test]
