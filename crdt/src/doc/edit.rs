@@ -51,7 +51,8 @@ impl<'a> Tx<'a> {
 
     /// The text at a root.
     pub fn text(&mut self, root: &str) -> TextMut<'_> {
-        self.0.text(root)
+        // Straight to the text: this is where every keystroke comes through.
+        TextMut::open(self.0.0.doc, Path::from(Key::new(root, Shape::Text)))
     }
 
     /// The list at a root.
@@ -165,13 +166,7 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn into_text(self) -> TextMut<'a> {
-        let Doc { author, graph, texts, record, .. } = self.doc;
-        if !texts.contains_key(&self.path) {
-            texts.insert(self.path.clone(), Text::default());
-        }
-        #[allow(clippy::expect_used)] // it was put in just now
-        let text = texts.get_mut(&self.path).expect("the text at this path");
-        TextMut { author: *author, graph, text, record: record.as_deref_mut(), path: self.path }
+        TextMut::open(self.doc, self.path)
     }
 }
 
@@ -202,11 +197,17 @@ pub struct TextMut<'a> {
     author: ReplicaId,
     graph: &'a mut EventGraph,
     text: &'a mut Text,
-    record: Option<&'a mut Record>,
-    path: Path,
+    /// What the transaction did so far, and where this text is; only when someone wants to know.
+    record: Option<(&'a mut Record, Path)>,
 }
 
-impl TextMut<'_> {
+impl<'a> TextMut<'a> {
+    fn open(doc: &'a mut Doc, path: Path) -> Self {
+        let Doc { author, graph, texts, record, .. } = doc;
+        let record = record.as_deref_mut().map(|record| (record, path.clone()));
+        TextMut { author: *author, graph, text: texts.entry(path).or_default(), record }
+    }
+
     /// How many characters there are.
     pub fn len(&self) -> usize {
         self.text.len()
@@ -242,10 +243,10 @@ impl TextMut<'_> {
     }
 
     fn note_insertion(&mut self, pos: usize, first: Dot, s: &str) {
-        if let Some(record) = &mut self.record {
-            record.text(&self.path, TextPatch::Insert { pos, text: s.to_owned() });
+        if let Some((record, path)) = &mut self.record {
+            record.text(path, TextPatch::Insert { pos, text: s.to_owned() });
             let len = s.chars().count() as u64;
-            record.inverse(Inverse::Delete { path: self.path.clone(), first, len });
+            record.inverse(Inverse::Delete { path: path.clone(), first, len });
         }
     }
 
@@ -255,10 +256,10 @@ impl TextMut<'_> {
         if range.is_empty() {
             return;
         }
-        if let Some(record) = &mut self.record {
-            record.text(&self.path, TextPatch::Delete { pos: range.start, len: range.len() });
+        if let Some((record, path)) = &mut self.record {
+            record.text(path, TextPatch::Delete { pos: range.start, len: range.len() });
             if record.wants_inverses() {
-                Inverse::reinsert(self.text, &self.path, range.clone()).for_each(|op| record.inverse(op));
+                Inverse::reinsert(self.text, path, range.clone()).for_each(|op| record.inverse(op));
             }
         }
         self.delete_unrecorded(range);

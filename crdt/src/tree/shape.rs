@@ -65,10 +65,11 @@ impl Shape {
                 look.push(node);
             }
         }
+        let mut safe = BTreeSet::new();
         while let Some(node) = look.pop() {
             // What has nothing below it is on no cycle.
             if self.child_count(Parent::Node(node)) > 0
-                && let Some(last) = self.last_on_cycle(node)
+                && let Some(last) = self.last_on_cycle(node, &mut safe)
             {
                 let yielded = self.nodes.get(&last).map_or(0, |put| put.yielded);
                 self.stand(last, yielded + 1);
@@ -102,28 +103,22 @@ impl Shape {
     }
 
     /// Of the nodes on the cycle that a node stands on or below, the one put there last; `None` when there is no
-    /// cycle above it. Two steps against one, so that it needs no memory.
-    fn last_on_cycle(&self, node: NodeId) -> Option<NodeId> {
-        let up = |node: NodeId| match self.parent(node) {
-            Some(Parent::Node(parent)) => Some(parent),
-            _ => None,
-        };
-        let (mut slow, mut fast) = (node, node);
-        loop {
-            (slow, fast) = (up(slow)?, up(up(fast)?)?);
-            if slow == fast {
-                break;
+    /// cycle above it. Nodes from which the way up ends are `safe`, so each is walked over once.
+    fn last_on_cycle(&self, node: NodeId, safe: &mut BTreeSet<NodeId>) -> Option<NodeId> {
+        let (mut way, mut on_way, mut at) = (Vec::new(), BTreeSet::new(), node);
+        while !safe.contains(&at) {
+            if !on_way.insert(at) {
+                let cycle = way.iter().skip_while(|node| **node != at);
+                return cycle.max_by_key(|node| self.stamp(**node)).copied();
+            }
+            way.push(at);
+            match self.parent(at) {
+                Some(Parent::Node(parent)) => at = parent,
+                _ => break,
             }
         }
-        let mut last = slow;
-        let mut at = up(slow)?;
-        while at != slow {
-            if self.stamp(at) > self.stamp(last) {
-                last = at;
-            }
-            at = up(at)?;
-        }
-        Some(last)
+        safe.append(&mut on_way);
+        None
     }
 
     fn stamp(&self, node: NodeId) -> Option<(Hlc, Dot)> {
