@@ -7,8 +7,8 @@
 //! goes back to it. Relaying is nothing else: what one link brought, the other links are now owed.
 //!
 //! When a link comes up both sides say who they are and compare one hash over the versions of all
-//! documents that both want. If it differs they tell each other their versions (Have), and each sends what
-//! the other lacks. The same comparison is repeated now and then. Differences that are large go in
+//! documents that both want. If it differs they look for the documents that differ (see [`reconcile`]), tell
+//! each other their versions of those (Have), and each sends what the other lacks. The same comparison is repeated now and then. Differences that are large go in
 //! fragments, one document at a time, between which small frames of other documents find their way.
 //!
 //! In a graph with cycles events arrive over several links. For each author a node keeps the link that
@@ -78,6 +78,8 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 const MAX_ALL_PENDING_BYTES: usize = 64 << 20;
 /// The most version entries that one peer may claim in all documents together.
 const MAX_CLAIMED: usize = 1 << 21;
+/// The most ranges of documents that wait to be described on one link.
+const MAX_RANGES: usize = 65_536;
 /// The most presences that are kept.
 const MAX_PRESENCES: usize = 16_384;
 

@@ -93,6 +93,26 @@ fn a_slow_link_is_owed_one_difference() {
     assert_eq!(net.deltas() - before, 1);
 }
 
+/// What two large repositories pay for when they meet again is what differs, not what there is.
+#[test]
+fn a_link_that_comes_back_costs_what_differs() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    for doc in 0..300 {
+        net.edit(0, &format!("doc-{doc}"), b"x");
+    }
+    net.run(2_000);
+    net.cut(0);
+    net.edit(0, "doc-7", b"y");
+    net.edit(1, "doc-8", b"z");
+    net.edit(1, "new", b"z");
+    let (deltas, controls) = (net.deltas(), net.controls());
+    net.heal(0);
+    net.run(2_000);
+    net.assert_converged(&["doc-7", "doc-8", "new"]);
+    assert_eq!(net.deltas() - deltas, 3);
+    assert!(net.controls() - controls < 40, "{}", net.controls() - controls);
+}
+
 /// One document that a peer may not take must cost no other its link, and must not be sent for ever.
 #[test]
 fn a_refused_document_stands_alone() {

@@ -22,6 +22,7 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::delta::Delta;
 use crate::id::{Dot, ReplicaId};
+use crate::sync::reconcile::Message;
 use crate::sync::{DocId, Interest, Kind, MAX_INTERESTS, MAX_PRESENCE_BYTES, MAX_VERSION_ENTRIES, Role};
 
 /// A replica by its index in the sender's dictionary, and an event number of it.
@@ -57,6 +58,7 @@ pub(crate) enum Frame {
     Prune(u64),
     Graft(u64),
     Presence { doc: u64, replica: u64, clock: u64, value: Option<Vec<u8>> },
+    Reconcile(Message),
 }
 
 /// The longest name and address in a Hello, in bytes.
@@ -132,6 +134,10 @@ impl Frame {
                 w.raw(value.as_deref().unwrap_or_default());
                 12
             }
+            Frame::Reconcile(message) => {
+                message.write(w);
+                13
+            }
         }
     }
 
@@ -154,6 +160,7 @@ impl Frame {
             10 => Frame::Prune(r.u64()?),
             11 => Frame::Graft(r.u64()?),
             12 => read_presence(r)?,
+            13 => Frame::Reconcile(Message::read(r)?),
             _ => return Ok(None),
         };
         body.end()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::delta::Delta;
 use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame};
+use crate::sync::reconcile::Prefix;
 use crate::sync::{
     DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, Millis,
     PeerInfo, Traffic,
@@ -130,6 +131,10 @@ pub(crate) struct Link {
     pub(crate) pruned_by_peer: BTreeSet<ReplicaId>,
     /// Replicas whose events we do not want from the peer.
     pub(crate) pruned_by_us: BTreeSet<ReplicaId>,
+    /// Ranges of documents in which the peer differs, to be described to it.
+    pub(crate) describe: BTreeSet<Prefix>,
+    /// Documents of the peer that are not here, by range: it is to name them.
+    pub(crate) lacks: BTreeMap<Prefix, Vec<u64>>,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) reassembly: Option<Reassembly>,
 }
@@ -141,9 +146,10 @@ impl Link {
             return true;
         }
         let flags = self.tell_interest || self.tell_digest || self.bulk.is_some();
+        let ranges = !self.describe.is_empty() || !self.lacks.is_empty();
         let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
         let docs = [&self.want, &self.have, &self.ack, &self.dirty, &self.large];
-        self.peer.is_some() && (flags || replicas || docs.iter().any(|set| !set.is_empty()))
+        self.peer.is_some() && (flags || ranges || replicas || docs.iter().any(|set| !set.is_empty()))
     }
 
     /// Encodes a frame to be sent next.

@@ -10,6 +10,7 @@ use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
 use crate::sync::link::{DeltaCache, Link, Want};
 use crate::sync::presence::{Key, News, Presences, Shown};
+use crate::sync::reconcile::{Index, Item, VersionHash};
 use crate::sync::{
     Config, DocId, Document, Input, Interest, Kind, LinkId, MAX_DOCS, MAX_INTERESTS, MAX_PRESENCE_BYTES,
     Millis, Output, PeerInfo, Role, Traffic,
@@ -25,6 +26,8 @@ pub(crate) struct Held<D> {
     /// Deltas that build on events which have not come yet, with the link that brought them.
     pub(crate) pending: Vec<(LinkId, Delta)>,
     pub(crate) pending_bytes: usize,
+    /// Follows the version.
+    pub(crate) hash: VersionHash,
 }
 
 /// One peer of the graph, without I/O: documents, links, and who is owed what.
@@ -46,6 +49,10 @@ pub struct Node<D> {
     /// Of all documents together.
     pub(crate) pending_bytes: usize,
     past: [Traffic; 2],
+    /// All documents that hold anything, to find which differ from a peer's.
+    pub(crate) index: Index,
+    /// What an item of it stands for.
+    pub(crate) names: BTreeMap<Item, DocId>,
 }
 
 /// A document could not be opened; nothing changed.
@@ -85,6 +92,8 @@ impl<D: Document> Node<D> {
             presences: Presences::default(),
             pending_bytes: 0,
             past: [Traffic::default(); 2],
+            index: Index::default(),
+            names: BTreeMap::new(),
         }
     }
 
@@ -96,8 +105,42 @@ impl<D: Document> Node<D> {
     /// Puts a document from the store in, before links come up; all its events count as durable.
     pub fn load(&mut self, id: DocId, doc: D) {
         let durable = doc.version().clone();
-        let held = Held { doc, durable, cache: DeltaCache::default(), pending: vec![], pending_bytes: 0 };
-        self.docs.insert(id, held);
+        let hash = VersionHash::of(doc.version());
+        let held =
+            Held { doc, durable, cache: DeltaCache::default(), pending: vec![], pending_bytes: 0, hash };
+        self.unlist(&id);
+        self.docs.insert(id.clone(), held);
+        self.list(&id);
+    }
+
+    /// A hash over all documents and their versions; a store may keep it to know later what it was.
+    pub fn fingerprint(&self) -> u64 {
+        self.index.fingerprint()
+    }
+
+    /// The item of a document that holds anything.
+    fn item(&self, id: &DocId) -> Option<Item> {
+        let held = self.docs.get(id).filter(|held| !held.doc.version().is_empty())?;
+        Some(Item::new(id, held.doc.kind(), held.hash))
+    }
+
+    fn unlist(&mut self, id: &DocId) {
+        if let Some(item) = self.item(id) {
+            self.names.remove(&item);
+        }
+    }
+
+    fn list(&mut self, id: &DocId) {
+        if let Some(item) = self.item(id) {
+            self.index.set(item);
+            self.names.insert(item, id.clone());
+        }
+    }
+
+    /// Whether both sides of a link want everything, so that all documents are reconciled at once.
+    pub(crate) fn shares_all(&self, link: &Link) -> bool {
+        let all = |interest: &Interest| interest.prefixes.iter().any(String::is_empty);
+        all(&effective_interest(&self.config)) && all(&link.peer_interest)
     }
 
     /// The document, if it is known here.
@@ -202,6 +245,15 @@ impl<D: Document> Node<D> {
         Ok(applied)
     }
 
+    /// Follows a document that these events were added to.
+    fn relist(&mut self, id: &DocId, novel: &[Span]) {
+        let Some(held) = self.docs.get_mut(id) else { return };
+        let old = Item::new(id, held.doc.kind(), held.hash);
+        novel.iter().for_each(|span| held.hash.advance(span));
+        self.names.remove(&old);
+        self.list(id);
+    }
+
     /// New events are in: store, tell, mark every link that may want them, try what waited for them.
     fn changed(
         &mut self,
@@ -211,6 +263,7 @@ impl<D: Document> Node<D> {
         novel: Vec<Span>,
         from: Option<LinkId>,
     ) {
+        self.relist(id, &novel);
         let Some(held) = self.docs.get_mut(id) else { return };
         let kind = held.doc.kind();
         held.cache.put(delta.clone());
@@ -506,6 +559,10 @@ impl<D: Document> Node<D> {
     pub(crate) fn digest(&self, id: LinkId) -> [u8; 16] {
         let mut digest = [0; 16];
         let Some(link) = self.links.get(&id) else { return digest };
+        if self.shares_all(link) {
+            digest[..8].copy_from_slice(&self.index.fingerprint().to_be_bytes());
+            return digest;
+        }
         let mut hashes = [0xcbf2_9ce4_8422_2325u64, 0x6c62_272e_07bb_0142];
         for id in self.mutual(link) {
             let Some(held) = self.docs.get(&id).filter(|held| !held.doc.version().is_empty()) else {

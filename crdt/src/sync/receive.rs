@@ -1,5 +1,7 @@
 //! The incoming half of a [`Node`]: one match, one arm for each frame.
 
+use std::collections::BTreeSet;
+
 use crate::codec::Reader;
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
@@ -7,9 +9,10 @@ use crate::sync::frame::{Entry, Frame, Hello};
 use crate::sync::link::{Fault, Want};
 use crate::sync::node::{Node, effective_interest};
 use crate::sync::presence::Shown;
+use crate::sync::reconcile::Message;
 use crate::sync::{
     DocId, Document, Interest, Kind, LinkId, MAX_ALL_PENDING_BYTES, MAX_CLAIMED, MAX_MESSAGE, MAX_PENDING,
-    MAX_PENDING_BYTES, MAX_TREES, MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
+    MAX_PENDING_BYTES, MAX_RANGES, MAX_TREES, MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
 };
 use crate::version::VersionVector;
 
@@ -60,6 +63,10 @@ impl<D: Document> Node<D> {
             Frame::DefineReplica(replica) => link.define_replica(replica),
             Frame::Digest(digest) => {
                 self.take_digest(id, digest);
+                Ok(())
+            }
+            Frame::Reconcile(message) => {
+                self.take_reconcile(id, &message);
                 Ok(())
             }
             Frame::Have { doc, version } => self.take_have(now, id, doc, &version),
@@ -150,6 +157,15 @@ impl<D: Document> Node<D> {
 
     fn take_digest(&mut self, id: LinkId, digest: [u8; 16]) {
         let equal = self.digest(id) == digest;
+        let Some(link) = self.links.get(&id) else { return };
+        if !equal && self.shares_all(link) {
+            // One side begins; were it both, each would say everything twice.
+            let begins = link.peer.as_ref().is_some_and(|peer| self.config.id < peer.id);
+            if begins && let Some(link) = self.links.get_mut(&id) {
+                link.describe.extend(self.index.opening());
+            }
+            return;
+        }
         let Some(docs) = self.links.get(&id).map(|link| self.mutual(link)) else { return };
         for doc in docs {
             let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(&doc)) else { continue };
@@ -162,6 +178,34 @@ impl<D: Document> Node<D> {
             peered.claims(held.doc.version());
             peered.announced.get_or_insert_default().merge(held.doc.version());
             self.note_heard(id, &doc);
+        }
+    }
+
+    /// Answers what the peer tells of a range in which the two differ.
+    fn take_reconcile(&mut self, id: LinkId, message: &Message) {
+        let Some(link) = self.links.get_mut(&id).filter(|l| l.describe.len() < MAX_RANGES) else { return };
+        let named = match message {
+            Message::Parts { prefix, parts } => {
+                link.describe.extend(self.index.differing(*prefix, parts));
+                return;
+            }
+            Message::Items { prefix, hashes } => {
+                let (ours, theirs) = self.index.compare(*prefix, hashes);
+                if !theirs.is_empty() && link.lacks.len() < MAX_RANGES {
+                    link.lacks.insert(*prefix, theirs);
+                }
+                ours
+            }
+            Message::Lacks { prefix, hashes } => {
+                let asked: BTreeSet<u64> = hashes.iter().copied().collect();
+                let mut items = self.index.items(*prefix);
+                items.retain(|item| asked.contains(&item.hash()));
+                items
+            }
+        };
+        for doc in named.iter().filter_map(|item| self.names.get(item)) {
+            link.docs.entry(doc.clone()).or_default().announced = None;
+            link.have.insert(doc.clone());
         }
     }
 

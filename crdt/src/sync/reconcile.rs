@@ -18,12 +18,16 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{ReplicaId, Span};
 use crate::sync::{DocId, Kind};
 
-/// The most documents of a leaf, and the most that are listed rather than divided.
+/// The most documents of a leaf.
 const LEAF: usize = 16;
+/// The most that are listed rather than divided.
+const LISTED: usize = 32;
+/// From so many documents on the first message tells of the parts of the parts: one turn less.
+const LARGE: usize = 1 << 16;
 /// Hashes of names have 64 bits; each step of the trie takes four.
 const MAX_DEPTH: u8 = 16;
 /// The most sums or hashes in one message.
-pub const MAX_ENTRIES: usize = 1 << 12;
+pub const MAX_ENTRIES: usize = 64;
 
 /// Spreads two words over one (folded multiplication).
 fn fold(a: u64, b: u64) -> u64 {
@@ -317,7 +321,7 @@ impl Index {
 
     /// What there is to tell of a range in which two differ: its documents when they are few, else its parts.
     pub fn describe(&self, prefix: Prefix) -> Message {
-        if self.range(prefix).count() <= LEAF || prefix.depth == MAX_DEPTH {
+        if self.range(prefix).count() <= LISTED || prefix.depth == MAX_DEPTH {
             let hashes = self.items(prefix).iter().map(Item::hash).take(MAX_ENTRIES).collect();
             return Message::Items { prefix, hashes };
         }
@@ -326,6 +330,14 @@ impl Index {
             *part = self.range(prefix.child(nibble)).fingerprint();
         }
         Message::Parts { prefix, parts }
+    }
+
+    /// The ranges to describe first when the fingerprints differ.
+    pub fn opening(&self) -> Vec<Prefix> {
+        if self.len() < LARGE {
+            return vec![Prefix::ROOT];
+        }
+        (0u8..16).map(|nibble| Prefix::ROOT.child(nibble)).collect()
     }
 
     /// The parts of a range that are not as the other side says.
@@ -449,8 +461,11 @@ pub fn rehearse(a: &Index, b: &Index) -> (Vec<Item>, Vec<Item>, Cost) {
     let mut named: [Vec<Item>; 2] = Default::default();
     let mut cost = Cost { bytes: 8, turns: 1, named: 0 };
     let mut who = 1;
-    let mut messages =
-        if a.fingerprint() == b.fingerprint() { vec![] } else { vec![b.describe(Prefix::ROOT)] };
+    let mut messages = if a.fingerprint() == b.fingerprint() {
+        vec![]
+    } else {
+        b.opening().into_iter().map(|prefix| b.describe(prefix)).collect()
+    };
     while !messages.is_empty() {
         let mut w = Writer::new();
         messages.iter().for_each(|message| message.write(&mut w));

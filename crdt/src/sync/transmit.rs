@@ -7,6 +7,7 @@ use crate::id::Span;
 use crate::sync::frame::{Frame, Hello};
 use crate::sync::link::{Bulk, Fault, Link};
 use crate::sync::node::{Held, Node, effective_interest};
+use crate::sync::reconcile::Message;
 use crate::sync::{
     BATCH_BYTES, DocId, Document, FRAGMENT_BYTES, Kind, LinkId, MAX_MESSAGE, MAX_TRANSFER, Millis, PROTOCOL,
 };
@@ -94,6 +95,11 @@ impl<D: Document> Node<D> {
             self.stage_want(id, &doc)?;
         } else if let Some(doc) = link.have.pop_first() {
             self.stage_have(id, &doc)?;
+        } else if let Some(prefix) = link.describe.pop_first() {
+            let message = self.index.describe(prefix);
+            self.stage(id, &Frame::Reconcile(message));
+        } else if let Some((prefix, hashes)) = link.lacks.pop_first() {
+            link.stage(&Frame::Reconcile(Message::Lacks { prefix, hashes }));
         } else if let Some(doc) = link.ack.pop_first() {
             self.stage_ack(id, &doc)?;
         } else if let Some(key) = link.presence.pop_first() {
