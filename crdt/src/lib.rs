@@ -33,16 +33,28 @@
 //!
 //! | … | use |
 //! |---|---|
-//! | edit text, maps, sets, counters in one document | [`Doc::transact`] |
-//! | know what changed, to show it | [`Doc::record_patches`], [`Doc::take_patches`] |
-//! | read a value by path | [`Doc::get`] |
+//! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
+//! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
+//! | read a value by path | [`Doc::get`], [`Doc::text`] |
+//! | hear of every change, with who made it | [`Doc::subscribe`], [`Doc::transact_as`] |
+//! | show what a merge changed | [`Doc::record_patches`], [`Doc::take_patches`] |
+//! | see which concurrent writes met, who won and why | [`Doc::conflicts`], [`Change::conflicts`](doc::Change) |
+//! | undo and redo | [`UndoManager`](doc::UndoManager) |
+//! | keep a cursor where it is while others type | [`Doc::cursor`], [`Doc::position`] |
+//! | look at the past, compare, branch off | [`Doc::keep_history`], [`Doc::at`], [`Doc::diff`], [`Doc::fork`] |
 //! | keep a document in a file | [`Doc::save`], [`Doc::load`] |
-//! | send what another lacks | [`Replicated::delta_since`], [`Delta::to_bytes`] |
-//! | take what came | [`Delta::from_bytes`], [`Replicated::apply`] |
+//! | send what another lacks, take what came | [`Replicated::delta_since`], [`Delta::to_bytes`], [`Replicated::apply`] |
 //! | know whether one replica has seen all of another | [`VersionVector`] |
+//! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |
 //! | replicate one value without a document | [`Replica`](replica::Replica) |
-//! | a set, map, counter, register, flag of my own types | [`set`], [`map`], [`counter`], [`register`], [`flag`] |
-//! | keep automerge documents | [`AutomergeDoc`](automerge::AutomergeDoc) |
+//! | merge a struct of my own | `#[derive(Crdt)]`, feature `derive` |
+//! | choose a type | [`counter`], [`register`], [`set`], [`flag`], [`map`], [`tree`], [`log`] |
+//! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
+//! | move folders without making a cycle | [`Tree`](tree::Tree) |
+//! | forget removals that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Replica::forget`](replica::Replica::forget) |
+//! | operations instead of states | [`oplog`], [`causal`] |
+//! | siblings in a key-value store | [`DottedVersionVector`](dvv::DottedVersionVector) |
+//! | keep automerge documents | `AutomergeDoc`, feature `automerge` |
 //! | sync over connections of my own | [`sync::Node`] |
 //! | write a type of my own | [`dots::DotStore`] |
 //!
@@ -59,16 +71,25 @@
 //!
 //! | modules | what |
 //! |---|---|
-//! | [`ReplicaId`], [`Dot`], [`VersionVector`], [`Hlc`], [`codec`], [`context`] | who, what, seen, when, in bytes |
+//! | [`ReplicaId`], [`Dot`], [`VersionVector`], [`Hlc`], [`codec`], [`context`], [`matrix`], [`dvv`] | who, what, seen, when, in bytes |
 //! | [`Delta`], [`Replicated`], [`traits`] | the three questions; the laws |
-//! | [`dots`], then [`counter`], [`register`], [`set`], [`map`], [`flag`], [`replica`] | types that merge |
+//! | [`dots`], then [`counter`], [`register`], [`set`], [`map`], [`flag`], [`log`], [`tree`], [`replica`] | types that merge |
+//! | [`causal`], [`oplog`] | the same from operations |
 //! | [`graph`], [`text`] | what each event had seen; characters in their order |
-//! | [`doc`], [`automerge`] | documents |
+//! | [`doc`], `automerge` | documents |
 //! | [`sync`] | the protocol; it knows no type of data |
 //!
 //! # Features
 //!
-//! `automerge` (default): [`automerge::AutomergeDoc`]. `testkit`: bodies of the fuzz targets.
+//! | feature | what |
+//! |---|---|
+//! | `std` (default) | documents and the protocol; without it the types and clocks need only `alloc` |
+//! | `automerge` (default) | `AutomergeDoc` |
+//! | `derive` | `#[derive(Crdt)]`, `#[derive(Encode, Decode)]` |
+//! | `serde` | module `plain`: what is visible, for other formats |
+//! | `testkit` | the simulator of networks; bodies of the fuzz targets |
+//!
+//! The bytes of everything are described in `docs/format.md` beside this crate's `Cargo.toml`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

@@ -14,7 +14,7 @@ use super::Totals;
 /// | add 2 | add -3 | 1 less |
 /// | add 2 | clear | all that A ever added |
 ///
-/// As [`GCounter`], with a total for what was added and one for what was taken.
+/// As [`GCounter`](super::GCounter), with a total for what was added and one for what was taken.
 ///
 /// ```
 /// use crdt::counter::PnCounter;
