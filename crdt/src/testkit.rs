@@ -1,177 +1,88 @@
-//! Bodies of the fuzz targets: each takes any bytes, and panics only if a promise is broken.
+//! Prove that replicas converge: your own types, this crate's, and whole networks of nodes.
 //!
-//! libFuzzer calls them from `fuzz/`, `cargo test` replays its corpora through them, and so may you:
+//! You say what your type is ([`Model`]: new, command, edit, merge, view), and
+//! [`fuzz_crdt!`](crate::fuzz_crdt) makes a test of it. The kit plays schedules of edits, exchanges and faults; checks
+//! the laws by name ([`Law`]) as it goes; makes what fails small; and draws it.
 //!
 //! ```
-//! crdt::testkit::delta(b"any bytes");
-//! crdt::testkit::merge(&[1, 2, 3, 4, 5, 6, 7, 8]);
+//! use crdt::testkit::{Kit, Model, Pick};
+//!
+//! #[derive(Clone, Default)]
+//! struct Cart(std::collections::BTreeSet<u8>);
+//!
+//! impl Model for Cart {
+//!     type Command = (bool, u8);
+//!     type View = Vec<u8>;
+//!     fn new(_me: u8) -> Self {
+//!         Cart::default()
+//!     }
+//!     fn command(&self, pick: &mut Pick<'_>) -> (bool, u8) {
+//!         (pick.flip(), pick.below(3) as u8)
+//!     }
+//!     fn edit(&mut self, _now: u64, (remove, thing): &(bool, u8)) {
+//!         if *remove { self.0.remove(thing) } else { self.0.insert(*thing) };
+//!     }
+//!     fn merge(&mut self, other: &Self) {
+//!         self.0.extend(&other.0);
+//!     }
+//!     fn view(&self) -> Vec<u8> {
+//!         self.0.iter().copied().collect()
+//!     }
+//! }
+//!
+//! // In a test: crdt::fuzz_crdt!(cart: Cart);
+//! let report = Kit::<Cart>::new().run(1, 1_000);
+//! assert!(report.to_string().contains("an edit or a merge took back something"), "{report}");
 //! ```
+//!
+//! | to … | use |
+//! |---|---|
+//! | test a type | [`fuzz_crdt!`](crate::fuzz_crdt), [`Kit`] |
+//! | test its deltas, operations, bytes | [`Deltas`], [`Ops`], [`Codec`]; `fuzz_crdt!(name: Type, deltas, ops, codec)` |
+//! | say what it means | [`Spec`], [`Model::invariant`] |
+//! | test a type that has only operations | [`ByOps`] |
+//! | leave nothing to luck | [`Kit::exhaustive`] |
+//! | fuzz it with coverage | [`Kit::check`] in a `fuzz_target!`, in property tests too |
+//! | run it from a command line | [`cli`](cli()) |
+//! | see mistakes that others made | [`gallery`] |
+//! | understand a picture | [`reading`] |
+//! | simulate networks of sync nodes | [`sim`] |
+//!
+//! One generator serves all: eight bytes are a step, every byte string is a [`Schedule`], and a seed, a fuzzer, a
+//! property test and a replay file only bring the bytes.
 
+mod by_ops;
+mod cli;
+mod exhaustive;
+mod faces;
+pub mod gallery;
+mod kit;
+mod law;
+mod model;
+mod own;
+mod picture;
+pub mod reading {
+    #![doc = include_str!("testkit/reading.md")]
+}
+mod schedule;
+mod shrink;
 pub mod sim;
+mod story;
+mod subject;
+mod targets;
+mod tester;
+mod trace;
+mod world;
 
-use crate::doc::{AnyDoc, Tx};
-use crate::sync::{Config, Input, Kind, LinkId, Node, Role};
-use crate::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
-
-/// A target: its name and its body.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// All targets.
-pub const TARGETS: &[Target] = &[
-    ("delta", delta),
-    ("saved", saved),
-    ("merge", merge),
-    ("node", node),
-    #[cfg(feature = "automerge")]
-    ("automerge", automerge),
-];
-
-fn id(n: u8) -> ReplicaId {
-    ReplicaId::from_u128(u128::from(n) + 1)
-}
-
-/// A delta from anywhere: it is refused and nothing changes, or taken, and the document is sound.
-pub fn delta(bytes: &[u8]) {
-    let Ok(delta) = Delta::from_bytes(bytes) else { return };
-    assert_eq!(Delta::from_bytes(&delta.to_bytes()).as_ref(), Ok(&delta));
-    let mut doc = Doc::new(id(200));
-    doc.transact(0, |tx| tx.text("t").insert(0, "kept"));
-    let before = doc.save();
-    match doc.apply(&delta) {
-        Ok(_) => sound(&doc),
-        Err(_) => assert_eq!(doc.save(), before, "an error changes nothing"),
-    }
-}
-
-/// A saved document from anywhere, with its checksum made right.
-pub fn saved(bytes: &[u8]) {
-    let _ = Doc::load(bytes, id(201));
-    let mut bytes = bytes.to_vec();
-    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-    if let Ok(doc) = Doc::load(&bytes, id(201)) {
-        sound(&doc);
-    }
-}
-
-fn sound(doc: &Doc) {
-    let saved = doc.save();
-    let copy = Doc::load(&saved, id(202));
-    assert!(copy.is_ok(), "what is saved can be read: {copy:?}");
-    assert_eq!(copy.map(|copy| copy.save()).ok(), Some(saved));
-}
-
-/// A schedule, eight bytes for each step: three replicas edit and exchange differences; then all have the
-/// same, in the same bytes.
-pub fn merge(bytes: &[u8]) {
-    let mut docs: Vec<Doc> = (0..3).map(|n| Doc::new(id(n))).collect();
-    for (time, step) in bytes.chunks_exact(8).take(256).enumerate() {
-        let &[what, to, from, kind, a, b, c, _] = step else { continue };
-        let (to, from) = (usize::from(to % 3), usize::from(from % 3));
-        let Some(source) = docs.get(from).cloned() else { continue };
-        let Some(doc) = docs.get_mut(to) else { continue };
-        match what % 8 {
-            0..=4 => doc.transact(time as u64, |tx| edit(tx, kind, a, b, c)),
-            5 => {
-                let lacks = source.delta_since(doc.version());
-                take(doc, &lacks);
-            }
-            6 => take(doc, &source.delta_since(&VersionVector::new())),
-            _ => {
-                let until = source.version().iter().map(|(r, seq)| (r, seq.saturating_sub(u64::from(a % 4))));
-                let part = source.delta_between(doc.version(), &until.collect());
-                take(doc, &part);
-            }
-        }
-    }
-    let mut whole = Doc::new(id(100));
-    for doc in &docs {
-        let lacks = doc.delta_since(whole.version());
-        take(&mut whole, &lacks);
-    }
-    for doc in &mut docs {
-        let lacks = whole.delta_since(doc.version());
-        take(doc, &lacks);
-        assert_eq!(doc.version(), whole.version());
-        assert_eq!(doc.save(), whole.save());
-    }
-    sound(&whole);
-}
-
-fn take(doc: &mut Doc, delta: &Delta) {
-    let delta = Delta::from_bytes(&delta.to_bytes());
-    assert!(delta.is_ok(), "what is written can be read: {delta:?}");
-    if let Ok(delta) = delta {
-        let result = doc.apply(&delta);
-        assert!(matches!(result, Ok(_) | Err(ApplyError::Missing)), "an honest delta is taken: {result:?}");
-    }
-}
-
-fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
-    let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
-    match kind % 12 {
-        0..=3 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.insert(pos, ["a", "é", "👋", "word"].get(usize::from(c % 4)).copied().unwrap_or_default());
-        }
-        4 | 5 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.delete(pos..pos + usize::from(c % 5));
-        }
-        6 => tx.map("m").map(key).put("x", i64::from(b)),
-        7 => tx.map("m").remove(key),
-        8 => tx.counter(key).add(i64::from(b) - 128),
-        9 => tx.set(key).insert(i64::from(b % 4)),
-        10 => tx.set(key).remove(i64::from(b % 4)),
-        _ => tx.offer(key, i64::from(b)),
-    }
-}
-
-/// A hostile peer: messages cut from the bytes, each with its length in front. The node lives and keeps what
-/// it had.
-pub fn node(bytes: &[u8]) {
-    let mut node: Node<AnyDoc> = Node::new(Config::new(id(50), "victim", Role::Daemon), 1);
-    let Ok(doc) = "d".parse() else { return };
-    let kept = node.edit(0, &doc, Kind::DOC, |doc| {
-        doc.as_doc_mut().map(|doc| doc.transact(0, |tx| tx.text("t").insert(0, "kept")))
-    });
-    assert!(kept.is_ok());
-    let (mut rest, mut link) = (bytes, LinkId(1));
-    node.handle(0, Input::LinkUp { link, dialed: false });
-    // An honest greeting, so that the bytes get past the first gate.
-    let mut peer: Node<AnyDoc> = Node::new(Config::new(id(51), "peer", Role::Daemon), 1);
-    peer.handle(0, Input::LinkUp { link, dialed: true });
-    let hello = peer.poll_transmit(0, link).unwrap_or_default();
-    node.handle(0, Input::Frame { link, bytes: hello.clone() });
-    while let Some((len, after)) = rest.split_first() {
-        let (message, after) = after.split_at(usize::from(*len).min(after.len()));
-        node.handle(0, Input::Frame { link, bytes: message.to_vec() });
-        while node.poll_transmit(0, link).is_some() {}
-        while let Some(output) = node.poll_output() {
-            if matches!(output, crate::sync::Output::Close { .. }) {
-                link = LinkId(link.0 + 1);
-                node.handle(0, Input::LinkUp { link, dialed: false });
-                node.handle(0, Input::Frame { link, bytes: hello.clone() });
-            }
-        }
-        rest = after;
-    }
-    let text = node.doc(&doc).and_then(AnyDoc::as_doc).and_then(|doc| doc.text("t")).map(ToString::to_string);
-    assert!(text.is_some_and(|text| text.contains("kept") || !bytes.is_empty()));
-}
-
-/// Automerge's bytes from anywhere, as a file and as a delta.
-#[cfg(feature = "automerge")]
-pub fn automerge(bytes: &[u8]) {
-    use crate::automerge::AutomergeDoc;
-    if let Ok(mut doc) = AutomergeDoc::load(bytes, id(1)) {
-        let _ = doc.save();
-    }
-    if let Ok(delta) = Delta::from_bytes(bytes) {
-        let mut doc = AutomergeDoc::new(id(1));
-        if doc.apply(&delta).is_err() {
-            assert!(doc.version().is_empty(), "an error changes nothing");
-        }
-    }
-}
+pub use by_ops::{ByOps, OnItsWay, OpModel};
+pub use cli::cli;
+pub use exhaustive::Exhausted;
+pub use kit::{Kit, ReplayError, Report};
+pub use law::Law;
+pub use model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};
+pub use own::{Edited, subjects};
+pub use schedule::{Form, Kind, Schedule, Step};
+pub use story::{BadReplay, Story};
+pub use subject::Subject;
+pub use targets::*;
+pub use tester::test;

@@ -12,109 +12,11 @@ use crdt::map::{GMap, LwwMap, OrMap};
 use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
 use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crdt::testkit::Edited;
 use crdt::traits::StateCrdt;
-use crdt::tree::{Position, Tree};
+use crdt::tree::Tree;
 use crdt::{ReplicaId, VersionVector};
 use proptest::prelude::*;
-
-/// A type under test: how a number becomes an edit.
-trait Edited: DotStore + Encode + Decode {
-    fn edit(&mut self, n: u8, cx: &mut Cx);
-}
-
-impl Edited for GCounter {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n % 8 == 7 { self.clear(cx) } else { self.add(u64::from(n % 4), cx) }
-    }
-}
-
-impl Edited for PnCounter {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n % 8 == 7 { self.clear(cx) } else { self.add(i64::from(n % 4) - 2, cx) }
-    }
-}
-
-impl Edited for EwFlag {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n.is_multiple_of(2) { self.enable(cx) } else { self.disable(cx) }
-    }
-}
-
-impl Edited for AwSet<u8> {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        let member = n % 3;
-        match n / 3 % 4 {
-            0 | 1 => self.insert(member, cx),
-            2 => drop(self.remove(&member, cx)),
-            _ => self.clear(cx),
-        }
-    }
-}
-
-/// One line for each kind of edit: which numbers make it.
-macro_rules! edited {
-    ($($type:ty: |$value:ident, $n:ident, $cx:ident| $edit:expr);* $(;)?) => {
-        $(impl Edited for $type {
-            fn edit(&mut self, $n: u8, $cx: &mut Cx) {
-                let $value = self;
-                if $n % 16 == 15 { $value.clear($cx) } else { $edit }
-            }
-        })*
-    };
-}
-
-edited! {
-    GSet<u8>: |set, n, cx| { set.insert(n % 4, cx); };
-    TwoPhaseSet<u8>: |set, n, cx| { if n.is_multiple_of(3) { set.remove(&(n % 4), cx) } else { set.insert(n % 4, cx) }; };
-    RwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
-    LwwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
-    DwFlag: |flag, n, cx| if n.is_multiple_of(2) { flag.enable(cx) } else { flag.disable(cx) };
-    MaxRegister<u8>: |best, n, cx| best.set(n, cx);
-    MinRegister<u8>: |best, n, cx| best.set(n, cx);
-    Log<u8>: |log, n, cx| log.append(n, cx);
-    LwwMap<u8, u8>: |map, n, cx| if n.is_multiple_of(3) { map.remove(&(n / 3 % 3), cx); } else { map.put(n / 3 % 3, n, cx) };
-    GMap<u8, PnCounter>: |map, n, cx| map.update(n % 3, cx, |value, cx| value.edit(n / 3, cx));
-    BoundedCounter<-3>: |stock, n, cx| match n % 3 {
-        0 => stock.add(u64::from(n / 3 % 5), cx),
-        1 => drop(stock.take(u64::from(n / 3 % 5), cx)),
-        _ => drop(stock.transfer(u64::from(n / 3 % 5), id(usize::from(n % 4)), cx)),
-    };
-    Tree<LwwRegister<u8>>: |tree, n, cx| {
-        let nodes: Vec<_> = tree.walk().map(|(_, node)| node).collect();
-        let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
-        match (n % 4, pick(n / 4)) {
-            (0, parent) => drop(Some(tree.create(parent, Position::Last, cx))),
-            (1, Some(node)) => drop(tree.update(node, cx, |value, cx| value.edit(n, cx))),
-            (2, Some(node)) => drop(Some(tree.move_to(node, pick(n / 9), Position::First, cx))),
-            (3, Some(node)) if n.is_multiple_of(3) => drop(Some(tree.remove(node, cx))),
-            (3, None) => tree.purge(cx),
-            _ => {}
-        }
-    };
-    (AwSet<u8>, PnCounter): |pair, n, cx| if n.is_multiple_of(2) { pair.0.edit(n / 2, cx) } else { pair.1.edit(n / 2, cx) };
-}
-
-impl Edited for MvRegister<u8> {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n.is_multiple_of(4) { self.clear(cx) } else { self.set(n, cx) }
-    }
-}
-
-impl Edited for LwwRegister<u8> {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n.is_multiple_of(4) { self.clear(cx) } else { self.set(n, cx) }
-    }
-}
-
-impl<V: Edited> Edited for OrMap<u8, V> {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        let key = n % 2;
-        match n / 2 % 5 {
-            0 => drop(self.remove(&key, cx)),
-            _ => self.update(key, cx, |value, cx| value.edit(n / 10, cx)),
-        }
-    }
-}
 
 /// What a schedule does: a replica edits, or takes another's whole state, difference, or one operation.
 #[derive(Clone, Debug)]
