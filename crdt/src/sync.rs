@@ -35,7 +35,7 @@ use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
 
-mod frame;
+pub(crate) mod frame;
 mod link;
 mod node;
 mod presence;

@@ -12,7 +12,7 @@ use crdt::map::{GMap, LwwMap, OrMap};
 use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
 use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
-use crdt::testkit::Edited;
+use crdt::testkit::{Edited, Pick};
 use crdt::traits::StateCrdt;
 use crdt::tree::Tree;
 use crdt::{ReplicaId, VersionVector};
@@ -24,11 +24,11 @@ struct Step {
     to: usize,
     from: usize,
     what: u8,
-    arg: u8,
+    arg: [u8; 5],
 }
 
 fn steps(replicas: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..replicas, 0..replicas, 0..6u8, any::<u8>());
+    let step = (0..replicas, 0..replicas, 0..6u8, any::<[u8; 5]>());
     prop::collection::vec(step.prop_map(|(to, from, what, arg)| Step { to, from, what, arg }), 0..40)
 }
 
@@ -51,9 +51,9 @@ fn run<T: Edited>(replicas: usize, steps: &[Step]) -> (Vec<Replica<T>>, Vec<Chan
     let mut all: Vec<Replica<T>> = (0..replicas).map(|n| Replica::new(id(n))).collect();
     let mut ops: Vec<Change<T>> = Vec::new();
     for (time, step) in steps.iter().enumerate() {
-        let now = if step.arg.is_multiple_of(5) { 0 } else { time as u64 };
+        let now = if step.arg[4].is_multiple_of(5) { 0 } else { time as u64 };
         match step.what {
-            0..=2 => ops.push(all[step.to].edit(now, |value, cx| value.edit(step.arg, cx))),
+            0..=2 => ops.push(all[step.to].edit(now, |value, cx| value.edit(&mut Pick::new(&step.arg), cx))),
             3 if step.from != step.to => {
                 let from = all[step.from].clone();
                 all[step.to].merge(&from);
@@ -65,7 +65,7 @@ fn run<T: Edited>(replicas: usize, steps: &[Step]) -> (Vec<Replica<T>>, Vec<Chan
                 all[step.to].apply(&delta);
                 assert_eq!(all[step.to], by_state, "a difference does what the whole state does");
             }
-            5 if !ops.is_empty() => all[step.to].apply(&ops[usize::from(step.arg) % ops.len()].clone()),
+            5 if !ops.is_empty() => all[step.to].apply(&ops[usize::from(step.arg[0]) % ops.len()].clone()),
             _ => {}
         }
     }
@@ -176,7 +176,9 @@ fn forgetting_changes_nothing<T: Edited>(steps: &[Step]) {
         for (forgets, all) in worlds.iter_mut().enumerate() {
             match &step {
                 Some(step) if step.what < 3 => {
-                    drop(all[step.to].edit(time as u64, |value, cx| value.edit(step.arg, cx)));
+                    drop(
+                        all[step.to].edit(time as u64, |value, cx| value.edit(&mut Pick::new(&step.arg), cx)),
+                    );
                 }
                 Some(step) if step.what == 3 => {
                     let both = all[0].seen().version().meet(all[1].seen().version());
@@ -231,7 +233,7 @@ proptest! {
         let mut all: Vec<Replica<Stock>> = (0..3).map(|n| Replica::new(id(n))).collect();
         for step in &steps {
             match step.what {
-                0..=3 => drop(all[step.to].edit(0, |stock, cx| stock.edit(step.arg % 15, cx))),
+                0..=3 => drop(all[step.to].edit(0, |stock, cx| stock.edit(&mut Pick::new(&[step.arg[0] % 15]), cx))),
                 _ if step.from == step.to => {}
                 _ => {
                     let delta = all[step.from].delta_since(all[step.to].seen().version());

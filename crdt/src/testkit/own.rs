@@ -1,4 +1,4 @@
-//! This crate's own types under the kit: [`Edited`] says how a number becomes an edit.
+//! This crate's own types under the kit: [`Edited`] says how a few bytes become an edit.
 
 use super::kit::Kit;
 use super::model::{Codec, Deltas, Model, Ops, Pick};
@@ -29,16 +29,16 @@ use crate::{Delta, Doc, ReplicaId, Replicated, VersionVector};
 /// assert!(kit.run(1, 100).failure.is_none());
 /// ```
 pub trait Edited: DotStore + Encode + Decode + 'static {
-    /// Makes the edit that this number means.
-    fn edit(&mut self, n: u8, cx: &mut Cx);
+    /// Makes the edit that these choices mean; no more than five bytes of them, or what comes after is all zeros.
+    fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx);
 }
 
-/// One line for each type: which number makes which edit.
+/// One line for each type: which byte makes which edit.
 macro_rules! edited {
     ($($type:ty: |$value:ident, $n:ident, $cx:ident| $edit:expr);* $(;)?) => {
         $(impl Edited for $type {
-            fn edit(&mut self, $n: u8, $cx: &mut Cx) {
-                let $value = self;
+            fn edit(&mut self, pick: &mut Pick<'_>, $cx: &mut Cx) {
+                let ($value, $n) = (self, pick.byte());
                 if $n % 16 == 15 { $value.clear($cx) } else { $edit }
             }
         })*
@@ -66,13 +66,13 @@ edited! {
     TwoPhaseSet<u8>: |set, n, cx| { if n.is_multiple_of(3) { set.remove(&(n % 4), cx) } else { set.insert(n % 4, cx) }; };
     Log<u8>: |log, n, cx| log.append(n, cx);
     LwwMap<u8, u8>: |map, n, cx| if n.is_multiple_of(3) { map.remove(&(n / 3 % 3), cx); } else { map.put(n / 3 % 3, n, cx) };
-    GMap<u8, PnCounter>: |map, n, cx| map.update(n % 3, cx, |value, cx| value.edit(n / 3, cx));
+    GMap<u8, PnCounter>: |map, n, cx| map.update(n % 3, cx, |value, cx| value.add(i64::from(n / 3 % 5) - 2, cx));
     Tree<LwwRegister<u8>>: |tree, n, cx| {
         let nodes: Vec<_> = tree.walk().map(|(_, node)| node).collect();
         let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
         match (n % 4, pick(n / 4)) {
             (0, parent) => drop(Some(tree.create(parent, Position::Last, cx))),
-            (1, Some(node)) => drop(tree.update(node, cx, |value, cx| value.edit(n, cx))),
+            (1, Some(node)) => drop(tree.update(node, cx, |value, cx| value.set(n, cx))),
             (2, Some(node)) => drop(Some(tree.move_to(node, pick(n / 9), Position::First, cx))),
             (3, Some(node)) if n.is_multiple_of(3) => drop(Some(tree.remove(node, cx))),
             (3, None) => tree.purge(cx),
@@ -82,17 +82,17 @@ edited! {
 }
 
 impl<A: Edited, B: Edited> Edited for (A, B) {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        if n.is_multiple_of(2) { self.0.edit(n / 2, cx) } else { self.1.edit(n / 2, cx) }
+    fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx) {
+        if pick.flip() { self.0.edit(pick, cx) } else { self.1.edit(pick, cx) }
     }
 }
 
 impl<V: Edited> Edited for OrMap<u8, V> {
-    fn edit(&mut self, n: u8, cx: &mut Cx) {
-        let key = n % 2;
-        match n / 2 % 5 {
-            0 => drop(self.remove(&key, cx)),
-            _ => self.update(key, cx, |value, cx| value.edit(n / 10, cx)),
+    fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx) {
+        let n = pick.byte();
+        match n / 2 % 8 {
+            7 => drop(self.remove(&(n % 2), cx)),
+            _ => self.update(n % 2, cx, |value, cx| value.edit(pick, cx)),
         }
     }
 }
@@ -102,19 +102,19 @@ fn id(me: u8) -> ReplicaId {
 }
 
 impl<T: Edited> Model for Replica<T> {
-    type Command = u8;
+    type Command = [u8; 5];
     type View = T;
 
     fn new(me: u8) -> Self {
         Replica::new(id(me))
     }
 
-    fn command(&self, pick: &mut Pick<'_>) -> u8 {
-        pick.byte()
+    fn command(&self, pick: &mut Pick<'_>) -> [u8; 5] {
+        [(); 5].map(|()| pick.byte())
     }
 
-    fn edit(&mut self, now: u64, command: &u8) {
-        self.edit_with(now, |value, cx| value.edit(*command, cx));
+    fn edit(&mut self, now: u64, command: &[u8; 5]) {
+        self.edit_with(now, |value, cx| value.edit(&mut Pick::new(command), cx));
     }
 
     fn merge(&mut self, other: &Self) {
@@ -154,8 +154,8 @@ impl<T: Edited> Ops for Replica<T> {
     type Op = Change<T>;
     const CAUSAL: bool = false;
 
-    fn prepare(&mut self, now: u64, command: &u8) -> Change<T> {
-        Replica::edit(self, now, |value, cx| value.edit(*command, cx))
+    fn prepare(&mut self, now: u64, command: &[u8; 5]) -> Change<T> {
+        Replica::edit(self, now, |value, cx| value.edit(&mut Pick::new(command), cx))
     }
 
     fn effect(&mut self, op: &Change<T>) {

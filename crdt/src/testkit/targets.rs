@@ -7,8 +7,25 @@
 //! crdt::testkit::merge(&[1, 2, 3, 4, 5, 6, 7, 8]);
 //! ```
 
+use super::own::subjects;
+use super::sim::{self, Plan, Topology};
+use super::subject::Subject;
+use crate::codec::{Decode, Encode, Reader, Writer};
+use crate::context::CausalContext;
+use crate::counter::{BoundedCounter, PnCounter};
 use crate::doc::{AnyDoc, Tx};
+use crate::dots::DotStore;
+use crate::dvv::DottedVersionVector;
+use crate::flag::EwFlag;
+use crate::log::Log;
+use crate::map::OrMap;
+use crate::matrix::MatrixClock;
+use crate::register::{LwwRegister, MvRegister};
+use crate::replica::{Change, Replica};
+use crate::set::{AwSet, RwSet};
+use crate::sync::frame::Frame;
 use crate::sync::{Config, Input, Kind, LinkId, Node, Role};
+use crate::tree::Tree;
 use crate::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
 
 /// A target: its name and its body.
@@ -20,6 +37,9 @@ pub const TARGETS: &[Target] = &[
     ("saved", saved),
     ("merge", merge),
     ("node", node),
+    ("types", types),
+    ("decode", decode),
+    ("network", network),
     #[cfg(feature = "automerge")]
     ("automerge", automerge),
 ];
@@ -157,6 +177,111 @@ pub fn node(bytes: &[u8]) {
     }
     let text = node.doc(&doc).and_then(AnyDoc::as_doc).and_then(|doc| doc.text("t")).map(ToString::to_string);
     assert!(text.is_some_and(|text| text.contains("kept") || !bytes.is_empty()));
+}
+
+/// A schedule for one of this crate's types: the first byte says which, the rest are the steps of the kit.
+///
+/// # Panics
+/// When a law does not hold, with the story of it.
+#[allow(clippy::panic)] // It is how a target fails.
+pub fn types(bytes: &[u8]) {
+    thread_local! {
+        static OWN: Vec<Subject> = subjects().into_iter().filter(|subject| !subject.is_wrong()).collect();
+    }
+    let Some((which, schedule)) = bytes.split_first() else { return };
+    OWN.with(|own| {
+        let Some(subject) = own.get(usize::from(*which) % own.len().max(1)) else { return };
+        if let Err(story) = subject.check(schedule) {
+            panic!("{}: {story}", subject.name());
+        }
+    });
+}
+
+/// The kit on a type with a planted mistake: a fuzzer that does not stop here is broken.
+///
+/// # Panics
+/// When the schedule shows the mistake: two writes at one time.
+#[allow(clippy::panic)] // It is how a target fails.
+pub fn canary(bytes: &[u8]) {
+    thread_local! {
+        static WRONG: Vec<Subject> = super::gallery::all();
+    }
+    WRONG.with(|wrong| {
+        let planted = wrong.iter().find(|subject| subject.name() == "no-tie-break");
+        if let Some(Err(story)) = planted.map(|subject| subject.check(bytes)) {
+            panic!("{story}");
+        }
+    });
+}
+
+/// Every reader of the wire and the disk: what it takes, it writes again, and that reads as the same.
+pub fn decode(bytes: &[u8]) {
+    type Deep = OrMap<u8, OrMap<u8, (AwSet<String>, LwwRegister<String>)>>;
+    replica::<PnCounter>(bytes);
+    replica::<BoundedCounter<-3>>(bytes);
+    replica::<AwSet<String>>(bytes);
+    replica::<RwSet<u64>>(bytes);
+    replica::<MvRegister<Option<i64>>>(bytes);
+    replica::<EwFlag>(bytes);
+    replica::<Log<Vec<u8>>>(bytes);
+    replica::<Deep>(bytes);
+    replica::<Tree<LwwRegister<String>>>(bytes);
+    value::<VersionVector>(bytes);
+    value::<CausalContext>(bytes);
+    value::<DottedVersionVector<u64>>(bytes);
+    value::<MatrixClock>(bytes);
+    frames(bytes);
+}
+
+/// A saved replica and a change, from anywhere; the checksum of the first is made right.
+fn replica<T: DotStore + Encode + Decode>(bytes: &[u8]) {
+    value::<Change<T>>(bytes);
+    let _ = Replica::<T>::open(bytes, id(1));
+    let sealed = crate::codec::seal(b"CRDR", 1, bytes);
+    if let Ok(replica) = Replica::<T>::open(&sealed, id(1)) {
+        let again = Replica::<T>::open(&replica.save(), id(1));
+        assert_eq!(again.as_ref().map(Replica::value), Ok(replica.value()), "what is saved can be read");
+    }
+}
+
+/// A value from anywhere, with a few replicas to name.
+fn value<V: Encode + Decode + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
+    let table: Vec<ReplicaId> = (0..4).map(id).collect();
+    let mut r = Reader::new(bytes, &table);
+    let Ok(value) = V::decode(&mut r) else { return };
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    let (body, table) = w.into_parts();
+    let again = V::decode(&mut Reader::new(&body, &table));
+    assert_eq!(again.as_ref(), Ok(&value), "what is written can be read");
+}
+
+/// Frames of the sync protocol, one after the other.
+fn frames(bytes: &[u8]) {
+    let mut message = Reader::new(bytes, &[]);
+    while let Ok(frame) = Frame::read(&mut message) {
+        let Some(frame) = frame else { continue };
+        let again = Frame::read(&mut Reader::new(&frame.to_bytes(), &[]));
+        assert_eq!(again, Ok(Some(frame)), "what is written can be read");
+    }
+}
+
+/// A network of nodes with faults: all promises are kept.
+pub fn network(bytes: &[u8]) {
+    let &[nodes, topology, writers, docs, faults, ..] = bytes else { return };
+    let nodes = 2 + usize::from(nodes % 7);
+    let plan = Plan {
+        nodes,
+        topology: Topology::ALL[usize::from(topology) % Topology::ALL.len()],
+        writers: 1 + usize::from(writers) % nodes,
+        docs: 1 + usize::from(docs % 3),
+        edits: 3,
+        faults: usize::from(faults % 16),
+        seed: crc32fast::hash(bytes).into(),
+        ..Plan::default()
+    };
+    let result = sim::run(&plan, |_| ());
+    assert!(result.is_ok(), "{plan:?}: {result:?}");
 }
 
 /// Automerge's bytes from anywhere, as a file and as a delta.
