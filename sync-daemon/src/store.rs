@@ -100,15 +100,15 @@ impl Store {
         let in_dir = |source| StartError::DataDir { path: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(in_dir)?;
         let path = dir.join("store.redb");
-        let new = !path.exists();
-        let db = Database::create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StartError::InUse { path: path.clone() },
-            other => StartError::Store { path: path.clone(), reason: other.to_string() },
-        })?;
-        if new {
-            // The file is there after a power cut only if the directory that names it was synced.
-            std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(in_dir)?;
+        if !path.exists() {
+            create(dir, &path)
+                .map_err(|error| StartError::Store { path: path.clone(), reason: error.to_string() })?;
         }
+        let db = guarded(|| Ok(Database::open(&path)?));
+        let db = db.map_err(|error| match error.downcast_ref::<DatabaseError>() {
+            Some(DatabaseError::DatabaseAlreadyOpen) => StartError::InUse { path: path.clone() },
+            _ => StartError::Store { path: path.clone(), reason: error.to_string() },
+        })?;
         Self::start(db, path, author)
     }
 
@@ -126,8 +126,8 @@ impl Store {
 
     fn start(db: Database, path: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
         let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
-        prepare(&db).map_err(failed)?;
-        let Loaded { docs, files, next_number, quarantined } = load(&db, author).map_err(failed)?;
+        let loaded = guarded(|| prepare(&db).and_then(|()| load(&db, author)));
+        let Loaded { docs, files, next_number, quarantined } = loaded.map_err(failed)?;
         let (records, queue) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
         let writer = Writer { db, files, next_number, shared: Arc::clone(&shared) };
@@ -151,6 +151,28 @@ impl Store {
         drop(self.records);
         let _ = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await;
     }
+}
+
+/// Makes an empty store under another name first: a power cut in the middle leaves no half-made file that would be
+/// refused ever after.
+fn create(dir: &Path, path: &Path) -> Result<(), Error> {
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    guarded(|| prepare(&Database::create(&new)?))?;
+    std::fs::rename(&new, path)?;
+    // The file is there after a power cut only if the directory that names it was synced.
+    Ok(std::fs::File::open(dir)?.sync_all()?)
+}
+
+/// Does something with the database, whose code panics on some damaged files, and makes an error of a panic.
+/// What it worked on is not to be used after one: the store has failed then.
+fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err("the file is damaged; restore a backup, or move it away and sync from peers".into())
+    })
 }
 
 fn prepare(db: &Database) -> Result<(), Error> {
@@ -263,7 +285,7 @@ impl Writer {
                 batch.push(record);
             }
             if self.shared.failure().is_none() {
-                let result = self.commit(&batch).and_then(|()| self.rewrite_long(&batch));
+                let result = guarded(|| self.commit(&batch).and_then(|()| self.rewrite_long(&batch)));
                 if let Err(error) = result {
                     tracing::error!(%error, "the store has failed; nothing more becomes durable here");
                     self.shared.state().failed = Some(error.to_string());
@@ -364,6 +386,9 @@ fn file<'a>(
 }
 
 #[cfg(test)]
+mod crash;
+
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -447,6 +472,18 @@ mod tests {
         assert_eq!(read.version(), doc.version());
         assert_eq!(read.as_doc().unwrap().value(), doc.value());
         again.store.close().await;
+    }
+
+    /// A power cut while the store was made left a half-made file: the next start makes it anew.
+    #[tokio::test]
+    async fn a_store_that_was_half_made_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("store.new"), b"half").unwrap();
+        Store::open(dir.path(), id(2)).unwrap().store.close().await;
+        assert!(!dir.path().join("store.new").exists());
+        std::fs::write(dir.path().join("store.redb"), b"not a store").unwrap();
+        let error = Store::open(dir.path(), id(2)).unwrap_err();
+        assert!(matches!(error, StartError::Store { .. }), "{error}");
     }
 
     /// After the first failed write nothing more is acknowledged, and what was is there.
