@@ -36,6 +36,8 @@ pub(crate) struct Args {
 enum Command {
     /// See daemons at work: a graph of real processes, real edits, real faults
     Demo(crate::demo::DemoArgs),
+    /// Load daemons and let things go wrong for a long time; nothing durable may be missing at the end
+    Soak(crate::soak::SoakArgs),
     /// Make an editing trace for the demo from revisions of a file
     #[command(hide = true)]
     MakeTrace(crate::demo::MakeArgs),
@@ -104,6 +106,7 @@ impl std::error::Error for Unreachable {}
 pub(crate) async fn run(args: Args) -> u8 {
     let result = match args.command {
         Command::Demo(args) => crate::demo::run(args).await,
+        Command::Soak(args) => crate::soak::run(args).await,
         Command::MakeTrace(args) => crate::demo::make(&args),
         Command::Run(args) => daemon::run(args).await,
         Command::Status(args) => inspect::status(args).await,

@@ -3,13 +3,10 @@
 //! A recorded history is typed into `demo/text`; at all other daemons writers edit `demo/form` at the same
 //! time: a counter, a set, a map, a flag, and one text in which all of them write anywhere.
 
-mod cluster;
 mod observe;
 mod picture;
-mod proxy;
 mod report;
 mod script;
-mod topology;
 mod trace;
 mod write;
 
@@ -25,12 +22,12 @@ use crdt::sync::DocId;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use cluster::Cluster;
+use crate::cluster::Cluster;
+use crate::cluster::topology::Topology;
 use observe::{Observer, Record, Sample, SharedRecord, lock, percentile};
 use picture::{Screen, View};
 use report::{CatchUp, Quiet, Summary};
 use script::Step;
-use topology::Topology;
 use trace::Trace;
 pub(crate) use trace::{MakeArgs, make};
 use write::{Typist, Writer, fill_form};

@@ -1,7 +1,9 @@
 //! The command line of `sync-daemon`.
 
 mod cli;
+mod cluster;
 mod demo;
+mod soak;
 
 use std::process::ExitCode;
 

@@ -69,8 +69,14 @@ impl Model for Document {
     }
 
     fn view(&self) -> String {
-        // Through a value, whose keys are sorted.
-        serde_json::to_value(self.doc.get_deep_value()).expect("plain data").to_string()
+        // Containers are there from their first use on: an empty one is the same as none.
+        let (map, list) = (self.doc.get_map("map"), self.doc.get_movable_list("list"));
+        let (text, tree) = (self.doc.get_text("text"), self.doc.get_tree("tree"));
+        let map = serde_json::to_value(map.get_deep_value()).expect("plain data");
+        let nodes = tree.nodes().into_iter().filter(|node| tree.is_node_deleted(node) == Ok(false));
+        let mut nodes: Vec<String> = nodes.map(|node| format!("{node} in {:?}", tree.parent(node))).collect();
+        nodes.sort_unstable();
+        format!("{map} {:?} {:?} {nodes:?}", list.get_deep_value(), text.to_string())
     }
 }
 

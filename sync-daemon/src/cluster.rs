@@ -1,4 +1,7 @@
-//! Real daemons in child processes, joined through proxies.
+//! Real daemons in child processes, joined through proxies: what the demo and the soak are made of.
+
+mod proxy;
+pub(crate) mod topology;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,8 @@ use anyhow::{Context, bail};
 use sync_daemon::{Status, TrafficStatus, http};
 use tokio::process::{Child, Command};
 
-use super::proxy::Proxy;
+use proxy::Proxy;
+pub(crate) use proxy::Weather;
 
 const START_WITHIN: Duration = Duration::from_secs(20);
 
@@ -35,7 +39,11 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn is_up(&self) -> bool {
-        self.proxy.is_up()
+        self.proxy.weather() != Weather::Cut
+    }
+
+    pub(crate) fn set(&self, weather: Weather) {
+        self.proxy.set(weather);
     }
 }
 
@@ -127,12 +135,12 @@ impl Cluster {
     pub(crate) fn set_link(&self, a: usize, b: usize, up: bool) -> anyhow::Result<()> {
         let edge = self.edges.iter().find(|e| (e.a, e.b) == (a, b) || (e.a, e.b) == (b, a));
         let edge = edge.with_context(|| format!("there is no link between n{} and n{}", a + 1, b + 1))?;
-        edge.proxy.set_up(up);
+        edge.set(if up { Weather::Fine } else { Weather::Cut });
         Ok(())
     }
 
     pub(crate) fn heal_all(&self) {
-        self.edges.iter().for_each(|edge| edge.proxy.set_up(true));
+        self.edges.iter().for_each(|edge| edge.set(Weather::Fine));
     }
 
     /// SIGKILL: no chance to write anything more.
@@ -144,6 +152,19 @@ impl Cluster {
             Some(mut child) => Ok(child.kill().await?),
             None => bail!("n{} is not running", i + 1),
         }
+    }
+
+    /// Stops a process where it is, or lets it go on: to its peers it is silent, its sockets stay open.
+    pub(crate) async fn pause(&self, i: usize, paused: bool) -> anyhow::Result<()> {
+        let Some(pid) = self.pid(i) else { bail!("n{} is not running", i + 1) };
+        let signal = if paused { "-STOP" } else { "-CONT" };
+        let done = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
+        anyhow::ensure!(done.success(), "cannot send {signal} to n{}", i + 1);
+        Ok(())
+    }
+
+    pub(crate) fn pid(&self, i: usize) -> Option<u32> {
+        self.members.get(i)?.child.as_ref()?.id()
     }
 
     pub(crate) async fn restart(&mut self, i: usize) -> anyhow::Result<()> {

@@ -47,7 +47,7 @@ impl std::fmt::Display for Topology {
 impl Topology {
     /// The links between `n` nodes; connected, each link once.
     pub(crate) fn edges(self, n: usize, rng: &mut fastrand::Rng) -> anyhow::Result<Vec<(usize, usize)>> {
-        ensure!((2..=64).contains(&n), "a demo has 2 to 64 nodes");
+        ensure!((2..=64).contains(&n), "there are 2 to 64 nodes");
         ensure!(self != Topology::Pair || n == 2, "a pair has 2 nodes");
         Ok(match self {
             Topology::Pair | Topology::Line => (1..n).map(|i| (i - 1, i)).collect(),
