@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | text | [`Tx::text`] | both insertions stay, never interleaved |
 //! | list | [`Tx::list`] | both insertions stay; an element moved twice stands once |
+//! | tree | [`Tx::tree`] | a node moved twice stands once; never a cycle |
 //! | map | [`Tx::map`] | both keys stay; a nested edit survives a concurrent removal |
 //! | set | [`Tx::set`] | adding beats a concurrent removing |
 //! | counter | [`Tx::counter`] | sums |
@@ -25,6 +26,7 @@ mod list;
 mod node;
 mod path;
 mod record;
+mod tree;
 mod undo;
 mod value;
 mod view;
@@ -47,6 +49,7 @@ pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
 pub use cursor::Cursor;
 pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
 pub use history::HistoryError;
+pub use tree::{TreeMut, TreePatch, TreeView};
 pub use undo::{UndoManager, UndoOptions};
 pub use value::{Scalar, Value};
 
@@ -337,6 +340,7 @@ impl Doc {
                 if key.shape == Shape::List {
                     record.list(&below, &self.tree, &self.texts);
                 }
+                record.tree(&below, &self.tree);
                 if key.shape.nests() {
                     let [here, there] = [here, there].map(|places| places.get(&key).and_then(Node::places));
                     open.push((below, here, there));

@@ -510,6 +510,23 @@ impl<A: DotStore, B: DotStore> DotStore for (A, B) {
     }
 }
 
+/// No value: for trees of bare nodes.
+impl DotStore for () {
+    fn is_bottom(&self) -> bool {
+        true
+    }
+
+    fn for_each_dot(&self, _f: &mut dyn FnMut(Dot)) {}
+
+    fn join(&mut self, _: &CausalContext, _other: &Self, _: &CausalContext, _: &mut Changes) {}
+
+    fn part(&self, _wanted: &DotRanges) {}
+
+    fn end(&mut self, _cx: &mut Cx) -> bool {
+        false
+    }
+}
+
 /// Which event ended which dots: what one who missed the event must still be told.
 ///
 /// The entry of an event includes the entries of the events it ended, which then go: writing one place

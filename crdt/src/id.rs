@@ -114,6 +114,13 @@ impl fmt::Debug for Dot {
     }
 }
 
+/// In full: `REPLICA-SEQ`.
+impl fmt::Display for Dot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.replica, self.seq)
+    }
+}
+
 /// The events `after + 1 ..= to` of one replica; never empty.
 ///
 /// ```

@@ -35,6 +35,7 @@
 //! |---|---|
 //! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
+//! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
 //! | read a value by path | [`Doc::get`], [`Doc::text`] |
 //! | hear of every change, with who made it | [`Doc::subscribe`], [`Doc::transact_as`] |
 //! | show what a merge changed | [`Doc::record_patches`], [`Doc::take_patches`] |
@@ -57,6 +58,7 @@
 //! | keep automerge documents | `AutomergeDoc`, feature `automerge` |
 //! | sync over connections of my own | [`sync::Node`] |
 //! | write a type of my own | [`dots::DotStore`] |
+//! | prove that it converges | `testkit`, feature `testkit` |
 //!
 //! # What it promises
 //!
@@ -87,7 +89,7 @@
 //! | `automerge` (default) | `AutomergeDoc` |
 //! | `derive` | `#[derive(Crdt)]`, `#[derive(Encode, Decode)]` |
 //! | `serde` | module `plain`: what is visible, for other formats |
-//! | `testkit` | the simulator of networks; bodies of the fuzz targets |
+//! | `testkit` | the convergence kit for any type; the simulator of networks; bodies of the fuzz targets |
 //!
 //! The bytes of everything are described in `docs/format.md` beside this crate's `Cargo.toml`.
 

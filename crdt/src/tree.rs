@@ -157,20 +157,20 @@ impl<V: DotStore> Tree<V> {
     /// Forgets what is in the trash, for good. A node that someone moves out of it concurrently comes back
     /// without what was forgotten.
     pub fn purge(&mut self, cx: &mut Cx) {
-        let mut open: Vec<NodeId> = self.trash().collect();
-        let mut gone = Vec::new();
-        while let Some(node) = open.pop() {
-            open.extend(self.below(Parent::Node(node)));
-            gone.push(node);
+        if self.end_trash(cx) {
+            cx.event();
         }
+    }
+
+    /// Ends what is in the trash, by an event that the caller takes; whether there was anything.
+    pub(crate) fn end_trash(&mut self, cx: &mut Cx) -> bool {
+        let gone = self.all_trash();
         let mut any = false;
         for node in &gone {
             any |= self.nodes.update(*node, cx, DotStore::end);
         }
-        if any {
-            cx.event();
-        }
         self.reshape(gone);
+        any
     }
 
     /// Edits the value of a node; `None` when there is no such node.
@@ -232,6 +232,34 @@ impl<V: DotStore> Tree<V> {
     /// The nodes that were removed, without those below them.
     pub fn trash(&self) -> impl DoubleEndedIterator<Item = NodeId> {
         self.below(Parent::Trash)
+    }
+
+    /// Whether a node was put below another or at the root, which need not be shown itself.
+    pub(crate) fn stands(&self, node: NodeId) -> bool {
+        self.shape.parent(node).is_some_and(|parent| parent != Parent::Trash)
+    }
+
+    /// All nodes in the trash, each before those below it, in order.
+    pub(crate) fn all_trash(&self) -> Vec<NodeId> {
+        let mut open: Vec<NodeId> = self.trash().rev().collect();
+        let mut gone = Vec::new();
+        while let Some(node) = open.pop() {
+            open.extend(self.below(Parent::Node(node)).rev());
+            gone.push(node);
+        }
+        gone
+    }
+
+    /// Every node that must be there for this part to make sense: those it puts somewhere, and their parents.
+    pub(crate) fn named(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let places = |register: &LwwRegister<Place>| {
+            let places: Vec<Parent> = register.candidates().map(|(_, _, place)| place.parent).collect();
+            places.into_iter().filter_map(|parent| match parent {
+                Parent::Node(node) => Some(node),
+                Parent::Root | Parent::Trash => None,
+            })
+        };
+        self.nodes.iter().flat_map(move |(node, (register, _))| places(register).chain([*node]))
     }
 
     fn below(&self, parent: Parent) -> impl DoubleEndedIterator<Item = NodeId> {

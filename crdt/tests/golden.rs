@@ -70,6 +70,41 @@ fn doc() -> Doc {
     a
 }
 
+/// A tree in a document, with a move each way and a removal.
+fn doc_with_tree() -> Doc {
+    let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+    let [x, y, z] = a.transact(1_000, |tx| {
+        let mut tree = tx.tree("outline");
+        ["x", "y", "z"].map(|title| {
+            let node = tree.create(None, Position::Last);
+            let mut data = tree.data(node).unwrap();
+            data.put("title", title);
+            data.text("body").insert(0, "grüße");
+            node
+        })
+    });
+    b.apply(&a.delta_since(b.version())).unwrap();
+    a.transact(2_000, |tx| tx.tree("outline").move_to(x, Some(y), Position::First));
+    b.transact(3_000, |tx| {
+        tx.tree("outline").move_to(y, Some(x), Position::First);
+        tx.tree("outline").remove(z);
+    });
+    a.apply(&b.delta_since(a.version())).unwrap();
+    a
+}
+
+#[test]
+fn documents_with_trees() {
+    let doc = doc_with_tree();
+    let copy = Doc::load(&frozen("doc-2-tree.bin", &doc.save()), id(9)).unwrap();
+    assert_eq!(copy.value(), doc.value());
+    assert_eq!(copy.get("/outline/1/data/title"), Some("x".into()));
+    let delta = doc.delta_since(&VersionVector::new());
+    let mut other = Doc::new(id(8));
+    other.apply(&Delta::from_bytes(&frozen("delta-tree.bin", &delta.to_bytes())).unwrap()).unwrap();
+    assert_eq!(other.save(), doc.save());
+}
+
 #[test]
 fn documents() {
     let doc = doc();

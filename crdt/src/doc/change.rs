@@ -9,7 +9,7 @@ use crate::hlc::Hlc;
 use crate::id::ReplicaId;
 use crate::text::TextPatch;
 
-use super::{Scalar, Value};
+use super::{Scalar, TreePatch, Value};
 
 /// One visible change of a document. Paths are JSON pointers (RFC 6901), as [`Doc::get`](super::Doc::get)
 /// takes them; patches apply one after the other.
@@ -34,6 +34,13 @@ pub enum Patch {
         /// What came.
         inserted: Vec<Value>,
     },
+    /// A node of a tree came, moved or went.
+    Tree {
+        /// Where the tree is.
+        path: String,
+        /// What happened to which node.
+        patch: TreePatch,
+    },
     /// The value at a path changed.
     Value {
         /// Where it is.
@@ -47,7 +54,10 @@ impl Patch {
     /// Where it changes something.
     pub fn path(&self) -> &str {
         match self {
-            Patch::Text { path, .. } | Patch::List { path, .. } | Patch::Value { path, .. } => path,
+            Patch::Text { path, .. }
+            | Patch::List { path, .. }
+            | Patch::Tree { path, .. }
+            | Patch::Value { path, .. } => path,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::list::{List, PLACEHOLDER};
 use super::node::{Node, Places};
 use super::path::{Key, Name, Path, Shape};
 use super::record::Record;
+use super::tree::TreeMut;
 use super::undo::{Holds, Inverse};
 use super::{Doc, Scalar};
 
@@ -58,6 +59,11 @@ impl<'a> Tx<'a> {
     /// The list at a root.
     pub fn list(&mut self, root: &str) -> ListMut<'_> {
         self.0.list(root)
+    }
+
+    /// The tree at a root.
+    pub fn tree(&mut self, root: &str) -> TreeMut<'_> {
+        self.0.tree(root)
     }
 
     /// The map at a root.
@@ -109,12 +115,12 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn here(&mut self) -> Place<'_> {
+    pub(super) fn here(&mut self) -> Place<'_> {
         Place { doc: self.doc, stamp: self.stamp, path: self.path.clone() }
     }
 
     /// The place `key` below this one, borrowing it for one edit.
-    fn child(&mut self, key: Key) -> Place<'_> {
+    pub(super) fn child(&mut self, key: Key) -> Place<'_> {
         // Deeper places could be made here but not read from bytes elsewhere.
         assert!(self.path.depth() < Doc::MAX_DEPTH, "a document nests at most {} levels", Doc::MAX_DEPTH);
         Place { doc: self.doc, stamp: self.stamp, path: self.path.child(key) }
@@ -124,12 +130,16 @@ impl<'a> Place<'a> {
         self.doc
     }
 
-    fn node(&self) -> Option<&Node> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn node(&self) -> Option<&Node> {
         self.doc.node(self.path.keys())
     }
 
     /// Runs a mutator on the node at this place; its dots become events, its removals are noted.
-    fn mutate(&mut self, mutate: impl FnOnce(&mut Node, &mut Cx)) {
+    pub(super) fn mutate(&mut self, mutate: impl FnOnce(&mut Node, &mut Cx)) {
         let Some((above, key)) = self.path.parent() else { return };
         let doc = &mut *self.doc;
         let mut cx = doc.cx(self.stamp);
@@ -145,7 +155,7 @@ impl<'a> Place<'a> {
     }
 
     /// Notes how to undo what is about to be done; costs nothing when nobody wants to undo.
-    fn undoable(&mut self, inverse: impl FnOnce(&Self) -> Option<Inverse>) {
+    pub(super) fn undoable(&mut self, inverse: impl FnOnce(&Self) -> Option<Inverse>) {
         if self.doc.record.as_deref().is_some_and(Record::wants_inverses)
             && let Some(inverse) = inverse(self)
             && let Some(record) = &mut self.doc.record
@@ -157,12 +167,19 @@ impl<'a> Place<'a> {
     /// Takes away all that is visible at this place and below it.
     fn clear(&mut self) {
         self.undoable(|place| Inverse::restore(place.doc, &place.path));
-        let below: Vec<Path> = self.doc.texts_below(&self.path).cloned().collect();
+        let path = self.path.clone();
+        self.clear_texts(&path);
+        self.touch_tree();
+        self.mutate(|node, cx| node.clear(cx));
+    }
+
+    /// Deletes all texts at a path and below it.
+    pub(super) fn clear_texts(&mut self, path: &Path) {
+        let below: Vec<Path> = self.doc.texts_below(path).cloned().collect();
         for path in below {
             let len = self.doc.texts.get(&path).map_or(0, Text::len);
             Place { doc: self.doc, stamp: self.stamp, path }.into_text().delete_unrecorded(0..len);
         }
-        self.mutate(|node, cx| node.clear(cx));
     }
 
     pub(super) fn into_text(self) -> TextMut<'a> {
@@ -187,6 +204,7 @@ fn below(node: &mut Node, above: &[Key], key: &Key, cx: &mut Cx, mutate: impl Fn
         (Node::List(list), Some((first, rest))) => {
             list.update(first.clone(), cx, |node, cx| below(node.shaped(first.shape), rest, key, cx, mutate));
         }
+        (Node::Tree(tree), _) => at(tree.items_mut(), above, key, cx, mutate),
         _ => {}
     }
 }
@@ -315,7 +333,7 @@ impl<'a> TextMut<'a> {
 
 /// A map under edit.
 #[derive(Debug)]
-pub struct MapMut<'a>(Place<'a>);
+pub struct MapMut<'a>(pub(super) Place<'a>);
 
 impl MapMut<'_> {
     fn key(&mut self, key: &str, shape: Shape) -> Place<'_> {
@@ -348,6 +366,11 @@ impl MapMut<'_> {
     /// The list under a key.
     pub fn list(&mut self, key: &str) -> ListMut<'_> {
         ListMut(self.key(key, Shape::List))
+    }
+
+    /// The tree under a key.
+    pub fn tree(&mut self, key: &str) -> TreeMut<'_> {
+        TreeMut(self.key(key, Shape::Tree))
     }
 
     /// The map under a key.
@@ -692,11 +715,7 @@ impl ListMut<'_> {
         }
         for key in Key::all_named(&Name::Item(element)).filter(|key| key.shape.nests() || key.is_text()) {
             let below = self.0.path.child(key);
-            let texts: Vec<Path> = self.0.doc.texts_below(&below).cloned().collect();
-            for path in texts {
-                let len = self.0.doc.texts.get(&path).map_or(0, Text::len);
-                Place { path, ..self.0.here() }.into_text().delete_unrecorded(0..len);
-            }
+            self.0.clear_texts(&below);
         }
         self.0.here().mutate(|node, cx| {
             if let Node::List(list) = node {
@@ -736,6 +755,14 @@ impl Place<'_> {
                 register.set(value, cx);
             }
         });
+    }
+
+    /// Notes how the tree here was before it changes, if there is one.
+    pub(super) fn touch_tree(&mut self) {
+        let Doc { record, tree, .. } = &mut *self.doc;
+        if let Some(record) = record {
+            record.tree(&self.path, tree);
+        }
     }
 
     /// Notes how the list here was before it changes.

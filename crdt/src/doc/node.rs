@@ -12,6 +12,7 @@ use crate::set::AwSet;
 
 use super::list::List;
 use super::path::{Key, Shape};
+use super::tree::Outline;
 use super::{Scalar, Value};
 
 /// The children of a map: what a document's root is, too.
@@ -31,6 +32,7 @@ pub(super) enum Node {
     Register(LwwRegister<Scalar>),
     /// Says of an element which container it holds, by the number of its shape.
     Present(LwwRegister<u64>),
+    Tree(Box<Outline>),
 }
 
 /// Runs one expression on whichever store the node is.
@@ -46,6 +48,7 @@ macro_rules! each {
             Node::Values($store) => $run,
             Node::Register($store) => $run,
             Node::Present($store) => $run,
+            Node::Tree($store) => $run,
         }
     };
 }
@@ -63,6 +66,7 @@ impl Shape {
             Shape::Values => Node::Values(MvRegister::default()),
             Shape::Register => Node::Register(LwwRegister::default()),
             Shape::Present => Node::Present(LwwRegister::default()),
+            Shape::Tree => Node::Tree(Box::default()),
         }
     }
 }
@@ -79,6 +83,7 @@ impl Node {
             Node::Values(_) => Some(Shape::Values),
             Node::Register(_) => Some(Shape::Register),
             Node::Present(_) => Some(Shape::Present),
+            Node::Tree(_) => Some(Shape::Tree),
         }
     }
 
@@ -95,6 +100,7 @@ impl Node {
         match self {
             Node::Map(places) => Some(places),
             Node::List(list) => Some(list.items()),
+            Node::Tree(tree) => Some(tree.items()),
             _ => None,
         }
     }
@@ -103,7 +109,7 @@ impl Node {
     pub(super) fn leaf(&self) -> Option<Value> {
         let plain = |scalar: &Scalar| Value::Scalar(scalar.clone());
         match self {
-            Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) => None,
+            Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => None,
             _ if self.is_bottom() => None,
             Node::Set(set) => Some(Value::List(set.iter().map(plain).collect())),
             Node::Counter(counter) => Some(Value::from(counter.value())),
@@ -136,6 +142,7 @@ impl DotStore for Node {
             (Node::Values(a), Node::Values(b)) => a.join(ours, b, theirs, changes),
             (Node::Register(a), Node::Register(b)) => a.join(ours, b, theirs, changes),
             (Node::Present(a), Node::Present(b)) => a.join(ours, b, theirs, changes),
+            (Node::Tree(a), Node::Tree(b)) => a.join(ours, b, theirs, changes),
             // The other side shows nothing here: a key names the type, so no two types meet.
             (node, _) => {
                 each!(node, s => s.join(ours, &Default::default(), theirs, changes), empty => ());
@@ -154,6 +161,7 @@ impl DotStore for Node {
             Node::Values(s) => Node::Values(s.part(wanted)),
             Node::Register(s) => Node::Register(s.part(wanted)),
             Node::Present(s) => Node::Present(s.part(wanted)),
+            Node::Tree(s) => Node::Tree(Box::new(s.part(wanted))),
         }
     }
 
@@ -180,6 +188,7 @@ impl Node {
             Shape::Values => Node::Values(Decode::decode(r)?),
             Shape::Register => Node::Register(Decode::decode(r)?),
             Shape::Present => Node::Present(Decode::decode(r)?),
+            Shape::Tree => Node::Tree(Box::new(r.nested(Outline::decode)?)),
         })
     }
 }

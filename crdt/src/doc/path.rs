@@ -20,10 +20,11 @@ pub(super) enum Shape {
     Register,
     /// That an element of a list holds a container, even an empty one.
     Present,
+    Tree,
 }
 
 impl Shape {
-    const ALL: [Shape; 9] = [
+    const ALL: [Shape; 10] = [
         Shape::Text,
         Shape::List,
         Shape::Map,
@@ -33,6 +34,7 @@ impl Shape {
         Shape::Values,
         Shape::Register,
         Shape::Present,
+        Shape::Tree,
     ];
 
     /// The container with this number.
@@ -42,7 +44,7 @@ impl Shape {
 
     /// Whether other places can stand below one of this type.
     pub(super) fn nests(self) -> bool {
-        matches!(self, Shape::Map | Shape::List)
+        matches!(self, Shape::Map | Shape::List | Shape::Tree)
     }
 }
 
@@ -51,7 +53,7 @@ impl Shape {
 pub(super) enum Name {
     /// A key of a map.
     Str(SmolStr),
-    /// An element of a list, by the event that created it.
+    /// An element of a list or a node of a tree, by the event that created it.
     Item(Dot),
 }
 
@@ -82,14 +84,27 @@ impl Key {
         Shape::ALL.iter().map(move |shape| Key { name: name.clone(), shape: *shape })
     }
 
+    /// The element or node that it names, if it names one.
+    pub(super) fn item_name(&self) -> Option<Dot> {
+        match self.name {
+            Name::Item(item) => Some(item),
+            Name::Str(_) => None,
+        }
+    }
+
     pub(super) fn is_text(&self) -> bool {
         self.shape == Shape::Text
     }
 
-    /// Whether it can stand below a place of this type: elements below a list, names below all else.
+    /// Whether it can stand below a place of this type: elements below a list, the maps of nodes below a tree,
+    /// names below all else.
     pub(super) fn fits(&self, above: Option<Shape>) -> bool {
-        let in_list = above == Some(Shape::List);
-        matches!(self.name, Name::Item(_)) == in_list && (in_list || self.shape != Shape::Present)
+        let item = matches!(self.name, Name::Item(_));
+        match above {
+            Some(Shape::List) => item,
+            Some(Shape::Tree) => item && self.shape == Shape::Map,
+            _ => !item && self.shape != Shape::Present,
+        }
     }
 }
 
@@ -146,12 +161,9 @@ impl Path {
         self.0.split_last().map(|(last, above)| (above, last))
     }
 
-    /// The elements of lists that it leads through.
+    /// The elements of lists and nodes of trees that it leads through.
     pub(super) fn items(&self) -> impl Iterator<Item = Dot> + '_ {
-        self.0.iter().filter_map(|key| match key.name {
-            Name::Item(element) => Some(element),
-            Name::Str(_) => None,
-        })
+        self.0.iter().filter_map(Key::item_name)
     }
 
     /// Whether it leads to a list.
@@ -159,9 +171,14 @@ impl Path {
         self.0.last().is_some_and(|key| key.shape == Shape::List)
     }
 
+    /// Whether it leads to a tree.
+    pub(super) fn is_tree(&self) -> bool {
+        self.0.last().is_some_and(|key| key.shape == Shape::Tree)
+    }
+
     /// Whether it leads to what is never shown by itself.
     pub(super) fn is_hidden(&self) -> bool {
-        self.0.last().is_none_or(|key| key.shape == Shape::Present || key.shape == Shape::List)
+        self.0.last().is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree))
     }
 
     /// How many levels.

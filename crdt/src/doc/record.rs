@@ -7,7 +7,8 @@ use crate::text::{Text, TextPatch};
 
 use super::change::Patch;
 use super::node::{Node, Places};
-use super::path::Path;
+use super::path::{Path, Shape};
+use super::tree::{Outline, Standing};
 use super::undo::Inverse;
 use super::{Doc, view};
 
@@ -20,6 +21,8 @@ pub(super) struct Record {
     touched: BTreeSet<Path>,
     /// The lists that changed, with their elements as they were.
     lists: BTreeMap<Path, Vec<Dot>>,
+    /// The trees that changed, as they were.
+    trees: BTreeMap<Path, Standing>,
     texts: Vec<(Path, TextPatch)>,
     inverses: Vec<Inverse>,
 }
@@ -50,6 +53,18 @@ impl Record {
         }
     }
 
+    /// Notes how a tree stands that is about to change for the first time.
+    pub(super) fn tree(&mut self, path: &Path, tree: &Places) {
+        let is_tree = path.parent().is_some_and(|(_, key)| key.shape == Shape::Tree);
+        if is_tree && !self.trees.contains_key(path) {
+            let standing = match view::node(tree, path.keys()) {
+                Some(Node::Tree(tree)) => tree.standing(),
+                _ => Standing::default(),
+            };
+            self.trees.insert(path.clone(), standing);
+        }
+    }
+
     /// Notes a change of a text; one that goes on from the last becomes one with it.
     pub(super) fn text(&mut self, path: &Path, patch: TextPatch) {
         match self.texts.last_mut().filter(|(last, _)| last == path) {
@@ -73,7 +88,7 @@ impl Record {
         self.touched.iter()
     }
 
-    /// The patches: lists from the outside in, then texts, then values. Their paths are those of the document
+    /// The patches: lists and trees from the outside in, then texts, then values. Their paths are those of the document
     /// as it is now; what came into a list came with all below it.
     pub(super) fn patches(&self, doc: &Doc) -> Vec<Patch> {
         let mut patches = Vec::new();
@@ -85,6 +100,18 @@ impl Record {
             if let Some(pointer) = shown(path, &came) {
                 let after = doc.elements(path);
                 list_patches(doc, path, &pointer, (before, &after), &mut came, &mut patches);
+            }
+        }
+        for (path, before) in &self.trees {
+            if let Some(pointer) = shown(path, &came) {
+                let nothing = Outline::default();
+                let after = match doc.node(path.keys()) {
+                    Some(Node::Tree(tree)) => tree,
+                    _ => &nothing,
+                };
+                for patch in before.patches(after, &mut came, |node| doc.node_data(path, node)) {
+                    patches.push(Patch::Tree { path: pointer.clone(), patch });
+                }
             }
         }
         for (path, patch) in &self.texts {
@@ -127,7 +154,7 @@ fn list_patches(
 
 /// A longest sequence of elements that both orders have: the longest increasing run of new places, in the
 /// old order. `O(n log n)`.
-fn common(old: &[Dot], new: &[Dot]) -> Vec<Dot> {
+pub(super) fn common(old: &[Dot], new: &[Dot]) -> Vec<Dot> {
     let prefix = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let (old, rest) = (&old[prefix..], &new[prefix..]);
     let place: BTreeMap<Dot, usize> = rest.iter().enumerate().map(|(i, dot)| (*dot, i)).collect();

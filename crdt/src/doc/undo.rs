@@ -10,6 +10,7 @@ use super::change::Origin;
 use super::edit::{ListMut, Place, Spot, Tx};
 use super::node::Node;
 use super::path::{Key, Name, Path, Shape};
+use super::tree::{Spot as NodeSpot, TreeMut};
 use super::{Doc, Scalar};
 
 /// What takes back one edit. It says what to do in terms of events, not of positions, so that it means the
@@ -36,6 +37,10 @@ pub(super) enum Inverse {
     RestoreElement { list: Path, element: Dot, slot: Dot, left: Option<Dot>, holds: Holds },
     /// Moves an element to where it stood before.
     MoveBack { list: Path, element: Dot, slot: Dot, left: Option<Dot> },
+    /// Puts a node of a tree where it stood, or in the trash.
+    Stand { tree: Path, node: Dot, at: Option<NodeSpot> },
+    /// Makes a node anew where it stood; it counts as the same from then on. What it held follows.
+    RestoreNode { tree: Path, node: Dot, at: NodeSpot },
     /// Several, in order.
     All(Vec<Inverse>),
 }
@@ -94,6 +99,16 @@ fn restore_into(doc: &Doc, path: &Path, all: &mut Vec<Inverse>) {
                 restore_into(doc, &path.child(key), all);
             }
         }
+        (Shape::Tree, Some(Node::Tree(tree))) => {
+            // What is in the trash too: an earlier step may bring it back.
+            for node in tree.all() {
+                let at = tree.spot(node);
+                all.push(Inverse::RestoreNode { tree: path.clone(), node, at });
+                restore_into(doc, &path.child(Key::item(node, Shape::Map)), all);
+            }
+            let removed = tree.trash().map(|node| Inverse::Stand { tree: path.clone(), node, at: None });
+            all.extend(removed);
+        }
         (_, Some(node)) => restore_leaf(node, path, all),
         (_, None) => {}
     }
@@ -117,7 +132,7 @@ fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
         Node::Register(register) => {
             all.extend(register.get().map(|v| Inverse::Put { path: path(), value: Some(v.clone()) }));
         }
-        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) => {}
+        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => {}
     }
 }
 
@@ -336,6 +351,11 @@ impl Renamed {
     fn character(&self, dot: Dot) -> Dot {
         self.characters.now(dot)
     }
+
+    fn spot(&self, spot: NodeSpot) -> NodeSpot {
+        let now = |node: Dot| self.elements.now(node);
+        NodeSpot { parent: spot.parent.map(now), left: spot.left.map(now) }
+    }
 }
 
 /// New names of events.
@@ -390,6 +410,17 @@ fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
                     list.remove_element(element);
                 }
             });
+        }
+        Inverse::Stand { tree, node, at } => {
+            let (node, at) = (renamed.elements.now(node), at.map(|at| renamed.spot(at)));
+            with_place(tx, &tree, renamed, |place| TreeMut(place).stand(node, at));
+        }
+        Inverse::RestoreNode { tree, node, at } => {
+            let (at, mut new) = (renamed.spot(at), None);
+            with_place(tx, &tree, renamed, |place| new = Some(TreeMut(place).create_at(at)));
+            if let Some(new) = new {
+                renamed.elements.note(node, 1, new);
+            }
         }
         Inverse::RestoreElement { list, element, slot, left, holds } => {
             let (slot, left) = (renamed.character(slot), left.map(|left| renamed.character(left)));

@@ -28,7 +28,8 @@ pub(super) fn elements(list: Option<&List>, order: Option<&Text>) -> Vec<Dot> {
 
 impl Doc {
     /// The whole document as plain data. A text is shown as a string; where places of several types share
-    /// one name, the first of text, list, map, set, counter, flag, several values, register is shown.
+    /// one name, the first of text, list, map, set, counter, flag, several values, register, tree is shown. A tree is shown as its rows
+    /// ([`TreeView`](super::TreeView)).
     /// Containers in which nothing is visible are not shown, except as elements of a list.
     pub fn value(&self) -> Value {
         Value::Map(self.entries(&Path::default(), Some(&self.tree)))
@@ -62,6 +63,14 @@ impl Doc {
             Some(_) => self.text_path(pointer)?,
         };
         self.texts.get(&path).filter(|text| text.is_written())
+    }
+
+    /// The path of a tree at a JSON pointer.
+    pub(super) fn tree_path(&self, pointer: &str) -> Option<Path> {
+        match self.resolve(pointer)? {
+            Found::At(path) if path.is_tree() => Some(path),
+            _ => None,
+        }
     }
 
     /// The path of a text that may be empty.
@@ -228,6 +237,7 @@ impl Doc {
                 let entries = self.entries(path, node.and_then(Node::places));
                 (!entries.is_empty()).then_some(Value::Map(entries))
             }
+            Shape::Tree => self.rows(path, node?),
             _ => node?.leaf(),
         }
     }
@@ -242,6 +252,7 @@ impl Doc {
                 let below = self.keys_below(path, node.and_then(Node::places));
                 below.into_iter().any(|key| self.is_visible(&path.child(key)))
             }
+            Shape::Tree => matches!(node, Some(Node::Tree(tree)) if !tree.is_empty()),
             _ => node.is_some_and(|node| node.leaf().is_some()),
         }
     }
@@ -275,6 +286,18 @@ impl Doc {
         let mut path = Path::default();
         let mut rest = segments(pointer)?;
         while let Some(segment) = rest.next() {
+            if path.is_tree() {
+                // A row: what it holds is below `data`.
+                let node = self.row(&path, &segment)?;
+                match rest.next() {
+                    Some(part) if part == "data" => path.push(Key::item(node, Shape::Map)),
+                    part => {
+                        let row = self.row_value(&path, node)?;
+                        return row.pointer_by(part.into_iter().chain(rest)).cloned().map(Found::Below);
+                    }
+                }
+                continue;
+            }
             let name = self.name_below(&path, &segment)?;
             let key = self.shown(&path, &name)?;
             path.push(key.clone());
@@ -317,6 +340,10 @@ impl Doc {
         for key in path.keys() {
             match &key.name {
                 Name::Str(name) => point(&mut pointer, name),
+                Name::Item(node) if above.is_tree() => {
+                    point(&mut pointer, &self.row_of(&above, *node)?.to_string());
+                    point(&mut pointer, "data");
+                }
                 Name::Item(element) => point(&mut pointer, &self.index(&above, *element)?.to_string()),
             }
             above.push(key.clone());

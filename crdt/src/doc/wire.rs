@@ -48,7 +48,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The events that placed the elements of lists whose contents are here.
+    /// The events that placed the elements of lists whose contents are here, and that made the nodes of trees.
     pub(super) fn placeholders(&self) -> Vec<Dot> {
         let (mut found, mut open) = (Vec::new(), vec![&self.fragment]);
         while let Some(places) = open.pop() {
@@ -56,6 +56,9 @@ impl Tree {
                 open.extend(node.places());
                 if let Node::List(list) = node {
                     found.extend(list.placeholders());
+                }
+                if let Node::Tree(tree) = node {
+                    found.extend(tree.named());
                 }
             }
         }

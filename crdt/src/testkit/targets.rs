@@ -13,7 +13,7 @@ use super::subject::Subject;
 use crate::codec::{Decode, Encode, Reader, Writer};
 use crate::context::CausalContext;
 use crate::counter::{BoundedCounter, PnCounter};
-use crate::doc::{AnyDoc, Tx};
+use crate::doc::{AnyDoc, TreeMut, Tx};
 use crate::dots::DotStore;
 use crate::dvv::DottedVersionVector;
 use crate::flag::EwFlag;
@@ -25,7 +25,7 @@ use crate::replica::{Change, Replica};
 use crate::set::{AwSet, RwSet};
 use crate::sync::frame::Frame;
 use crate::sync::{Config, Input, Kind, LinkId, Node, Role};
-use crate::tree::Tree;
+use crate::tree::{Position, Tree};
 use crate::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
 
 /// A target: its name and its body.
@@ -126,7 +126,7 @@ fn take(doc: &mut Doc, delta: &Delta) {
 
 pub(super) fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
     let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
-    match kind % 12 {
+    match kind % 16 {
         0..=3 => {
             let mut text = tx.text(key);
             let pos = usize::from(b) % (text.len() + 1);
@@ -142,7 +142,29 @@ pub(super) fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
         8 => tx.counter(key).add(i64::from(b) - 128),
         9 => tx.set(key).insert(i64::from(b % 4)),
         10 => tx.set(key).remove(i64::from(b % 4)),
-        _ => tx.offer(key, i64::from(b)),
+        11 => tx.offer(key, i64::from(b)),
+        _ => edit_tree(&mut tx.tree("t"), kind, b, c),
+    }
+}
+
+/// Makes, moves, fills, takes away nodes of a tree.
+fn edit_tree(tree: &mut TreeMut<'_>, kind: u8, b: u8, c: u8) {
+    let mut nodes = tree.children(None);
+    nodes.extend(nodes.clone().into_iter().flat_map(|node| tree.children(Some(node))));
+    let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
+    let position = if c.is_multiple_of(2) { Position::First } else { Position::At(usize::from(c % 5)) };
+    match (kind % 16, pick(b)) {
+        (12, parent) => drop(Some(tree.create(parent, position))),
+        (13, Some(node)) => drop(Some(tree.move_to(node, pick(c), position))),
+        (14, Some(node)) if c.is_multiple_of(3) => drop(Some(tree.remove(node))),
+        (15, None) => tree.purge(),
+        (_, Some(node)) => {
+            if let Some(mut data) = tree.data(node) {
+                data.put("n", i64::from(c));
+                data.text("t").insert(0, "x");
+            }
+        }
+        (_, None) => {}
     }
 }
 

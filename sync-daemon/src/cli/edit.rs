@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use crdt::doc::{MapMut, Patch, Scalar, Value};
+use crdt::doc::{MapMut, Patch, Scalar, TreePatch, Value};
 use crdt::sync::{DocId, Interest, Kind, Role};
 use crdt::text::TextPatch;
 use crdt::{Doc, Replicated};
@@ -261,10 +261,24 @@ fn as_line(patch: &Patch) -> String {
             let inserted = Value::List(inserted.clone());
             format!("{path}: at {index} removed {removed}, inserted {inserted}")
         }
+        Patch::Tree { path, patch } => match patch {
+            TreePatch::Create { node, parent, index, data } => {
+                format!("{path}: {node} came {}: {data}", stands(*parent, *index))
+            }
+            TreePatch::Move { node, parent, index } => {
+                format!("{path}: {node} moved {}", stands(*parent, *index))
+            }
+            TreePatch::Remove { node } => format!("{path}: {node} went"),
+            _ => format!("{path}: changed"),
+        },
         Patch::Value { path, value: Some(value) } => format!("{path} = {value}"),
         Patch::Value { path, value: None } => format!("{path} removed"),
         _ => "changed".to_owned(),
     }
+}
+
+fn stands(parent: Option<crdt::Dot>, index: usize) -> String {
+    parent.map_or(format!("to the top at {index}"), |parent| format!("below {parent} at {index}"))
 }
 
 fn as_json(patch: &Patch) -> String {
@@ -279,6 +293,20 @@ fn as_json(patch: &Patch) -> String {
         Patch::List { path, index, removed, inserted } => {
             let inserted: Vec<_> = inserted.iter().filter_map(plain).collect();
             json!({"list": path, "index": index, "removed": removed, "inserted": inserted})
+        }
+        Patch::Tree { path, patch } => {
+            let id = |dot: &crdt::Dot| dot.to_string();
+            match patch {
+                TreePatch::Create { node, parent, index, data } => {
+                    let parent = parent.as_ref().map(id);
+                    json!({"tree": path, "create": id(node), "parent": parent, "index": index, "data": plain(data)})
+                }
+                TreePatch::Move { node, parent, index } => {
+                    json!({"tree": path, "move": id(node), "parent": parent.as_ref().map(id), "index": index})
+                }
+                TreePatch::Remove { node } => json!({"tree": path, "remove": id(node)}),
+                _ => json!({"tree": path}),
+            }
         }
         Patch::Value { path, value: Some(value) } => json!({"path": path, "value": plain(value)}),
         Patch::Value { path, value: None } => json!({"path": path, "removed": true}),
