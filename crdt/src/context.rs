@@ -44,6 +44,12 @@ impl DotRanges {
         self.iter_ranges().fold(0, |n, span| n.saturating_add(span.len()))
     }
 
+    /// How many runs the set has.
+    #[cfg(feature = "std")]
+    pub(crate) fn runs(&self) -> usize {
+        self.ranges.values().map(Vec::len).sum()
+    }
+
     /// Whether a dot is in the set. `O(log ranges)`.
     pub fn contains(&self, dot: Dot) -> bool {
         self.run_from(dot).is_some()
@@ -114,10 +120,13 @@ impl DotRanges {
 
     /// Whether the sets share a dot. `O(ranges · log ranges)`.
     pub fn intersects(&self, other: &DotRanges) -> bool {
-        self.iter_ranges().any(|span| {
-            let Some(ranges) = other.ranges.get(&span.replica) else { return false };
-            ranges.get(ranges.partition_point(|r| r.1 <= span.after)).is_some_and(|r| r.0 < span.to)
-        })
+        self.iter_ranges().any(|span| other.overlaps(span))
+    }
+
+    /// Whether any dot of a run is in the set. `O(log ranges)`.
+    pub(crate) fn overlaps(&self, span: Span) -> bool {
+        let Some(ranges) = self.ranges.get(&span.replica) else { return false };
+        ranges.get(ranges.partition_point(|r| r.1 <= span.after)).is_some_and(|r| r.0 < span.to)
     }
 }
 

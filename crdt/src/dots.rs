@@ -7,6 +7,7 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -544,12 +545,40 @@ impl DotStore for () {
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct RemovalLog {
-    entries: BTreeMap<Dot, DotRanges>,
-    /// All dots that were ended: no event among them has an entry.
+    entries: BTreeMap<Dot, Removal>,
+    /// All dots that were ended.
     ended: DotRanges,
+    /// All events whose entries are included in another: none of them has an entry.
+    replaced: DotRanges,
+}
+
+/// What an event ended. Fixed by its author, so that every replica has the same. There may be many of them: runs,
+/// sorted, take less room than sets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Removal {
+    /// The dots it ended, and those that the events it replaces had ended.
+    removed: Box<[Span]>,
+    /// The events whose entries are included in this one, all of them among the removed; `None`: just those.
+    replaces: Option<Box<[Span]>>,
+}
+
+impl Removal {
+    fn new(removed: &DotRanges, replaces: &DotRanges) -> Self {
+        let runs = |set: &DotRanges| set.iter_ranges().collect();
+        Removal { removed: runs(removed), replaces: (removed != replaces).then(|| runs(replaces)) }
+    }
+
+    fn replaces(&self) -> &[Span] {
+        self.replaces.as_deref().unwrap_or(&self.removed)
+    }
 }
 
 impl RemovalLog {
+    /// By how many runs an entry may grow to include others: where runs do not touch, an entry that includes
+    /// all before it would grow with every edit, and every difference with it.
+    #[cfg(feature = "std")]
+    const MAX_INCLUDED: usize = 8;
+
     /// Whether nothing was ended.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -563,26 +592,49 @@ impl RemovalLog {
     /// Notes that a new event `by` ended these dots. Only its author may say so; others
     /// [`merge`](Self::merge) what the author noted.
     pub fn record(&mut self, by: Dot, removed: DotRanges) {
-        let mut all = removed.clone();
-        within(&self.entries, removed.iter_ranges()).for_each(|(_, included)| all.extend(included));
-        self.insert(by, &all);
+        let (all, replaces) = self.including(&removed);
+        self.insert(by, Removal::new(&all, &replaces));
+    }
+
+    /// As [`record`](Self::record), with a bound on what an entry includes: an entry that would grow too large
+    /// leaves those of the events it ended where they are. Only for where events come after their causes: who
+    /// has an event must have been told what the events it ended had ended.
+    #[cfg(feature = "std")]
+    pub(crate) fn record_causal(&mut self, by: Dot, removed: DotRanges) {
+        let (all, replaces) = self.including(&removed);
+        let grown = all.runs() > removed.runs() + Self::MAX_INCLUDED;
+        let removal =
+            if grown { Removal::new(&removed, &DotRanges::new()) } else { Removal::new(&all, &replaces) };
+        self.insert(by, removal);
+    }
+
+    /// What was removed with what the events among it had removed, and the events whose entries that includes.
+    fn including(&self, removed: &DotRanges) -> (DotRanges, DotRanges) {
+        let (mut all, mut replaces) = (removed.clone(), removed.clone());
+        for (_, included) in within(&self.entries, removed.iter_ranges()) {
+            included.removed.iter().for_each(|span| all.insert_span(*span));
+            included.replaces().iter().for_each(|span| replaces.insert_span(*span));
+        }
+        (all, replaces)
     }
 
     /// Notes everything that another log holds.
     pub fn merge(&mut self, other: &RemovalLog) {
-        for (by, removed) in &other.entries {
-            self.insert(*by, removed);
+        for (by, removal) in &other.entries {
+            self.insert(*by, removal.clone());
         }
     }
 
-    fn insert(&mut self, by: Dot, removed: &DotRanges) {
-        if removed.is_empty() || self.ended.contains(by) {
+    fn insert(&mut self, by: Dot, removal: Removal) {
+        if removal.removed.is_empty() || self.replaced.contains(by) {
             return;
         }
-        let included: Vec<Dot> = within(&self.entries, removed.iter_ranges()).map(|(dot, _)| *dot).collect();
+        let included: Vec<Dot> =
+            within(&self.entries, removal.replaces().iter().copied()).map(|(dot, _)| *dot).collect();
         included.iter().for_each(|dot| drop(self.entries.remove(dot)));
-        self.ended.extend(removed);
-        self.entries.insert(by, removed.clone());
+        removal.removed.iter().for_each(|span| self.ended.insert_span(*span));
+        removal.replaces().iter().for_each(|span| self.replaced.insert_span(*span));
+        self.entries.insert(by, removal);
     }
 
     /// Drops the entries of events that `stable` has seen; whether there were any.
@@ -600,18 +652,21 @@ impl RemovalLog {
     #[must_use]
     pub fn part(&self, wanted: &DotRanges) -> RemovalLog {
         let part = within(&self.entries, wanted.iter_ranges());
-        Self::from_entries(part.map(|(by, removed)| (*by, removed.clone())).collect())
+        Self::from_entries(part.map(|(by, removal)| (*by, removal.clone())).collect())
     }
 
-    fn from_entries(entries: BTreeMap<Dot, DotRanges>) -> Self {
-        let mut ended = DotRanges::new();
-        entries.values().for_each(|removed| ended.extend(removed));
-        RemovalLog { entries, ended }
+    fn from_entries(entries: BTreeMap<Dot, Removal>) -> Self {
+        let (mut ended, mut replaced) = (DotRanges::new(), DotRanges::new());
+        for removal in entries.values() {
+            removal.removed.iter().for_each(|span| ended.insert_span(*span));
+            removal.replaces().iter().for_each(|span| replaced.insert_span(*span));
+        }
+        RemovalLog { entries, ended, replaced }
     }
 
-    /// The entries, by event.
-    pub fn iter(&self) -> impl Iterator<Item = (Dot, &DotRanges)> {
-        self.entries.iter().map(|(by, removed)| (*by, removed))
+    /// The entries, by event: the runs of dots that it ended, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (Dot, &[Span])> {
+        self.entries.iter().map(|(by, removal)| (*by, &*removal.removed))
     }
 
     /// All dots that were ended.
@@ -620,36 +675,54 @@ impl RemovalLog {
     }
 }
 
+/// For each entry its event and what it removed; where that is not what it replaces, a zero and that besides. (What
+/// was removed is never empty, so it never begins with a zero.)
 impl Encode for RemovalLog {
     fn encode(&self, w: &mut Writer) {
         w.u64(self.entries.len() as u64);
-        for (by, removed) in &self.entries {
+        for (by, removal) in &self.entries {
             w.dot(*by);
-            removed.encode(w);
+            let set = |spans: &[Span]| spans.iter().copied().collect::<DotRanges>();
+            if let Some(replaces) = &removal.replaces {
+                w.u64(0);
+                set(replaces).encode(w);
+            }
+            set(&removal.removed).encode(w);
         }
     }
 }
 
 impl Decode for RemovalLog {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut entries: BTreeMap<Dot, DotRanges> = BTreeMap::new();
+        let mut entries: BTreeMap<Dot, Removal> = BTreeMap::new();
         for _ in 0..r.count(3)? {
             let by = r.dot()?;
             if entries.last_key_value().is_some_and(|(last, _)| *last >= by) {
                 return Err(r.invalid("removals must be sorted"));
             }
-            let removed = DotRanges::decode(r)?;
-            if removed.is_empty() {
-                return Err(r.invalid("a removal of nothing"));
-            }
-            entries.insert(by, removed);
+            entries.insert(by, decode_removal(r)?);
         }
         let log = Self::from_entries(entries);
-        if log.entries.keys().any(|by| log.ended.contains(*by)) {
+        if log.entries.keys().any(|by| log.replaced.contains(*by)) {
             return Err(r.invalid("a removal that another includes"));
         }
         Ok(log)
     }
+}
+
+fn decode_removal(r: &mut Reader<'_>) -> Result<Removal, DecodeError> {
+    let first = DotRanges::decode(r)?;
+    if !first.is_empty() {
+        return Ok(Removal::new(&first, &first));
+    }
+    let (replaces, removed) = (DotRanges::decode(r)?, DotRanges::decode(r)?);
+    if removed.is_empty() || removed == replaces {
+        return Err(r.invalid("a removal of nothing, or in the long form for no reason"));
+    }
+    if !replaces.iter_ranges().all(|span| removed.contains_span(span)) {
+        return Err(r.invalid("a removal that replaces what it does not include"));
+    }
+    Ok(Removal::new(&removed, &replaces))
 }
 
 /// Implements [`DotStore`] and the codec for a type with one store inside.

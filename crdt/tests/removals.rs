@@ -1,0 +1,89 @@
+//! What is overwritten again and again: differences stay small, whoever missed whatever, and all end the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+use crdt::{ApplyError, Doc, ReplicaId, Replicated};
+use proptest::prelude::*;
+
+fn doc(n: u128) -> Doc {
+    Doc::new(ReplicaId::from_u128(n))
+}
+
+/// A slot and a counter that are written over, and a text between: so the events that were ended are no one run.
+fn edit(doc: &mut Doc, now: u64, what: u8) {
+    doc.transact(now, |tx| {
+        tx.map("slots").put(["a", "b", "c"][usize::from(what % 3)], now as i64);
+        tx.counter("votes").add(1);
+        match what % 7 {
+            0 => tx.text("note").insert(0, "x"),
+            1 => tx.set("tags").insert(i64::from(what % 4)),
+            2 => tx.set("tags").remove(i64::from(what % 4)),
+            3 if what > 200 => tx.map("slots").remove("a"),
+            _ => {}
+        }
+    });
+}
+
+/// Once the difference of one edit grew with all edits before it, to kilobytes after some thousand: the entry of a
+/// removal included all before it, and these were no one run.
+#[test]
+fn one_edit_costs_the_same_however_many_came_before() {
+    let (mut a, mut b) = (doc(1), doc(2));
+    let mut sizes = Vec::new();
+    for round in 0..8u64 {
+        for n in 0..400 {
+            let now = round * 1_000 + n;
+            let [writer, other] = if n % 2 == 0 { [&mut a, &mut b] } else { [&mut b, &mut a] };
+            edit(writer, now, (n * 37 % 251) as u8);
+            let delta = writer.delta_since(other.version());
+            other.apply(&delta).unwrap();
+            if n == 399 {
+                sizes.push(delta.to_bytes().len());
+            }
+        }
+    }
+    assert!(sizes.iter().all(|size| *size < 220), "{sizes:?}");
+    assert_eq!(a.save(), b.save());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Long chains of overwriting, exchanged whole, in part, and late.
+    #[test]
+    fn long_chains_converge(steps in prop::collection::vec((0..3usize, 0..3usize, any::<[u8; 3]>()), 1..24)) {
+        let mut docs = [doc(1), doc(2), doc(3)];
+        let mut now = 0;
+        for (to, from, [what, much, cut]) in steps {
+            if what % 2 == 0 || to == from {
+                for n in 0..1 + much % 32 {
+                    now += 1;
+                    edit(&mut docs[to], now, what.wrapping_mul(31).wrapping_add(n));
+                }
+                continue;
+            }
+            let source = docs[from].clone();
+            let part = |(replica, seq): (ReplicaId, u64)| (replica, seq.saturating_sub(u64::from(cut) * seq / 512));
+            let until = source.version().iter().map(part).collect();
+            let delta = source.delta_between(docs[to].version(), &until);
+            let before = docs[to].save();
+            match docs[to].apply(&delta) {
+                Ok(_) => {}
+                Err(ApplyError::Missing) => prop_assert_eq!(docs[to].save(), before),
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+        for (to, from) in [(0, 1), (0, 2), (1, 0), (2, 0)] {
+            let delta = docs[from].delta_since(docs[to].version());
+            docs[to].apply(&delta).unwrap();
+        }
+        for other in &docs[1..] {
+            prop_assert_eq!(docs[0].value(), other.value());
+            prop_assert_eq!(docs[0].save(), other.save());
+        }
+        // One that comes new, by one difference and by the file.
+        let mut late = doc(9);
+        late.apply(&docs[0].delta_since(late.version())).unwrap();
+        prop_assert_eq!(late.save(), docs[0].save());
+        prop_assert_eq!(Doc::load(&docs[0].save(), ReplicaId::from_u128(8)).unwrap().save(), docs[0].save());
+    }
+}
