@@ -234,6 +234,7 @@ impl<V: DotStore> Tree<V> {
         self.below(Parent::Trash)
     }
 
+    #[cfg(feature = "std")]
     /// Whether a node was put below another or at the root, which need not be shown itself.
     pub(crate) fn stands(&self, node: NodeId) -> bool {
         self.shape.parent(node).is_some_and(|parent| parent != Parent::Trash)
@@ -250,6 +251,7 @@ impl<V: DotStore> Tree<V> {
         gone
     }
 
+    #[cfg(feature = "std")]
     /// Every node that must be there for this part to make sense: those it puts somewhere, and their parents.
     pub(crate) fn named(&self) -> impl Iterator<Item = NodeId> + '_ {
         let places = |register: &LwwRegister<Place>| {
