@@ -91,9 +91,20 @@ impl VersionVector {
             self.entries.clone_from(&other.entries);
             return;
         }
-        for (replica, seq) in other.iter() {
-            self.advance(replica, seq);
+        if other.len() <= self.len() / 8 {
+            for (replica, seq) in other.iter() {
+                self.advance(replica, seq);
+            }
+            return;
         }
+        // Two sorted lists: sorting them is merging them.
+        self.entries.extend_from_slice(&other.entries);
+        self.entries.sort_by_key(|entry| entry.0);
+        self.entries.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 = if same { kept.1.max(next.1) } else { kept.1 };
+            same
+        });
     }
 
     /// [`merge`](Self::merge), by value.
