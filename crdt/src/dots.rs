@@ -7,9 +7,12 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
 
+use alloc::collections::btree_map::{Entry, OccupiedEntry};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt::Debug;
+
+use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -95,11 +98,15 @@ pub trait DotStore: Clone + Default + PartialEq + Debug {
 /// Which dots a join or a mutator made live, and which it ended.
 #[derive(Clone, Default, Debug)]
 pub struct Changes {
-    added: Vec<Dot>,
-    removed: Vec<Dot>,
+    added: SmallVec<[Dot; 1]>,
+    removed: SmallVec<[Dot; 1]>,
 }
 
 impl Changes {
+    fn len(&self) -> (usize, usize) {
+        (self.added.len(), self.removed.len())
+    }
+
     /// Notes that a dot became live.
     pub fn add(&mut self, dot: Dot) {
         self.added.push(dot);
@@ -187,9 +194,7 @@ impl Cx {
 
     /// The dots that have been ended.
     pub fn removed(&self) -> DotRanges {
-        let mut set = DotRanges::new();
-        self.changes.removed.iter().for_each(|dot| set.insert(*dot));
-        set
+        self.changes.removed.iter().copied().collect()
     }
 }
 
@@ -214,8 +219,8 @@ pub(crate) fn within<V>(
 /// write, so few.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DotFun<V> {
-    /// Sorted by dot.
-    values: Vec<(Dot, V)>,
+    /// Sorted by dot. Nearly always one, which stands in place.
+    values: SmallVec<[(Dot, V); 1]>,
 }
 
 /// A set of dots.
@@ -223,7 +228,7 @@ pub type DotSet = DotFun<()>;
 
 impl<V> Default for DotFun<V> {
     fn default() -> Self {
-        DotFun { values: Vec::new() }
+        DotFun { values: SmallVec::new() }
     }
 }
 
@@ -294,7 +299,7 @@ impl<V: Encode> Encode for DotFun<V> {
 impl<V: Decode> Decode for DotFun<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let n = r.count(2)?;
-        let mut values: Vec<(Dot, V)> = Vec::with_capacity(n.min(16));
+        let mut values: SmallVec<[(Dot, V); 1]> = SmallVec::with_capacity(n.min(16));
         for _ in 0..n {
             let dot = r.dot()?;
             if values.last().is_some_and(|last| last.0 >= dot) {
@@ -365,25 +370,62 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
 
     /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
-        let (added, removed) = (cx.changes.added.len(), cx.changes.removed.len());
-        let store = self.entries.entry(key.clone()).or_default();
-        let result = mutate(store, cx);
-        if store.is_bottom() {
-            self.entries.remove(&key);
-        }
-        self.reindex(&key, &cx.changes, added, removed);
+        let (added, removed) = cx.changes.len();
+        let (result, key) = self.change(key, |store| mutate(store, cx));
+        self.reindex(key, &cx.changes, added, removed);
         result
     }
 
+    /// [`update`](Self::update) where something is visible; `None` where nothing is.
+    pub(crate) fn update_visible<R>(
+        &mut self,
+        key: K,
+        cx: &mut Cx,
+        mutate: impl FnOnce(&mut S, &mut Cx) -> R,
+    ) -> Option<R> {
+        let (added, removed) = cx.changes.len();
+        let Entry::Occupied(mut entry) = self.entries.entry(key) else { return None };
+        let result = mutate(entry.get_mut(), cx);
+        let key = settle(entry);
+        self.reindex(key, &cx.changes, added, removed);
+        Some(result)
+    }
+
+    /// Changes the store under a key, with one search for it. Gives the key back.
+    fn change<R>(&mut self, key: K, change: impl FnOnce(&mut S) -> R) -> (R, K) {
+        match self.entries.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let result = change(entry.get_mut());
+                (result, settle(entry))
+            }
+            Entry::Vacant(entry) => {
+                let mut store = S::default();
+                let result = change(&mut store);
+                let key = entry.key().clone();
+                if !store.is_bottom() {
+                    entry.insert(store);
+                }
+                (result, key)
+            }
+        }
+    }
+
     /// Brings the index up to the changes noted since there were `added` and `removed` of them.
-    fn reindex(&mut self, key: &K, changes: &Changes, added: usize, removed: usize) {
-        for dot in changes.added.iter().skip(added) {
-            self.index.insert(*dot, key.clone());
+    fn reindex(&mut self, key: K, changes: &Changes, added: usize, removed: usize) {
+        let mut added = changes.added.iter().skip(added);
+        if let Some(dot) = added.next() {
+            added.for_each(|dot| drop(self.index.insert(*dot, key.clone())));
+            self.index.insert(*dot, key);
         }
         for dot in changes.removed.iter().skip(removed) {
             self.index.remove(dot);
         }
     }
+}
+
+/// Takes an entry out if nothing is visible there any more. Its key.
+fn settle<K: Ord + Clone, S: DotStore>(entry: OccupiedEntry<'_, K, S>) -> K {
+    if entry.get().is_bottom() { entry.remove_entry().0 } else { entry.key().clone() }
 }
 
 impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
@@ -396,25 +438,26 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let mut keys = self.keys_within(theirs.iter_ranges());
+        let mut keys: Vec<K> =
+            within(&self.index, theirs.iter_ranges()).map(|(_, key)| key.clone()).collect();
         keys.extend(other.entries.keys().cloned());
+        keys.sort_unstable();
+        keys.dedup();
         let nothing = S::default();
         for key in keys {
-            let (added, removed) = (changes.added.len(), changes.removed.len());
-            let store = self.entries.entry(key.clone()).or_default();
-            store.join(ours, other.entries.get(&key).unwrap_or(&nothing), theirs, changes);
-            if store.is_bottom() {
-                self.entries.remove(&key);
-            }
-            self.reindex(&key, changes, added, removed);
+            let (added, removed) = changes.len();
+            let theirs_here = other.entries.get(&key).unwrap_or(&nothing);
+            let ((), key) = self.change(key, |store| store.join(ours, theirs_here, theirs, changes));
+            self.reindex(key, changes, added, removed);
         }
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
-        let parts = self.keys_within(wanted.iter_ranges()).into_iter();
-        parts
-            .filter_map(|key| self.entries.get(&key).map(|store| store.part(wanted)).map(|part| (key, part)))
-            .collect()
+        let mut keys: Vec<&K> = within(&self.index, wanted.iter_ranges()).map(|(_, key)| key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let part = |key: &K| Some((key.clone(), self.entries.get(key)?.part(wanted)));
+        keys.into_iter().filter_map(part).collect()
     }
 
     fn end(&mut self, cx: &mut Cx) -> bool {
@@ -432,12 +475,12 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
 
 impl<K: Ord + Clone, S: DotStore> FromIterator<(K, S)> for DotMap<K, S> {
     fn from_iter<I: IntoIterator<Item = (K, S)>>(entries: I) -> Self {
-        let mut map = DotMap::default();
-        for (key, store) in entries.into_iter().filter(|(_, store)| !store.is_bottom()) {
-            store.for_each_dot(&mut |dot| drop(map.index.insert(dot, key.clone())));
-            map.entries.insert(key, store);
+        let entries: BTreeMap<K, S> = entries.into_iter().filter(|(_, store)| !store.is_bottom()).collect();
+        let mut index: Vec<(Dot, K)> = Vec::with_capacity(entries.len());
+        for (key, store) in &entries {
+            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
         }
-        map
+        DotMap { entries, index: index.into_iter().collect() }
     }
 }
 
@@ -458,24 +501,26 @@ impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
         mut decode: impl FnMut(&K, &mut Reader<'_>) -> Result<S, DecodeError>,
     ) -> Result<Self, DecodeError> {
         let n = r.count(1)?;
-        let mut map = DotMap::default();
+        let mut entries: Vec<(K, S)> = Vec::with_capacity(n.min(16));
+        let mut index: Vec<(Dot, K)> = Vec::with_capacity(n.min(16));
         for _ in 0..n {
             let key = K::decode(r)?;
-            if map.entries.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            if entries.last().is_some_and(|(last, _)| *last >= key) {
                 return Err(r.invalid("keys must be sorted"));
             }
             let store = decode(&key, r)?;
             if store.is_bottom() {
                 return Err(r.invalid("a key under which nothing is visible"));
             }
-            let mut twice = false;
-            store.for_each_dot(&mut |dot| twice |= map.index.insert(dot, key.clone()).is_some());
-            if twice {
-                return Err(r.invalid("one dot under two keys"));
-            }
-            map.entries.insert(key, store);
+            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
+            entries.push((key, store));
         }
-        Ok(map)
+        index.sort_unstable_by_key(|(dot, _)| *dot);
+        if index.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(r.invalid("one dot under two keys"));
+        }
+        // From sorted lists the maps are built at once, with full nodes.
+        Ok(DotMap { entries: entries.into_iter().collect(), index: index.into_iter().collect() })
     }
 }
 
@@ -545,27 +590,36 @@ impl RemovalLog {
 
     /// Notes that a new event `by` ended these dots. Only its author may say so; others
     /// [`merge`](Self::merge) what the author noted.
-    pub fn record(&mut self, by: Dot, removed: DotRanges) {
-        let mut all = removed.clone();
-        within(&self.entries, removed.iter_ranges()).for_each(|(_, included)| all.extend(included));
-        self.insert(by, &all);
+    pub fn record(&mut self, by: Dot, mut removed: DotRanges) {
+        if removed.is_empty() || self.ended.contains(by) {
+            return;
+        }
+        for included in self.take_within(&removed) {
+            removed.extend(&included);
+        }
+        self.insert(by, removed);
     }
 
     /// Notes everything that another log holds.
     pub fn merge(&mut self, other: &RemovalLog) {
         for (by, removed) in &other.entries {
-            self.insert(*by, removed);
+            if !self.ended.contains(*by) {
+                self.take_within(removed);
+                self.insert(*by, removed.clone());
+            }
         }
     }
 
-    fn insert(&mut self, by: Dot, removed: &DotRanges) {
-        if removed.is_empty() || self.ended.contains(by) {
-            return;
-        }
-        let included: Vec<Dot> = within(&self.entries, removed.iter_ranges()).map(|(dot, _)| *dot).collect();
-        included.iter().for_each(|dot| drop(self.entries.remove(dot)));
-        self.ended.extend(removed);
-        self.entries.insert(by, removed.clone());
+    fn insert(&mut self, by: Dot, removed: DotRanges) {
+        self.ended.extend(&removed);
+        self.entries.insert(by, removed);
+    }
+
+    /// Takes out the entries of these events.
+    fn take_within(&mut self, events: &DotRanges) -> SmallVec<[DotRanges; 1]> {
+        let included: SmallVec<[Dot; 1]> =
+            within(&self.entries, events.iter_ranges()).map(|(dot, _)| *dot).collect();
+        included.iter().filter_map(|dot| self.entries.remove(dot)).collect()
     }
 
     /// Drops the entries of events that `stable` has seen; whether there were any.
