@@ -146,11 +146,13 @@ impl<T: DotStore> Replica<T> {
     /// what is not shown the other learns what was removed. What it wrote itself stays.
     pub fn delta_since(&self, since: &VersionVector) -> Change<T> {
         let whole = !since.covers(&self.forgotten);
-        let lacks = self.seen.iter_ranges().filter_map(|mut span| {
-            span.after = if whole { span.after } else { span.after.max(since.get(span.replica)) };
-            (span.after < span.to).then_some(span)
+        let nothing = VersionVector::new();
+        let since = if whole { &nothing } else { since };
+        let beyond = self.seen.beyond().iter_ranges().filter_map(|span| {
+            let after = span.after.max(since.get(span.replica));
+            (after < span.to).then_some(Span { after, ..span })
         });
-        let events: DotRanges = lacks.collect();
+        let events: DotRanges = self.seen.version().since(since).chain(beyond).collect();
         let (removals, fragment) = (self.removals.part(&events), self.value.part(&events));
         let forgotten = if whole { self.forgotten.clone() } else { VersionVector::new() };
         Change { events, clock: self.clock, removals, forgotten, fragment }

@@ -127,8 +127,11 @@ impl VersionVector {
 
     /// The events seen here that `other` lacks, in order of replica.
     pub fn since<'a>(&'a self, other: &'a VersionVector) -> impl Iterator<Item = Span> + 'a {
-        self.iter().filter_map(|(replica, to)| {
-            let after = other.get(replica);
+        // Both are sorted, so one walk finds them all.
+        let mut rest = other.entries.iter().peekable();
+        self.iter().filter_map(move |(replica, to)| {
+            while rest.next_if(|entry| entry.0 < replica).is_some() {}
+            let after = rest.peek().filter(|entry| entry.0 == replica).map_or(0, |entry| entry.1);
             (after < to).then_some(Span { replica, after, to })
         })
     }
