@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use thiserror::Error;
 
@@ -83,16 +84,15 @@ pub trait Decode: Sized {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
-/// How many replicas a writer looks through one by one.
-const FEW: usize = 4;
-
 /// Appends values to a body and collects the replica ids they name.
 #[derive(Debug, Default)]
 pub struct Writer {
     body: Vec<u8>,
     table: Vec<ReplicaId>,
-    /// Where in the table those beyond the first [`FEW`] are.
-    index: BTreeMap<ReplicaId, u64>,
+    /// Where in the table those are that come after its sorted beginning.
+    index: BTreeMap<ReplicaId, usize>,
+    /// Where in the table the id is that was named last.
+    last: usize,
 }
 
 impl Writer {
@@ -116,20 +116,34 @@ impl Writer {
     }
 
     fn intern(&mut self, id: ReplicaId) -> u64 {
-        // Most bodies name few replicas: those are looked through, and no map is kept of them.
-        if let Some(i) = self.table.iter().take(FEW).position(|known| *known == id) {
-            return i as u64;
+        // Ids mostly come in order, again and again: then each is the one before or the next.
+        for i in [self.last, self.last + 1] {
+            if self.table.get(i) == Some(&id) {
+                self.last = i;
+                return i as u64;
+            }
         }
-        let next = self.table.len() as u64;
-        if self.table.len() < FEW {
-            self.table.push(id);
-            return next;
+        self.last = self.search(id);
+        self.last as u64
+    }
+
+    fn search(&mut self, id: ReplicaId) -> usize {
+        // The beginning of the table that is sorted is searched by halves, what follows by a map.
+        let sorted = self.table.len() - self.index.len();
+        match self.table[..sorted].binary_search(&id) {
+            Ok(i) => i,
+            Err(i) if i == self.table.len() => {
+                self.table.push(id);
+                i
+            }
+            Err(_) => {
+                let table = &mut self.table;
+                *self.index.entry(id).or_insert_with(|| {
+                    table.push(id);
+                    table.len() - 1
+                })
+            }
         }
-        let table = &mut self.table;
-        *self.index.entry(id).or_insert_with(|| {
-            table.push(id);
-            next
-        })
     }
 
     /// Appends a replica id as its index in the table.
@@ -206,13 +220,15 @@ pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     table: &'a [ReplicaId],
+    /// How many replicas of the table were named; `usize::MAX` once one was named before its turn.
+    named: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, whose replica indices point into `table`.
     pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table, depth: 0 }
+        Reader { bytes, at: 0, table, named: 0, depth: 0 }
     }
 
     /// The deepest that values may nest; bounds the stack that hostile bytes can use.
@@ -344,8 +360,14 @@ impl<'a> Reader<'a> {
     /// As [`Reader::u64`], and [`DecodeError::Invalid`] for an index outside the table.
     pub fn replica(&mut self) -> Result<ReplicaId, DecodeError> {
         let i = self.u64()?;
-        let id = usize::try_from(i).ok().and_then(|i| self.table.get(i));
-        id.copied().ok_or_else(|| self.invalid("replica outside the table"))
+        let id = usize::try_from(i).ok().and_then(|i| self.table.get(i)).copied();
+        let id = id.ok_or_else(|| self.invalid("replica outside the table"))?;
+        match i.cmp(&(self.named as u64)) {
+            Ordering::Less => {}
+            Ordering::Equal => self.named += 1,
+            Ordering::Greater => self.named = usize::MAX,
+        }
+        Ok(id)
     }
 
     /// A dot.
@@ -406,13 +428,15 @@ pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
         id.copy_from_slice(r.raw(16)?);
         table.push(ReplicaId::from_bytes(id));
     }
+    let mut sorted = table.clone();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(r.invalid("a replica that is named twice"));
+    }
     let mut body = Reader::new(r.raw(r.remaining())?, &table);
     let value = T::decode(&mut body)?;
     body.end()?;
-    // The table is in order of first use, without a replica that is not used or that is named twice.
-    let mut w = Writer::new();
-    value.encode(&mut w);
-    if w.into_parts().1 != table {
+    if body.named != table.len() {
         return Err(r.invalid("replicas that are not used, or not in order"));
     }
     Ok(value)
@@ -620,7 +644,40 @@ mod tests {
         assert!(matches!(Reader::new(&body, &[]).bytes(), Err(DecodeError::Limit { .. })));
     }
 
+    #[test]
+    fn replicas_are_named_in_their_turn() {
+        let [a, b] = [1, 2].map(ReplicaId::from_u128);
+        let with = |table: [ReplicaId; 2], first: u8, second: u8| {
+            let mut bytes = vec![2];
+            table.iter().for_each(|id| bytes.extend(id.as_bytes()));
+            bytes.extend([first, 1, second, 1]);
+            from_bytes::<(Dot, Dot)>(&bytes)
+        };
+        assert_eq!(with([b, a], 0, 1), Ok((Dot::new(b, 1), Dot::new(a, 1))));
+        assert!(with([b, a], 1, 0).is_err());
+        assert!(with([b, a], 0, 0).is_err());
+        assert!(with([a, a], 0, 1).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn replicas_are_numbered_by_first_use(ids: Vec<u8>) {
+            let mut w = Writer::new();
+            let mut first: Vec<u8> = Vec::new();
+            for n in &ids {
+                if !first.contains(n) {
+                    first.push(*n);
+                }
+                w.replica(ReplicaId::from_u128((*n).into()));
+            }
+            let (body, table) = w.into_parts();
+            prop_assert_eq!(&table, &first.iter().map(|n| ReplicaId::from_u128((*n).into())).collect::<Vec<_>>());
+            let mut r = Reader::new(&body, &table);
+            for n in ids {
+                prop_assert_eq!(r.replica(), Ok(ReplicaId::from_u128(n.into())));
+            }
+        }
+
         #[test]
         fn numbers_round_trip(n: u64, i: i64) {
             let mut w = Writer::new();

@@ -1,10 +1,10 @@
 //! Sets of events when they do not come in order: [`DotRanges`] and [`CausalContext`].
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
+
+use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
@@ -24,14 +24,17 @@ use crate::version::VersionVector;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct DotRanges {
-    /// For each replica, `(after, to)` pairs: the events `after + 1 ..= to`. No list is empty.
-    ranges: BTreeMap<ReplicaId, Vec<(u64, u64)>>,
+    /// For each replica, sorted, its runs; no list is empty. Most sets are one run, which stands in place.
+    ranges: SmallVec<[(ReplicaId, Runs); 1]>,
 }
+
+/// Sorted `(after, to)` pairs: the events `after + 1 ..= to`.
+type Runs = SmallVec<[(u64, u64); 1]>;
 
 impl DotRanges {
     /// The empty set.
     pub const fn new() -> Self {
-        DotRanges { ranges: BTreeMap::new() }
+        DotRanges { ranges: SmallVec::new_const() }
     }
 
     /// Whether nothing is in the set.
@@ -46,8 +49,8 @@ impl DotRanges {
 
     /// How many runs the set has.
     #[cfg(feature = "std")]
-    pub(crate) fn runs(&self) -> usize {
-        self.ranges.values().map(Vec::len).sum()
+    pub(crate) fn run_count(&self) -> usize {
+        self.ranges.iter().map(|(_, runs)| runs.len()).sum()
     }
 
     /// Whether a dot is in the set. `O(log ranges)`.
@@ -57,9 +60,18 @@ impl DotRanges {
 
     /// The last number of the run that a dot is in; `None` when it is not in the set.
     pub(crate) fn run_from(&self, dot: Dot) -> Option<u64> {
-        let ranges = self.ranges.get(&dot.replica)?;
-        let run = ranges.get(ranges.partition_point(|r| r.1 < dot.seq))?;
+        let runs = self.runs(dot.replica);
+        let run = runs.get(runs.partition_point(|r| r.1 < dot.seq))?;
         (run.0 < dot.seq).then_some(run.1)
+    }
+
+    fn find(&self, replica: ReplicaId) -> Result<usize, usize> {
+        self.ranges.binary_search_by_key(&replica, |entry| entry.0)
+    }
+
+    /// The runs of one replica.
+    fn runs(&self, replica: ReplicaId) -> &[(u64, u64)] {
+        self.find(replica).map_or(&[], |i| &self.ranges[i].1)
     }
 
     /// Puts a dot in.
@@ -74,28 +86,45 @@ impl DotRanges {
         if span.after >= span.to {
             return;
         }
-        let ranges = self.ranges.entry(span.replica).or_default();
-        let first = ranges.partition_point(|r| r.1 < span.after);
-        let last = ranges.partition_point(|r| r.0 <= span.to);
-        let (mut after, mut to) = (span.after, span.to);
-        if let Some(touched) = ranges.get(first..last).filter(|t| !t.is_empty()) {
-            after = after.min(touched[0].0);
-            to = to.max(touched[touched.len() - 1].1);
+        match self.find(span.replica) {
+            Ok(i) => insert_run(&mut self.ranges[i].1, span.after, span.to),
+            Err(i) => {
+                self.ranges.insert(i, (span.replica, SmallVec::from_buf([(span.after, span.to)])));
+            }
         }
-        ranges.splice(first..last, [(after, to)]);
     }
 
     /// Puts all dots of another set in.
     pub fn extend(&mut self, other: &DotRanges) {
-        other.iter_ranges().for_each(|span| self.insert_span(span));
+        if other.ranges.len() <= FEW {
+            other.ranges.iter().for_each(|(replica, runs)| self.extend_runs(*replica, runs));
+        } else {
+            // Two sorted lists: sorting them is merging them.
+            self.ranges.extend(other.ranges.iter().cloned());
+            self.ranges.sort_by_key(|entry| entry.0);
+            self.ranges.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    extend_runs(&mut kept.1, &next.1);
+                }
+                same
+            });
+        }
+    }
+
+    fn extend_runs(&mut self, replica: ReplicaId, runs: &Runs) {
+        match self.find(replica) {
+            Ok(i) => extend_runs(&mut self.ranges[i].1, runs),
+            Err(i) => self.ranges.insert(i, (replica, runs.clone())),
+        }
     }
 
     /// Puts those dots of another set in that lie in `span`.
     #[cfg(feature = "std")]
     pub(crate) fn extend_within(&mut self, other: &DotRanges, span: Span) {
-        let Some(ranges) = other.ranges.get(&span.replica) else { return };
-        let from = ranges.partition_point(|r| r.1 <= span.after);
-        for &(after, to) in ranges.iter().skip(from).take_while(|r| r.0 < span.to) {
+        let runs = other.runs(span.replica);
+        let from = runs.partition_point(|r| r.1 <= span.after);
+        for &(after, to) in runs.iter().skip(from).take_while(|r| r.0 < span.to) {
             self.insert_span(Span { after: after.max(span.after), to: to.min(span.to), ..span });
         }
     }
@@ -120,13 +149,41 @@ impl DotRanges {
 
     /// Whether the sets share a dot. `O(ranges · log ranges)`.
     pub fn intersects(&self, other: &DotRanges) -> bool {
-        self.iter_ranges().any(|span| other.overlaps(span))
+        self.iter_ranges().any(|span| {
+            let runs = other.runs(span.replica);
+            runs.get(runs.partition_point(|r| r.1 <= span.after)).is_some_and(|r| r.0 < span.to)
+        })
     }
+}
 
-    /// Whether any dot of a run is in the set. `O(log ranges)`.
-    pub(crate) fn overlaps(&self, span: Span) -> bool {
-        let Some(ranges) = self.ranges.get(&span.replica) else { return false };
-        ranges.get(ranges.partition_point(|r| r.1 <= span.after)).is_some_and(|r| r.0 < span.to)
+/// Up to so many are put in one by one; more are merged in one pass.
+const FEW: usize = 8;
+
+/// Puts a run in; those that it touches become one with it.
+fn insert_run(runs: &mut Runs, mut after: u64, mut to: u64) {
+    let first = runs.partition_point(|r| r.1 < after);
+    let last = first + runs[first..].partition_point(|r| r.0 <= to);
+    if first == last {
+        runs.insert(first, (after, to));
+    } else {
+        after = after.min(runs[first].0);
+        to = to.max(runs[last - 1].1);
+        runs[first] = (after, to);
+        runs.drain(first + 1..last);
+    }
+}
+
+fn extend_runs(runs: &mut Runs, other: &Runs) {
+    if other.len() <= FEW {
+        other.iter().for_each(|&(after, to)| insert_run(runs, after, to));
+    } else {
+        runs.extend_from_slice(other);
+        runs.sort(); // two sorted lists
+        runs.dedup_by(|next, kept| {
+            let touch = next.0 <= kept.1;
+            kept.1 = if touch { kept.1.max(next.1) } else { kept.1 };
+            touch
+        });
     }
 }
 
@@ -134,6 +191,17 @@ impl FromIterator<Span> for DotRanges {
     fn from_iter<I: IntoIterator<Item = Span>>(spans: I) -> Self {
         let mut set = DotRanges::new();
         spans.into_iter().for_each(|span| set.insert_span(span));
+        set
+    }
+}
+
+/// In any order, each once or more often. `O(n log n)`.
+impl FromIterator<Dot> for DotRanges {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut dots: SmallVec<[Dot; 4]> = dots.into_iter().collect();
+        dots.sort_unstable();
+        let mut set = DotRanges::new();
+        dots.into_iter().for_each(|dot| set.insert(dot));
         set
     }
 }
@@ -165,21 +233,20 @@ impl Encode for DotRanges {
 impl Decode for DotRanges {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut set = DotRanges::new();
-        let mut last = None;
         for _ in 0..r.count(4)? {
             let replica = r.replica()?;
-            if last.replace(replica).is_some_and(|last| last >= replica) {
+            if set.ranges.last().is_some_and(|last| last.0 >= replica) {
                 return Err(r.invalid("dot ranges must be sorted by replica"));
             }
-            set.ranges.insert(replica, decode_ranges(r)?);
+            set.ranges.push((replica, decode_runs(r)?));
         }
         Ok(set)
     }
 }
 
-fn decode_ranges(r: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, DecodeError> {
+fn decode_runs(r: &mut Reader<'_>) -> Result<Runs, DecodeError> {
     let n = r.count(2)?;
-    let mut ranges: Vec<(u64, u64)> = Vec::with_capacity(n);
+    let mut ranges = Runs::with_capacity(n);
     for i in 0..n {
         let end = ranges.last().map_or(0, |last| last.1);
         let (gap, less_one) = (r.u64()?, r.u64()?);
@@ -240,16 +307,24 @@ impl CausalContext {
 
     /// Adds a run of events.
     pub fn insert_span(&mut self, span: Span) {
-        self.beyond.insert_span(span);
-        self.compact(span.replica);
+        let nothing_beyond = self.beyond.runs(span.replica).is_empty();
+        if nothing_beyond && span.after <= self.version.get(span.replica) {
+            self.version.advance(span.replica, span.to);
+        } else {
+            self.beyond.insert_span(span);
+            self.compact(span.replica);
+        }
     }
 
     /// Adds all that another context has seen (the join).
     pub fn merge(&mut self, other: &CausalContext) {
         self.version.merge(&other.version);
         self.beyond.extend(&other.beyond);
-        let replicas: Vec<ReplicaId> = self.beyond.ranges.keys().copied().collect();
-        replicas.into_iter().for_each(|replica| self.compact(replica));
+        let version = &mut self.version;
+        self.beyond.ranges.retain(|(replica, runs)| {
+            compact(version, *replica, runs);
+            !runs.is_empty()
+        });
     }
 
     /// Everything that has been seen, as runs.
@@ -260,28 +335,31 @@ impl CausalContext {
 
     /// Moves what has no gap before it any more from `beyond` into `version`.
     fn compact(&mut self, replica: ReplicaId) {
-        let Some(ranges) = self.beyond.ranges.get_mut(&replica) else { return };
-        let seen = self.version.get(replica);
-        let done = ranges.partition_point(|r| r.0 <= seen);
-        if let Some(last) = done.checked_sub(1).and_then(|i| ranges.get(i)) {
-            // Ranges do not touch, so only the last of those that start in `version` can reach past it.
-            self.version.advance(replica, last.1);
-            ranges.drain(..done);
-        }
-        if ranges.is_empty() {
-            self.beyond.ranges.remove(&replica);
+        let Ok(i) = self.beyond.find(replica) else { return };
+        let runs = &mut self.beyond.ranges[i].1;
+        compact(&mut self.version, replica, runs);
+        if runs.is_empty() {
+            self.beyond.ranges.remove(i);
         }
     }
 
     fn covers(&self, other: &CausalContext) -> bool {
         other.iter_ranges().all(|span| {
             let seen = self.version.get(span.replica);
-            let in_beyond = || {
-                let ranges = self.beyond.ranges.get(&span.replica);
-                ranges.is_some_and(|r| r.iter().any(|r| r.0 <= span.after && span.to <= r.1))
-            };
-            seen >= span.to || in_beyond()
+            let in_beyond = |r: &(u64, u64)| r.0 <= span.after && span.to <= r.1;
+            seen >= span.to || self.beyond.runs(span.replica).iter().any(in_beyond)
         })
+    }
+}
+
+/// Moves the runs that have no gap before them from `runs` into `version`.
+fn compact(version: &mut VersionVector, replica: ReplicaId, runs: &mut Runs) {
+    let seen = version.get(replica);
+    let done = runs.partition_point(|r| r.0 <= seen);
+    if let Some(last) = done.checked_sub(1).and_then(|i| runs.get(i)) {
+        // Runs do not touch, so only the last of those that start in `version` can reach past it.
+        version.advance(replica, last.1);
+        runs.drain(..done);
     }
 }
 

@@ -305,8 +305,7 @@ impl Doc {
         }
         let wanted: DotRanges = spans.iter().copied().collect();
         let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
-        let ends_wanted =
-            |(by, ended): (Dot, &[Span])| ended.iter().any(|span| wanted.overlaps(*span)).then_some(by);
+        let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(&wanted).then_some(by);
         Tree {
             needed: self.removals.part(&later).iter().filter_map(ends_wanted).collect(),
             removals: self.removals.part(&wanted),

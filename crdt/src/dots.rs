@@ -7,16 +7,21 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
 
-use alloc::boxed::Box;
+mod removal;
+
+use alloc::collections::btree_map::{Entry, OccupiedEntry};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt::Debug;
+
+use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::version::VersionVector;
+
+pub use removal::RemovalLog;
 
 /// Values tagged with the dots of the events that wrote them.
 ///
@@ -96,11 +101,15 @@ pub trait DotStore: Clone + Default + PartialEq + Debug {
 /// Which dots a join or a mutator made live, and which it ended.
 #[derive(Clone, Default, Debug)]
 pub struct Changes {
-    added: Vec<Dot>,
-    removed: Vec<Dot>,
+    added: SmallVec<[Dot; 1]>,
+    removed: SmallVec<[Dot; 1]>,
 }
 
 impl Changes {
+    fn len(&self) -> (usize, usize) {
+        (self.added.len(), self.removed.len())
+    }
+
     /// Notes that a dot became live.
     pub fn add(&mut self, dot: Dot) {
         self.added.push(dot);
@@ -188,9 +197,7 @@ impl Cx {
 
     /// The dots that have been ended.
     pub fn removed(&self) -> DotRanges {
-        let mut set = DotRanges::new();
-        self.changes.removed.iter().for_each(|dot| set.insert(*dot));
-        set
+        self.changes.removed.iter().copied().collect()
     }
 }
 
@@ -215,8 +222,8 @@ pub(crate) fn within<V>(
 /// write, so few.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DotFun<V> {
-    /// Sorted by dot.
-    values: Vec<(Dot, V)>,
+    /// Sorted by dot. Nearly always one, which stands in place.
+    values: SmallVec<[(Dot, V); 1]>,
 }
 
 /// A set of dots.
@@ -224,7 +231,7 @@ pub type DotSet = DotFun<()>;
 
 impl<V> Default for DotFun<V> {
     fn default() -> Self {
-        DotFun { values: Vec::new() }
+        DotFun { values: SmallVec::new() }
     }
 }
 
@@ -295,7 +302,7 @@ impl<V: Encode> Encode for DotFun<V> {
 impl<V: Decode> Decode for DotFun<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let n = r.count(2)?;
-        let mut values: Vec<(Dot, V)> = Vec::with_capacity(n.min(16));
+        let mut values: SmallVec<[(Dot, V); 1]> = SmallVec::with_capacity(n.min(16));
         for _ in 0..n {
             let dot = r.dot()?;
             if values.last().is_some_and(|last| last.0 >= dot) {
@@ -366,25 +373,62 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
 
     /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
-        let (added, removed) = (cx.changes.added.len(), cx.changes.removed.len());
-        let store = self.entries.entry(key.clone()).or_default();
-        let result = mutate(store, cx);
-        if store.is_bottom() {
-            self.entries.remove(&key);
-        }
-        self.reindex(&key, &cx.changes, added, removed);
+        let (added, removed) = cx.changes.len();
+        let (result, key) = self.change(key, |store| mutate(store, cx));
+        self.reindex(key, &cx.changes, added, removed);
         result
     }
 
+    /// [`update`](Self::update) where something is visible; `None` where nothing is.
+    pub(crate) fn update_visible<R>(
+        &mut self,
+        key: K,
+        cx: &mut Cx,
+        mutate: impl FnOnce(&mut S, &mut Cx) -> R,
+    ) -> Option<R> {
+        let (added, removed) = cx.changes.len();
+        let Entry::Occupied(mut entry) = self.entries.entry(key) else { return None };
+        let result = mutate(entry.get_mut(), cx);
+        let key = settle(entry);
+        self.reindex(key, &cx.changes, added, removed);
+        Some(result)
+    }
+
+    /// Changes the store under a key, with one search for it. Gives the key back.
+    fn change<R>(&mut self, key: K, change: impl FnOnce(&mut S) -> R) -> (R, K) {
+        match self.entries.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let result = change(entry.get_mut());
+                (result, settle(entry))
+            }
+            Entry::Vacant(entry) => {
+                let mut store = S::default();
+                let result = change(&mut store);
+                let key = entry.key().clone();
+                if !store.is_bottom() {
+                    entry.insert(store);
+                }
+                (result, key)
+            }
+        }
+    }
+
     /// Brings the index up to the changes noted since there were `added` and `removed` of them.
-    fn reindex(&mut self, key: &K, changes: &Changes, added: usize, removed: usize) {
-        for dot in changes.added.iter().skip(added) {
-            self.index.insert(*dot, key.clone());
+    fn reindex(&mut self, key: K, changes: &Changes, added: usize, removed: usize) {
+        let mut added = changes.added.iter().skip(added);
+        if let Some(dot) = added.next() {
+            added.for_each(|dot| drop(self.index.insert(*dot, key.clone())));
+            self.index.insert(*dot, key);
         }
         for dot in changes.removed.iter().skip(removed) {
             self.index.remove(dot);
         }
     }
+}
+
+/// Takes an entry out if nothing is visible there any more. Its key.
+fn settle<K: Ord + Clone, S: DotStore>(entry: OccupiedEntry<'_, K, S>) -> K {
+    if entry.get().is_bottom() { entry.remove_entry().0 } else { entry.key().clone() }
 }
 
 impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
@@ -397,25 +441,26 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let mut keys = self.keys_within(theirs.iter_ranges());
+        let mut keys: Vec<K> =
+            within(&self.index, theirs.iter_ranges()).map(|(_, key)| key.clone()).collect();
         keys.extend(other.entries.keys().cloned());
+        keys.sort_unstable();
+        keys.dedup();
         let nothing = S::default();
         for key in keys {
-            let (added, removed) = (changes.added.len(), changes.removed.len());
-            let store = self.entries.entry(key.clone()).or_default();
-            store.join(ours, other.entries.get(&key).unwrap_or(&nothing), theirs, changes);
-            if store.is_bottom() {
-                self.entries.remove(&key);
-            }
-            self.reindex(&key, changes, added, removed);
+            let (added, removed) = changes.len();
+            let theirs_here = other.entries.get(&key).unwrap_or(&nothing);
+            let ((), key) = self.change(key, |store| store.join(ours, theirs_here, theirs, changes));
+            self.reindex(key, changes, added, removed);
         }
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
-        let parts = self.keys_within(wanted.iter_ranges()).into_iter();
-        parts
-            .filter_map(|key| self.entries.get(&key).map(|store| store.part(wanted)).map(|part| (key, part)))
-            .collect()
+        let mut keys: Vec<&K> = within(&self.index, wanted.iter_ranges()).map(|(_, key)| key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let part = |key: &K| Some((key.clone(), self.entries.get(key)?.part(wanted)));
+        keys.into_iter().filter_map(part).collect()
     }
 
     fn end(&mut self, cx: &mut Cx) -> bool {
@@ -433,12 +478,12 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
 
 impl<K: Ord + Clone, S: DotStore> FromIterator<(K, S)> for DotMap<K, S> {
     fn from_iter<I: IntoIterator<Item = (K, S)>>(entries: I) -> Self {
-        let mut map = DotMap::default();
-        for (key, store) in entries.into_iter().filter(|(_, store)| !store.is_bottom()) {
-            store.for_each_dot(&mut |dot| drop(map.index.insert(dot, key.clone())));
-            map.entries.insert(key, store);
+        let entries: BTreeMap<K, S> = entries.into_iter().filter(|(_, store)| !store.is_bottom()).collect();
+        let mut index: Vec<(Dot, K)> = Vec::with_capacity(entries.len());
+        for (key, store) in &entries {
+            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
         }
-        map
+        DotMap { entries, index: index.into_iter().collect() }
     }
 }
 
@@ -459,24 +504,26 @@ impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
         mut decode: impl FnMut(&K, &mut Reader<'_>) -> Result<S, DecodeError>,
     ) -> Result<Self, DecodeError> {
         let n = r.count(1)?;
-        let mut map = DotMap::default();
+        let mut entries: Vec<(K, S)> = Vec::with_capacity(n.min(16));
+        let mut index: Vec<(Dot, K)> = Vec::with_capacity(n.min(16));
         for _ in 0..n {
             let key = K::decode(r)?;
-            if map.entries.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            if entries.last().is_some_and(|(last, _)| *last >= key) {
                 return Err(r.invalid("keys must be sorted"));
             }
             let store = decode(&key, r)?;
             if store.is_bottom() {
                 return Err(r.invalid("a key under which nothing is visible"));
             }
-            let mut twice = false;
-            store.for_each_dot(&mut |dot| twice |= map.index.insert(dot, key.clone()).is_some());
-            if twice {
-                return Err(r.invalid("one dot under two keys"));
-            }
-            map.entries.insert(key, store);
+            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
+            entries.push((key, store));
         }
-        Ok(map)
+        index.sort_unstable_by_key(|(dot, _)| *dot);
+        if index.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(r.invalid("one dot under two keys"));
+        }
+        // From sorted lists the maps are built at once, with full nodes.
+        Ok(DotMap { entries: entries.into_iter().collect(), index: index.into_iter().collect() })
     }
 }
 
@@ -526,203 +573,6 @@ impl DotStore for () {
     fn end(&mut self, _cx: &mut Cx) -> bool {
         false
     }
-}
-
-/// Which event ended which dots: what one who missed the event must still be told.
-///
-/// The entry of an event includes the entries of the events it ended, which then go: writing one place
-/// again and again keeps one entry. That is sound because who has not seen an event has not seen what
-/// ended it either. Entries may be dropped once every replica has the event.
-///
-/// ```
-/// use crdt::dots::RemovalLog;
-/// use crdt::{Dot, ReplicaId, Span};
-/// let a = ReplicaId::from_u128(1);
-/// let mut log = RemovalLog::default();
-/// log.record(Dot::new(a, 2), [Span { replica: a, after: 0, to: 1 }].into_iter().collect());
-/// let second = [Span { replica: a, after: 1, to: 2 }].into_iter().collect();
-/// assert!(log.part(&second).removed().contains(Dot::new(a, 1)));
-/// ```
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct RemovalLog {
-    entries: BTreeMap<Dot, Removal>,
-    /// All dots that were ended.
-    ended: DotRanges,
-    /// All events whose entries are included in another: none of them has an entry.
-    replaced: DotRanges,
-}
-
-/// What an event ended. Fixed by its author, so that every replica has the same. There may be many of them: runs,
-/// sorted, take less room than sets.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Removal {
-    /// The dots it ended, and those that the events it replaces had ended.
-    removed: Box<[Span]>,
-    /// The events whose entries are included in this one, all of them among the removed; `None`: just those.
-    replaces: Option<Box<[Span]>>,
-}
-
-impl Removal {
-    fn new(removed: &DotRanges, replaces: &DotRanges) -> Self {
-        let runs = |set: &DotRanges| set.iter_ranges().collect();
-        Removal { removed: runs(removed), replaces: (removed != replaces).then(|| runs(replaces)) }
-    }
-
-    fn replaces(&self) -> &[Span] {
-        self.replaces.as_deref().unwrap_or(&self.removed)
-    }
-}
-
-impl RemovalLog {
-    /// By how many runs an entry may grow to include others: where runs do not touch, an entry that includes
-    /// all before it would grow with every edit, and every difference with it.
-    #[cfg(feature = "std")]
-    const MAX_INCLUDED: usize = 8;
-
-    /// Whether nothing was ended.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Notes that a new event `by` ended these dots. Only its author may say so; others
-    /// [`merge`](Self::merge) what the author noted.
-    pub fn record(&mut self, by: Dot, removed: DotRanges) {
-        let (all, replaces) = self.including(&removed);
-        self.insert(by, Removal::new(&all, &replaces));
-    }
-
-    /// As [`record`](Self::record), with a bound on what an entry includes: an entry that would grow too large
-    /// leaves those of the events it ended where they are. Only for where events come after their causes: who
-    /// has an event must have been told what the events it ended had ended.
-    #[cfg(feature = "std")]
-    pub(crate) fn record_causal(&mut self, by: Dot, removed: DotRanges) {
-        let (all, replaces) = self.including(&removed);
-        let grown = all.runs() > removed.runs() + Self::MAX_INCLUDED;
-        let removal =
-            if grown { Removal::new(&removed, &DotRanges::new()) } else { Removal::new(&all, &replaces) };
-        self.insert(by, removal);
-    }
-
-    /// What was removed with what the events among it had removed, and the events whose entries that includes.
-    fn including(&self, removed: &DotRanges) -> (DotRanges, DotRanges) {
-        let (mut all, mut replaces) = (removed.clone(), removed.clone());
-        for (_, included) in within(&self.entries, removed.iter_ranges()) {
-            included.removed.iter().for_each(|span| all.insert_span(*span));
-            included.replaces().iter().for_each(|span| replaces.insert_span(*span));
-        }
-        (all, replaces)
-    }
-
-    /// Notes everything that another log holds.
-    pub fn merge(&mut self, other: &RemovalLog) {
-        for (by, removal) in &other.entries {
-            self.insert(*by, removal.clone());
-        }
-    }
-
-    fn insert(&mut self, by: Dot, removal: Removal) {
-        if removal.removed.is_empty() || self.replaced.contains(by) {
-            return;
-        }
-        let included: Vec<Dot> =
-            within(&self.entries, removal.replaces().iter().copied()).map(|(dot, _)| *dot).collect();
-        included.iter().for_each(|dot| drop(self.entries.remove(dot)));
-        removal.removed.iter().for_each(|span| self.ended.insert_span(*span));
-        removal.replaces().iter().for_each(|span| self.replaced.insert_span(*span));
-        self.entries.insert(by, removal);
-    }
-
-    /// Drops the entries of events that `stable` has seen; whether there were any.
-    pub fn forget(&mut self, stable: &VersionVector) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|by, _| !stable.contains(*by));
-        let any = self.entries.len() < before;
-        if any {
-            *self = Self::from_entries(core::mem::take(&mut self.entries));
-        }
-        any
-    }
-
-    /// The entries of these events.
-    #[must_use]
-    pub fn part(&self, wanted: &DotRanges) -> RemovalLog {
-        let part = within(&self.entries, wanted.iter_ranges());
-        Self::from_entries(part.map(|(by, removal)| (*by, removal.clone())).collect())
-    }
-
-    fn from_entries(entries: BTreeMap<Dot, Removal>) -> Self {
-        let (mut ended, mut replaced) = (DotRanges::new(), DotRanges::new());
-        for removal in entries.values() {
-            removal.removed.iter().for_each(|span| ended.insert_span(*span));
-            removal.replaces().iter().for_each(|span| replaced.insert_span(*span));
-        }
-        RemovalLog { entries, ended, replaced }
-    }
-
-    /// The entries, by event: the runs of dots that it ended, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (Dot, &[Span])> {
-        self.entries.iter().map(|(by, removal)| (*by, &*removal.removed))
-    }
-
-    /// All dots that were ended.
-    pub fn removed(&self) -> &DotRanges {
-        &self.ended
-    }
-}
-
-/// For each entry its event and what it removed; where that is not what it replaces, a zero and that besides. (What
-/// was removed is never empty, so it never begins with a zero.)
-impl Encode for RemovalLog {
-    fn encode(&self, w: &mut Writer) {
-        w.u64(self.entries.len() as u64);
-        for (by, removal) in &self.entries {
-            w.dot(*by);
-            let set = |spans: &[Span]| spans.iter().copied().collect::<DotRanges>();
-            if let Some(replaces) = &removal.replaces {
-                w.u64(0);
-                set(replaces).encode(w);
-            }
-            set(&removal.removed).encode(w);
-        }
-    }
-}
-
-impl Decode for RemovalLog {
-    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut entries: BTreeMap<Dot, Removal> = BTreeMap::new();
-        for _ in 0..r.count(3)? {
-            let by = r.dot()?;
-            if entries.last_key_value().is_some_and(|(last, _)| *last >= by) {
-                return Err(r.invalid("removals must be sorted"));
-            }
-            entries.insert(by, decode_removal(r)?);
-        }
-        let log = Self::from_entries(entries);
-        if log.entries.keys().any(|by| log.replaced.contains(*by)) {
-            return Err(r.invalid("a removal that another includes"));
-        }
-        Ok(log)
-    }
-}
-
-fn decode_removal(r: &mut Reader<'_>) -> Result<Removal, DecodeError> {
-    let first = DotRanges::decode(r)?;
-    if !first.is_empty() {
-        return Ok(Removal::new(&first, &first));
-    }
-    let (replaces, removed) = (DotRanges::decode(r)?, DotRanges::decode(r)?);
-    if removed.is_empty() || removed == replaces {
-        return Err(r.invalid("a removal of nothing, or in the long form for no reason"));
-    }
-    if !replaces.iter_ranges().all(|span| removed.contains_span(span)) {
-        return Err(r.invalid("a removal that replaces what it does not include"));
-    }
-    Ok(Removal::new(&removed, &replaces))
 }
 
 /// Implements [`DotStore`] and the codec for a type with one store inside.

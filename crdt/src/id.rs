@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 
@@ -21,8 +22,21 @@ use uuid::Uuid;
 /// assert!(a < ReplicaId::from_u128(2));
 /// assert_eq!(a.to_string().parse::<ReplicaId>().unwrap(), a);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplicaId([u8; 16]);
+
+/// By the bytes, compared as one number: ids are compared in every search.
+impl Ord for ReplicaId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for ReplicaId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl ReplicaId {
     /// The smallest id; a bound for searches, never a writer.

@@ -8,7 +8,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, seal
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, RemovalLog};
 use crate::hlc::Hlc;
-use crate::id::{Dot, ReplicaId};
+use crate::id::{Dot, ReplicaId, Span};
 use crate::traits::{DeltaCrdt, OpCrdt, StateCrdt};
 use crate::version::VersionVector;
 
@@ -88,18 +88,44 @@ impl<T: DotStore> Replica<T> {
 
     /// Edits the value; returns what others must take, and what the edit returned, an error for example.
     pub fn edit_with<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> (Change<T>, R) {
-        let last = self.seen.version().get(self.author);
-        let mut cx = Cx::new(self.author, last, self.clock.tick(now_ms));
-        let result = edit(&mut self.value, &mut cx);
+        let (result, span) = self.write(now_ms, edit);
         let mut change = Change { clock: self.clock, ..Change::default() };
-        if let Some(span) = cx.span() {
-            self.seen.insert_span(span);
+        if let Some(span) = span {
             change.events.insert_span(span);
-            self.removals.record(Dot::new(self.author, span.to), cx.removed());
             change.removals = self.removals.part(&change.events);
             change.fragment = self.value.part(&change.events);
         }
         (change, result)
+    }
+
+    /// Edits the value; returns what the edit returned. Several times as fast as [`edit`](Self::edit): for when
+    /// nobody is sent this edit by itself. [`delta_since`](Self::delta_since) has it as any other.
+    ///
+    /// ```
+    /// use crdt::replica::Replica;
+    /// use crdt::set::AwSet;
+    /// use crdt::ReplicaId;
+    /// let mut a: Replica<AwSet<u64>> = Replica::new(ReplicaId::from_u128(1));
+    /// let mut b: Replica<AwSet<u64>> = Replica::new(ReplicaId::from_u128(2));
+    /// (0..100).for_each(|n| a.update(0, |set, cx| set.insert(n, cx)));
+    /// b.apply(&a.delta_since(b.seen().version())); // one change for all of them
+    /// assert_eq!(b.value().len(), 100);
+    /// ```
+    pub fn update<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> R {
+        self.write(now_ms, edit).0
+    }
+
+    /// Edits the value; returns what the edit returned, and its events.
+    fn write<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> (R, Option<Span>) {
+        let last = self.seen.version().get(self.author);
+        let mut cx = Cx::new(self.author, last, self.clock.tick(now_ms));
+        let result = edit(&mut self.value, &mut cx);
+        let span = cx.span();
+        if let Some(span) = span {
+            self.seen.insert_span(span);
+            self.removals.record(Dot::new(self.author, span.to), cx.removed());
+        }
+        (result, span)
     }
 
     /// Joins a change. Changes may be lost, come twice, or in any order.
@@ -120,11 +146,13 @@ impl<T: DotStore> Replica<T> {
     /// what is not shown the other learns what was removed. What it wrote itself stays.
     pub fn delta_since(&self, since: &VersionVector) -> Change<T> {
         let whole = !since.covers(&self.forgotten);
-        let lacks = self.seen.iter_ranges().filter_map(|mut span| {
-            span.after = if whole { span.after } else { span.after.max(since.get(span.replica)) };
-            (span.after < span.to).then_some(span)
+        let nothing = VersionVector::new();
+        let since = if whole { &nothing } else { since };
+        let beyond = self.seen.beyond().iter_ranges().filter_map(|span| {
+            let after = span.after.max(since.get(span.replica));
+            (after < span.to).then_some(Span { after, ..span })
         });
-        let events: DotRanges = lacks.collect();
+        let events: DotRanges = self.seen.version().since(since).chain(beyond).collect();
         let (removals, fragment) = (self.removals.part(&events), self.value.part(&events));
         let forgotten = if whole { self.forgotten.clone() } else { VersionVector::new() };
         Change { events, clock: self.clock, removals, forgotten, fragment }
@@ -284,13 +312,11 @@ fn check_effects<T: DotStore>(
     removals: &RemovalLog,
     own: impl Fn(Dot) -> bool,
 ) -> Result<(), &'static str> {
-    let (mut dots, mut live, mut all_own) = (DotRanges::new(), 0, true);
-    value.for_each_dot(&mut |dot| {
-        live += 1;
-        all_own &= own(dot);
-        dots.insert(dot);
-    });
-    if all_own && dots.len() == live && removals.iter().all(|(by, _)| own(by)) {
+    let mut dots: Vec<Dot> = Vec::new();
+    value.for_each_dot(&mut |dot| dots.push(dot));
+    dots.sort_unstable();
+    let twice = dots.windows(2).any(|pair| pair[0] == pair[1]);
+    if !twice && dots.into_iter().chain(removals.iter().map(|(by, _)| by)).all(own) {
         Ok(())
     } else {
         Err("an effect of an event that is not among these, or two of one event")

@@ -91,9 +91,20 @@ impl VersionVector {
             self.entries.clone_from(&other.entries);
             return;
         }
-        for (replica, seq) in other.iter() {
-            self.advance(replica, seq);
+        if other.len() <= self.len() / 8 {
+            for (replica, seq) in other.iter() {
+                self.advance(replica, seq);
+            }
+            return;
         }
+        // Two sorted lists: sorting them is merging them.
+        self.entries.extend_from_slice(&other.entries);
+        self.entries.sort_by_key(|entry| entry.0);
+        self.entries.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 = if same { kept.1.max(next.1) } else { kept.1 };
+            same
+        });
     }
 
     /// [`merge`](Self::merge), by value.
@@ -116,8 +127,11 @@ impl VersionVector {
 
     /// The events seen here that `other` lacks, in order of replica.
     pub fn since<'a>(&'a self, other: &'a VersionVector) -> impl Iterator<Item = Span> + 'a {
-        self.iter().filter_map(|(replica, to)| {
-            let after = other.get(replica);
+        // Both are sorted, so one walk finds them all.
+        let mut rest = other.entries.iter().peekable();
+        self.iter().filter_map(move |(replica, to)| {
+            while rest.next_if(|entry| entry.0 < replica).is_some() {}
+            let after = rest.peek().filter(|entry| entry.0 == replica).map_or(0, |entry| entry.1);
             (after < to).then_some(Span { replica, after, to })
         })
     }

@@ -25,7 +25,7 @@ pub(super) fn measure<P: CounterPeer>(first_pass: bool) -> anyhow::Result<()> {
     });
     let sum = 1 + 2 * REPLICAS as i64;
     ensure!(full.value() == sum, "{} counted, not {sum}", full.value());
-    report("read", "", ns(batched(|| full.value())));
+    report("read", "", ns(batched(|| std::hint::black_box(&full).value())));
     at_rest(&mut full, first_pass, P::value);
     one_change(&mut full, |counter, _| counter.add(3));
     report("add", "", ns(batched(|| full.add(1))));

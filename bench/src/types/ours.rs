@@ -60,11 +60,11 @@ impl<T: DotStore + Encode + Decode> Replica for One<T> {
 
 impl SetPeer for Set {
     fn add(&mut self, member: u64) {
-        self.0.edit(0, |set, cx| set.insert(member, cx));
+        self.0.update(0, |set, cx| set.insert(member, cx));
     }
 
     fn remove(&mut self, member: u64) {
-        self.0.edit(0, |set, cx| set.remove(&member, cx));
+        self.0.update(0, |set, cx| set.remove(&member, cx));
     }
 
     fn len(&self) -> usize {
@@ -74,7 +74,7 @@ impl SetPeer for Set {
 
 impl CounterPeer for Counter {
     fn add(&mut self, n: i64) {
-        self.0.edit(0, |counter, cx| counter.add(n, cx));
+        self.0.update(0, |counter, cx| counter.add(n, cx));
     }
 
     fn value(&self) -> i64 {
@@ -84,11 +84,11 @@ impl CounterPeer for Counter {
 
 impl MapPeer for Map {
     fn put(&mut self, key: &str, value: u64) {
-        self.0.edit(0, |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
+        self.0.update(0, |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
     }
 
     fn put_all(&mut self, entries: &[(String, u64)]) {
-        self.0.edit(0, |map, cx| {
+        self.0.update(0, |map, cx| {
             for (key, value) in entries {
                 map.update(key.clone(), cx, |register, cx| register.set(*value, cx));
             }
@@ -218,7 +218,7 @@ impl Replica for Tree {
 
 impl TreePeer for Tree {
     fn grow(&mut self, parents: &[usize]) {
-        self.0.0.edit(0, |tree, cx| {
+        self.0.0.update(0, |tree, cx| {
             for (i, parent) in parents.iter().enumerate() {
                 let parent = (*parent != i).then(|| self.1[*parent]);
                 self.1.push(tree.create(parent, Position::Last, cx));
@@ -228,7 +228,7 @@ impl TreePeer for Tree {
 
     fn move_to(&mut self, node: usize, parent: usize) {
         let (node, parent) = (self.1[node], self.1[parent]);
-        self.0.0.edit(0, |tree, cx| tree.move_to(node, Some(parent), Position::Last, cx));
+        self.0.0.update(0, |tree, cx| tree.move_to(node, Some(parent), Position::Last, cx));
     }
 
     fn parents(&self) -> Vec<usize> {

@@ -9,7 +9,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::{Dot, ReplicaId};
 
-use super::Totals;
+use super::{Total, Totals};
 
 /// A counter that never falls below `MIN`, whatever is concurrent: stock, seats, money.
 ///
@@ -60,6 +60,12 @@ struct Account {
     sent: BTreeMap<ReplicaId, u64>,
 }
 
+impl Total for Account {
+    fn net(&self) -> i128 {
+        i128::from(self.added) - i128::from(self.taken)
+    }
+}
+
 /// A replica has fewer rights than it wants to use. The counter is as it was: ask another for a
 /// [`transfer`](BoundedCounter::transfer).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -108,11 +114,7 @@ impl<const MIN: i64> BoundedCounter<MIN> {
 
     /// The value: `MIN` and what was added less what was taken. Stops at the ends of `i64`.
     pub fn value(&self) -> i64 {
-        let sum = |sum: i128, account: &Account| {
-            sum.saturating_add(i128::from(account.added) - i128::from(account.taken))
-        };
-        let sum = self.0.entries.iter().map(|(_, account)| account).fold(i128::from(MIN), sum);
-        sum.clamp(MIN.into(), i64::MAX.into()) as i64
+        self.0.sum.saturating_add(MIN.into()).clamp(MIN.into(), i64::MAX.into()) as i64
     }
 
     /// How much a replica may take away.
@@ -136,10 +138,7 @@ impl<const MIN: i64> BoundedCounter<MIN> {
     }
 
     fn update(&mut self, cx: &mut Cx, change: impl FnOnce(&mut Account)) {
-        self.0.update(cx, |mut account| {
-            change(&mut account);
-            account
-        });
+        self.0.update(cx, change);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, wraps_store};
 use crate::id::Dot;
 
-use super::Totals;
+use super::{Total, Totals};
 
 /// A counter that only grows.
 ///
@@ -15,7 +15,7 @@ use super::Totals;
 /// | add 2 | clear | all that A ever added |
 ///
 /// A replica's total is one value: a clear that has not seen its latest part does not take it away.
-/// `O(log replicas)` to add, `O(replicas)` to read. Totals stop at 2^64 - 1.
+/// `O(log replicas)` to add, `O(1)` to read. Totals stop at 2^64 - 1.
 ///
 /// ```
 /// use crdt::counter::GCounter;
@@ -37,13 +37,19 @@ impl GCounter {
     /// Adds `n`; no event if that is 0.
     pub fn add(&mut self, n: u64, cx: &mut Cx) {
         if n > 0 {
-            self.0.update(cx, |total| total.saturating_add(n));
+            self.0.update(cx, |total| *total = total.saturating_add(n));
         }
     }
 
     /// The sum over all replicas.
     pub fn value(&self) -> u64 {
-        self.0.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.1))
+        u64::try_from(self.0.sum).unwrap_or(u64::MAX)
+    }
+}
+
+impl Total for u64 {
+    fn net(&self) -> i128 {
+        i128::from(*self)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, wraps_store};
 use crate::id::Dot;
 
-use super::Totals;
+use super::{Total, Totals};
 
 /// A counter that grows and shrinks.
 ///
@@ -36,17 +36,19 @@ impl PnCounter {
     pub fn add(&mut self, n: i64, cx: &mut Cx) {
         if n != 0 {
             let (up, down) = (n.max(0).unsigned_abs(), n.min(0).unsigned_abs());
-            self.0.update(cx, |total| (total.0.saturating_add(up), total.1.saturating_add(down)));
+            self.0.update(cx, |total| *total = (total.0.saturating_add(up), total.1.saturating_add(down)));
         }
     }
 
     /// The sum over all replicas; stops at the ends of `i64`.
     pub fn value(&self) -> i64 {
-        let sum = |sum: i128, entry: &(Dot, (u64, u64))| {
-            sum.saturating_add(i128::from(entry.1.0) - i128::from(entry.1.1))
-        };
-        let sum = self.0.entries.iter().fold(0, sum);
-        sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+        self.0.sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+}
+
+impl Total for (u64, u64) {
+    fn net(&self) -> i128 {
+        i128::from(self.0) - i128::from(self.1)
     }
 }
 

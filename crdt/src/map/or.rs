@@ -64,11 +64,11 @@ impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let was_in = self.get(key).is_some();
-        if was_in {
-            self.0.update(key.to_owned(), cx, |value, cx| value.clear(cx));
-        }
-        was_in && self.get(key).is_none()
+        let empty = |value: &mut V, cx: &mut Cx| {
+            value.clear(cx);
+            value.is_bottom()
+        };
+        self.0.update_visible(key.to_owned(), cx, empty) == Some(true)
     }
 
     /// The value under a key, if the key is in.

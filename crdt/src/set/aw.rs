@@ -51,11 +51,7 @@ impl<E: Ord + Clone + Debug> AwSet<E> {
 
     /// Takes a member out; returns whether it was in.
     pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
-        let was_in = self.contains(member);
-        if was_in {
-            self.0.update(member.clone(), cx, |dots, cx| dots.clear(cx));
-        }
-        was_in
+        self.0.update_visible(member.clone(), cx, |dots, cx| dots.clear(cx)).is_some()
     }
 
     /// Whether a member is in.

@@ -1,0 +1,241 @@
+//! [`RemovalLog`]: which event ended which dots.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use super::within;
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::context::DotRanges;
+use crate::id::Dot;
+use crate::version::VersionVector;
+
+/// Which event ended which dots: what one who missed the event must still be told.
+///
+/// The entry of an event includes the entries of the events it ended, which then go: writing one place
+/// again and again keeps one entry. That is sound because who has not seen an event has not seen what
+/// ended it either. Entries may be dropped once every replica has the event.
+///
+/// ```
+/// use crdt::dots::RemovalLog;
+/// use crdt::{Dot, ReplicaId, Span};
+/// let a = ReplicaId::from_u128(1);
+/// let mut log = RemovalLog::default();
+/// log.record(Dot::new(a, 2), [Span { replica: a, after: 0, to: 1 }].into_iter().collect());
+/// let second = [Span { replica: a, after: 1, to: 2 }].into_iter().collect();
+/// assert!(log.part(&second).removed().contains(Dot::new(a, 1)));
+/// ```
+#[derive(Clone, Default, Debug)]
+pub struct RemovalLog {
+    entries: BTreeMap<Dot, Removal>,
+    /// All dots that were ended.
+    ended: DotRanges,
+    /// All events whose entries are included in another: none of them has an entry. `None`: all that were ended.
+    replaced: Option<Box<DotRanges>>,
+}
+
+/// What else it has follows from the entries.
+impl PartialEq for RemovalLog {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for RemovalLog {}
+
+/// What an event ended. Fixed by its author, so that every replica has the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Removal {
+    /// The dots it ended, and those that the events it replaces had ended.
+    removed: DotRanges,
+    /// The events whose entries are included in this one, all of them among the removed; `None`: just those.
+    replaces: Option<Box<DotRanges>>,
+}
+
+impl Removal {
+    fn new(removed: DotRanges, replaces: DotRanges) -> Self {
+        let replaces = (removed != replaces).then(|| Box::new(replaces));
+        Removal { removed, replaces }
+    }
+
+    fn replaces(&self) -> &DotRanges {
+        self.replaces.as_deref().unwrap_or(&self.removed)
+    }
+
+    /// The removal of these dots with what the events among them had removed.
+    fn including<'a>(removed: DotRanges, included: impl Iterator<Item = &'a Removal> + Clone) -> Self {
+        let mut all = removed.clone();
+        included.clone().for_each(|removal| all.extend(&removal.removed));
+        if included.clone().all(|removal| removal.replaces.is_none()) {
+            return Removal { removed: all, replaces: None };
+        }
+        let mut replaces = removed;
+        included.for_each(|removal| replaces.extend(removal.replaces()));
+        Removal::new(all, replaces)
+    }
+}
+
+impl RemovalLog {
+    /// By how many runs an entry may grow to include others: where runs do not touch, an entry that includes
+    /// all before it would grow with every edit, and every difference with it.
+    #[cfg(feature = "std")]
+    const MAX_INCLUDED: usize = 8;
+
+    /// Whether nothing was ended.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Notes that a new event `by` ended these dots. Only its author may say so; others
+    /// [`merge`](Self::merge) what the author noted.
+    pub fn record(&mut self, by: Dot, removed: DotRanges) {
+        if !removed.is_empty() {
+            let included = self.take_within(&removed);
+            self.insert(by, Removal::including(removed, included.iter()));
+        }
+    }
+
+    /// As [`record`](Self::record), with a bound on what an entry includes: an entry that would grow too large
+    /// leaves those of the events it ended where they are. Only for where events come after their causes: who
+    /// has an event must have been told what the events it ended had ended.
+    #[cfg(feature = "std")]
+    pub(crate) fn record_causal(&mut self, by: Dot, removed: DotRanges) {
+        if removed.is_empty() {
+            return;
+        }
+        let whole = {
+            let included = within(&self.entries, removed.iter_ranges()).map(|(_, removal)| removal);
+            let included: SmallVec<[&Removal; 2]> = included.collect();
+            Removal::including(removed.clone(), included.iter().copied())
+        };
+        if whole.removed.run_count() > removed.run_count() + Self::MAX_INCLUDED {
+            self.insert(by, Removal::new(removed, DotRanges::new()));
+        } else {
+            self.take_within(&removed);
+            self.insert(by, whole);
+        }
+    }
+
+    /// Notes everything that another log holds.
+    pub fn merge(&mut self, other: &RemovalLog) {
+        for (by, removal) in &other.entries {
+            if !self.replaced().contains(*by) {
+                self.take_within(removal.replaces());
+                self.insert(*by, removal.clone());
+            }
+        }
+    }
+
+    fn replaced(&self) -> &DotRanges {
+        self.replaced.as_deref().unwrap_or(&self.ended)
+    }
+
+    fn insert(&mut self, by: Dot, removal: Removal) {
+        if removal.replaces.is_some() && self.replaced.is_none() {
+            self.replaced = Some(Box::new(self.ended.clone()));
+        }
+        if let Some(replaced) = &mut self.replaced {
+            replaced.extend(removal.replaces());
+        }
+        self.ended.extend(&removal.removed);
+        self.entries.insert(by, removal);
+    }
+
+    /// Takes out the entries of these events.
+    fn take_within(&mut self, events: &DotRanges) -> SmallVec<[Removal; 1]> {
+        let included: SmallVec<[Dot; 1]> =
+            within(&self.entries, events.iter_ranges()).map(|(dot, _)| *dot).collect();
+        included.iter().filter_map(|dot| self.entries.remove(dot)).collect()
+    }
+
+    /// Drops the entries of events that `stable` has seen; whether there were any.
+    pub fn forget(&mut self, stable: &VersionVector) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|by, _| !stable.contains(*by));
+        let any = self.entries.len() < before;
+        if any {
+            *self = Self::from_entries(core::mem::take(&mut self.entries));
+        }
+        any
+    }
+
+    /// The entries of these events.
+    #[must_use]
+    pub fn part(&self, wanted: &DotRanges) -> RemovalLog {
+        let part = within(&self.entries, wanted.iter_ranges());
+        Self::from_entries(part.map(|(by, removal)| (*by, removal.clone())).collect())
+    }
+
+    fn from_entries(entries: BTreeMap<Dot, Removal>) -> Self {
+        let mut log = RemovalLog::default();
+        for (by, removal) in entries {
+            log.insert(by, removal);
+        }
+        log
+    }
+
+    /// The entries, by event.
+    pub fn iter(&self) -> impl Iterator<Item = (Dot, &DotRanges)> {
+        self.entries.iter().map(|(by, removal)| (*by, &removal.removed))
+    }
+
+    /// All dots that were ended.
+    pub fn removed(&self) -> &DotRanges {
+        &self.ended
+    }
+}
+
+/// For each entry its event and what it removed; where that is not what it replaces, a zero and that besides. (What
+/// was removed is never empty, so it never begins with a zero.)
+impl Encode for RemovalLog {
+    fn encode(&self, w: &mut Writer) {
+        w.u64(self.entries.len() as u64);
+        for (by, removal) in &self.entries {
+            w.dot(*by);
+            if let Some(replaces) = &removal.replaces {
+                w.u64(0);
+                replaces.encode(w);
+            }
+            removal.removed.encode(w);
+        }
+    }
+}
+
+impl Decode for RemovalLog {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut entries: BTreeMap<Dot, Removal> = BTreeMap::new();
+        for _ in 0..r.count(3)? {
+            let by = r.dot()?;
+            if entries.last_key_value().is_some_and(|(last, _)| *last >= by) {
+                return Err(r.invalid("removals must be sorted"));
+            }
+            entries.insert(by, decode_removal(r)?);
+        }
+        let log = Self::from_entries(entries);
+        if log.entries.keys().any(|by| log.replaced().contains(*by)) {
+            return Err(r.invalid("a removal that another includes"));
+        }
+        Ok(log)
+    }
+}
+
+fn decode_removal(r: &mut Reader<'_>) -> Result<Removal, DecodeError> {
+    let first = DotRanges::decode(r)?;
+    if !first.is_empty() {
+        return Ok(Removal { removed: first, replaces: None });
+    }
+    let (replaces, removed) = (DotRanges::decode(r)?, DotRanges::decode(r)?);
+    if removed.is_empty() || removed == replaces {
+        return Err(r.invalid("a removal of nothing, or in the long form for no reason"));
+    }
+    if !replaces.iter_ranges().all(|span| removed.contains_span(span)) {
+        return Err(r.invalid("a removal that replaces what it does not include"));
+    }
+    Ok(Removal::new(removed, replaces))
+}
