@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use proxy::Proxy;
 pub(crate) use proxy::Weather;
 
-const START_WITHIN: Duration = Duration::from_secs(20);
+const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// A daemon in a process of its own.
 #[derive(Debug)]
