@@ -219,8 +219,10 @@ impl Known {
 /// An edit somebody made.
 #[derive(Clone, Debug)]
 pub struct Event<C> {
-    /// The number of the replica that made it.
+    /// The replica that made it, by its place in the picture.
     pub replica: u8,
+    /// The number under which it was made: another than at first after a start on an old backup.
+    pub me: u8,
     /// What that replica's clock showed.
     pub now: u64,
     /// What was done.

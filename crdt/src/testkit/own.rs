@@ -1,7 +1,10 @@
 //! This crate's own types under the kit: [`Edited`] says how a few bytes become an edit.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
 use super::kit::Kit;
-use super::model::{Codec, Deltas, Model, Ops, Pick};
+use super::model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};
 use super::subject::Subject;
 use crate::codec::{Decode, Encode};
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
@@ -29,42 +32,157 @@ use crate::{Delta, Doc, ReplicaId, Replicated, VersionVector};
 /// assert!(kit.run(1, 100).failure.is_none());
 /// ```
 pub trait Edited: DotStore + Encode + Decode + 'static {
+    /// What of it a user sees; the store itself, where all of it may be compared.
+    type Shown: Clone + PartialEq + Debug;
+
+    /// What a user sees.
+    fn shown(&self) -> Self::Shown;
+
     /// Makes the edit that these choices mean; no more than five bytes of them, or what comes after is all zeros.
     fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx);
 }
 
 /// One line for each type: which byte makes which edit.
 macro_rules! edited {
-    ($($type:ty: |$value:ident, $n:ident, $cx:ident| $edit:expr);* $(;)?) => {
+    ($($type:ty $(=> $shown:ty { |$s:ident| $show:expr })?: |$value:ident, $n:ident, $cx:ident| $edit:expr);* $(;)?) => {
         $(impl Edited for $type {
+            edited!(@shown $($shown, $s, $show)?);
+
             fn edit(&mut self, pick: &mut Pick<'_>, $cx: &mut Cx) {
                 let ($value, $n) = (self, pick.byte());
-                if $n % 16 == 15 { $value.clear($cx) } else { $edit }
+                if is_clear($n) { $value.clear($cx) } else { $edit }
             }
         })*
     };
+    (@shown) => {
+        type Shown = Self;
+
+        fn shown(&self) -> Self {
+            self.clone()
+        }
+    };
+    (@shown $shown:ty, $s:ident, $show:expr) => {
+        type Shown = $shown;
+
+        fn shown(&self) -> $shown {
+            let $s = self;
+            $show
+        }
+    };
+}
+
+/// Whether this byte means that all is taken away.
+fn is_clear(n: u8) -> bool {
+    n % 16 == 15
+}
+
+/// A type whose meaning is written down a second time; see [`Spec`].
+trait Specified: Edited {
+    fn spec(history: &History<'_, [u8; 5]>) -> Self::Shown;
+}
+
+impl<T: Specified> Spec for Replica<T> {
+    fn spec(history: &History<'_, [u8; 5]>) -> T::Shown {
+        T::spec(history)
+    }
+}
+
+/// The byte that says what an event did.
+fn what(event: &Event<[u8; 5]>) -> u8 {
+    event.command[0]
+}
+
+impl Specified for PnCounter {
+    /// Of each replica what it added; it begins anew after a clear that saw all it had added, and has nothing if a
+    /// clear saw its last addition. Who adds while another clears keeps all.
+    fn spec(history: &History<'_, [u8; 5]>) -> i64 {
+        let clears = || history.events().filter(|event| is_clear(what(event)));
+        let mut by_replica: BTreeMap<u8, Vec<&Event<[u8; 5]>>> = BTreeMap::new();
+        // Adding nothing is no event.
+        for add in history.events().filter(|event| !is_clear(what(event)) && what(event) % 4 != 2) {
+            by_replica.entry(add.me).or_default().push(add);
+        }
+        let cleared = |add: &Event<[u8; 5]>, before: Option<&Event<[u8; 5]>>| {
+            clears().any(|clear| clear.saw(add) && before.is_none_or(|later| later.saw(clear)))
+        };
+        let of_one = |adds: &Vec<&Event<[u8; 5]>>| {
+            let mut sum = 0;
+            for (i, add) in adds.iter().enumerate() {
+                sum += i64::from(what(add) % 4) - 2;
+                if cleared(add, adds.get(i + 1).copied()) {
+                    sum = 0;
+                }
+            }
+            sum
+        };
+        by_replica.values().map(of_one).sum()
+    }
+}
+
+impl Specified for EwFlag {
+    /// Some enabling was seen by no disabling.
+    fn spec(history: &History<'_, [u8; 5]>) -> bool {
+        let enables = |event: &Event<[u8; 5]>| what(event).is_multiple_of(2);
+        let ended = |on| history.events().any(|off| !enables(off) && off.saw(on));
+        history.events().any(|event| enables(event) && !ended(event))
+    }
+}
+
+impl Specified for AwSet<u8> {
+    /// A member is in if some insertion of it was seen by no removal of it.
+    fn spec(history: &History<'_, [u8; 5]>) -> Vec<u8> {
+        let member = |event| what(event) / 3 % 3;
+        let inserts = |event| !is_clear(what(event)) && !what(event).is_multiple_of(3);
+        let removed = |add| {
+            let removes = |event| is_clear(what(event)) || !inserts(event) && member(event) == member(add);
+            history.events().any(|event| removes(event) && event.saw(add))
+        };
+        let members: BTreeSet<u8> =
+            history.events().filter(|event| inserts(event) && !removed(event)).map(member).collect();
+        members.into_iter().collect()
+    }
+}
+
+impl Specified for MvRegister<u8> {
+    /// The writes that nothing else saw.
+    fn spec(history: &History<'_, [u8; 5]>) -> Vec<u8> {
+        let mut values: Vec<u8> = history.latest().map(what).filter(|n| !is_clear(*n)).collect();
+        values.sort_unstable();
+        values
+    }
+}
+
+impl Specified for Log<u8> {
+    /// Every entry that no clear saw, whatever the order.
+    fn spec(history: &History<'_, [u8; 5]>) -> Vec<u8> {
+        let cleared = |entry| history.events().any(|event| is_clear(what(event)) && event.saw(entry));
+        let mut all: Vec<u8> =
+            history.events().filter(|event| !is_clear(what(event)) && !cleared(event)).map(what).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 edited! {
     GCounter: |count, n, cx| count.add(u64::from(n % 4), cx);
-    PnCounter: |count, n, cx| count.add(i64::from(n % 4) - 2, cx);
+    PnCounter => i64 { |count| count.value() }: |count, n, cx| count.add(i64::from(n % 4) - 2, cx);
     BoundedCounter<-3>: |stock, n, cx| match n % 3 {
         0 => stock.add(u64::from(n / 3 % 5), cx),
         1 => drop(stock.take(u64::from(n / 3 % 5), cx)),
         _ => drop(stock.transfer(u64::from(n / 3 % 5), id(n % 4), cx)),
     };
-    EwFlag: |flag, n, cx| if n.is_multiple_of(2) { flag.enable(cx) } else { flag.disable(cx) };
+    EwFlag => bool { |flag| flag.is_enabled() }: |flag, n, cx| if n.is_multiple_of(2) { flag.enable(cx) } else { flag.disable(cx) };
     DwFlag: |flag, n, cx| if n.is_multiple_of(2) { flag.enable(cx) } else { flag.disable(cx) };
     MaxRegister<u8>: |best, n, cx| best.set(n, cx);
     MinRegister<u8>: |best, n, cx| best.set(n, cx);
     LwwRegister<u8>: |register, n, cx| register.set(n, cx);
-    MvRegister<u8>: |register, n, cx| register.set(n, cx);
+    MvRegister<u8> => Vec<u8> { |register| sorted(register.iter()) }: |register, n, cx| register.set(n, cx);
     GSet<u8>: |set, n, cx| { set.insert(n % 4, cx); };
-    AwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
+    AwSet<u8> => Vec<u8> { |set| set.iter().copied().collect() }: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
     RwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
     LwwSet<u8>: |set, n, cx| if n.is_multiple_of(3) { set.remove(&(n / 3 % 3), cx); } else { set.insert(n / 3 % 3, cx) };
     TwoPhaseSet<u8>: |set, n, cx| { if n.is_multiple_of(3) { set.remove(&(n % 4), cx) } else { set.insert(n % 4, cx) }; };
-    Log<u8>: |log, n, cx| log.append(n, cx);
+    Log<u8> => Vec<u8> { |log| sorted(log.iter()) }: |log, n, cx| log.append(n, cx);
     LwwMap<u8, u8>: |map, n, cx| if n.is_multiple_of(3) { map.remove(&(n / 3 % 3), cx); } else { map.put(n / 3 % 3, n, cx) };
     GMap<u8, PnCounter>: |map, n, cx| map.update(n % 3, cx, |value, cx| value.add(i64::from(n / 3 % 5) - 2, cx));
     Tree<LwwRegister<u8>>: |tree, n, cx| {
@@ -81,13 +199,31 @@ edited! {
     };
 }
 
+fn sorted<'a>(all: impl Iterator<Item = &'a u8>) -> Vec<u8> {
+    let mut all: Vec<u8> = all.copied().collect();
+    all.sort_unstable();
+    all
+}
+
 impl<A: Edited, B: Edited> Edited for (A, B) {
+    type Shown = (A::Shown, B::Shown);
+
+    fn shown(&self) -> Self::Shown {
+        (self.0.shown(), self.1.shown())
+    }
+
     fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx) {
         if pick.flip() { self.0.edit(pick, cx) } else { self.1.edit(pick, cx) }
     }
 }
 
 impl<V: Edited> Edited for OrMap<u8, V> {
+    type Shown = Self;
+
+    fn shown(&self) -> Self {
+        self.clone()
+    }
+
     fn edit(&mut self, pick: &mut Pick<'_>, cx: &mut Cx) {
         let n = pick.byte();
         match n / 2 % 8 {
@@ -103,7 +239,7 @@ fn id(me: u8) -> ReplicaId {
 
 impl<T: Edited> Model for Replica<T> {
     type Command = [u8; 5];
-    type View = T;
+    type View = T::Shown;
 
     fn new(me: u8) -> Self {
         Replica::new(id(me))
@@ -121,8 +257,8 @@ impl<T: Edited> Model for Replica<T> {
         StateCrdt::merge(self, other);
     }
 
-    fn view(&self) -> T {
-        self.value().clone()
+    fn view(&self) -> T::Shown {
+        self.value().shown()
     }
 
     /// As a program does: every start writes as a new replica.
@@ -240,23 +376,33 @@ pub fn subjects() -> Vec<Subject> {
     fn own<T: Edited>(name: &'static str, about: &'static str) -> Subject {
         Subject::new(name, about, Kit::<Replica<T>>::new().deltas().ops().codec().rollback())
     }
+    /// With a specification, too.
+    fn meant<T: Specified>(name: &'static str, about: &'static str) -> Subject {
+        Subject::new(name, about, Kit::<Replica<T>>::new().deltas().ops().codec().rollback().spec())
+    }
     type Deep = OrMap<u8, OrMap<u8, OrMap<u8, AwSet<u8>>>>;
     let mut all = vec![
         own::<GCounter>("g-counter", "a count that grows"),
         own::<PnCounter>("pn-counter", "a count that grows and shrinks"),
+        // An operation of a counter brings its author's whole sum: the specification is of causal delivery.
+        Subject::new(
+            "pn-counter-meaning",
+            "the same against its specification",
+            Kit::<Replica<PnCounter>>::new().deltas().codec().rollback().spec(),
+        ),
         own::<BoundedCounter<-3>>("bounded-counter", "a count that never falls below -3"),
-        own::<EwFlag>("ew-flag", "a flag, enable wins"),
+        meant::<EwFlag>("ew-flag", "a flag, enable wins"),
         own::<DwFlag>("dw-flag", "a flag, disable wins"),
         own::<MaxRegister<u8>>("max-register", "the greatest value"),
         own::<MinRegister<u8>>("min-register", "the least value"),
         own::<LwwRegister<u8>>("lww-register", "the last write"),
-        own::<MvRegister<u8>>("mv-register", "all concurrent writes"),
+        meant::<MvRegister<u8>>("mv-register", "all concurrent writes"),
         own::<GSet<u8>>("g-set", "a set that grows"),
-        own::<AwSet<u8>>("aw-set", "a set, add wins"),
+        meant::<AwSet<u8>>("aw-set", "a set, add wins"),
         own::<RwSet<u8>>("rw-set", "a set, remove wins"),
         own::<LwwSet<u8>>("lww-set", "a set, the last edit of a member wins"),
         own::<TwoPhaseSet<u8>>("two-phase-set", "a set where removed is removed"),
-        own::<Log<u8>>("log", "entries in one order"),
+        meant::<Log<u8>>("log", "entries in one order"),
         own::<GMap<u8, PnCounter>>("g-map", "a map of counters that grows"),
         own::<LwwMap<u8, u8>>("lww-map", "a map of last writes"),
         own::<OrMap<u8, PnCounter>>("or-map", "a map of counters"),

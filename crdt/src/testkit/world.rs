@@ -193,10 +193,10 @@ impl<'a, T: Model + 'static> World<'a, T> {
                 self.ops.push(None);
             }
         }
-        let (id, saw) = (self.events.len(), node.known);
+        let (id, saw, me) = (self.events.len(), node.known, node.me);
         node.known.insert(id);
         let label = self.trace.is_some().then(|| format!("{}: {command:?}", id + 1));
-        self.events.push(Event { replica: at, now, command, id, saw });
+        self.events.push(Event { replica: at, me, now, command, id, saw });
         let mut again = node.state.clone();
         again.merge(&before);
         let (view, again) = (node.state.view(), again.view());
