@@ -10,7 +10,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -27,7 +27,7 @@ pub enum StartError {
         address: SocketAddr,
     },
     /// The data directory cannot be made or written to.
-    #[error("cannot use the data directory {}: {source}", path.display())]
+    #[error("cannot use the data directory {}", path.display())]
     DataDir {
         /// The directory.
         path: PathBuf,

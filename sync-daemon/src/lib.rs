@@ -35,6 +35,7 @@
 //! | `store` | deltas on disk, in group commits |
 //! | `concern` | how safe an edit is to be, and how safe it is |
 //! | `config`, `status`, `error` | what a peer is told, what it says of itself, what can fail |
+//! | `metrics`, `page.html` | what it says of itself, for monitoring and for people |
 
 mod concern;
 mod config;
@@ -44,6 +45,7 @@ mod driver;
 mod error;
 pub mod http;
 mod listen;
+mod metrics;
 mod peer;
 mod status;
 mod store;

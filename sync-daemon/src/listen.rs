@@ -2,9 +2,11 @@
 //!
 //! | path | what |
 //! |---|---|
+//! | `/` | a page for people: links, documents, how far each is |
 //! | `/sync` | a link, over WebSocket |
 //! | `/healthz` | 200 while the process lives |
 //! | `/readyz` | 200 while what is written becomes durable, else 503; names documents in quarantine |
+//! | `/metrics` | the same as counters and gauges, for Prometheus |
 //! | `/v1/status` | [`Status`](crate::Status) as JSON |
 //! | `/v1/doc/NAME` | the document as JSON; 404 if it is not here |
 
@@ -30,12 +32,15 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::config::PeerConfig;
 use crate::conn;
+use crate::metrics;
 use crate::peer::Peer;
 
 /// How long a client may take over the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// How long to wait when no more connections can be taken.
 const PAUSE_WHEN_FULL: Duration = Duration::from_millis(100);
+/// The type of what `/metrics` answers.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Reply = Response<Full<Bytes>>;
 
@@ -182,7 +187,8 @@ async fn serve(
     if path == "/sync" || path == "/sync/" {
         return upgrade(&mut request, pass, &peer);
     }
-    if path.starts_with("/v1/") && !gate.is_meant(request.headers().get(header::HOST)) {
+    if (path.starts_with("/v1/") || path == "/metrics") && !gate.is_meant(request.headers().get(header::HOST))
+    {
         return text(
             StatusCode::FORBIDDEN,
             "not known by this name: run it with --host NAME, or use its address\n",
@@ -192,7 +198,7 @@ async fn serve(
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }
     match path.as_str() {
-        "/" => text(StatusCode::OK, "sync-daemon: links at /sync, state at /v1/status\n"),
+        "/" => page(),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => match peer.store_failure().await {
             Ok(None) => text(StatusCode::OK, &ready(&peer).await),
@@ -201,7 +207,8 @@ async fn serve(
             }
             Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
         },
-        "/v1/status" => match peer.status().await {
+        "/metrics" | "/v1/status" => match peer.status().await {
+            Ok(status) if path == "/metrics" => typed(METRICS, metrics::of(&status)),
             Ok(status) => json(serde_json::to_string(&status).unwrap_or_default()),
             Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}\n")),
         },
@@ -270,15 +277,27 @@ fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, peer: &Peer) -> Rep
 }
 
 fn text(status: StatusCode, body: &str) -> Reply {
-    let mut reply = Response::new(Full::from(body.to_owned()));
+    let mut reply = typed("text/plain; charset=utf-8", body.to_owned());
     *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     reply
 }
 
 fn json(body: String) -> Reply {
+    typed("application/json", body)
+}
+
+fn typed(kind: &'static str, body: String) -> Reply {
     let mut reply = Response::new(Full::from(body));
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+/// The page for people; it runs no code but its own, and asks nobody but this daemon.
+fn page() -> Reply {
+    let mut reply = typed("text/html; charset=utf-8", include_str!("page.html").to_owned());
+    let policy =
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'";
+    reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     reply
 }
 

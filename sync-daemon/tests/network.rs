@@ -165,6 +165,36 @@ async fn documents_are_not_read_under_a_strangers_name() {
     }
 }
 
+/// What monitoring reads is what went on, every family says what it is, and strangers do not get it.
+#[tokio::test]
+async fn monitoring_sees_what_went_on() {
+    let daemon = Peer::start(daemon("n1", &[])).await.unwrap();
+    let address = daemon.local_addr().unwrap();
+    put(&daemon, "x", 1).await;
+    let ask = async |path: &str, host: &str| {
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        String::from_utf8(talk(address, ask.as_bytes()).await).unwrap()
+    };
+    let metrics = ask("/metrics", "localhost").await;
+    for line in
+        ["sync_daemon_documents 1", "sync_daemon_store_failed 0", "sync_daemon_links{role=\"daemon\"} 0"]
+    {
+        assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
+    let samples =
+        metrics.lines().skip_while(|line| !line.is_empty()).filter(|line| line.starts_with("sync_"));
+    for sample in samples {
+        let name = sample.split([' ', '{']).next().unwrap();
+        assert!(metrics.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+    assert!(ask("/metrics", "evil.example").await.starts_with("HTTP/1.1 403"));
+    let page = ask("/", "localhost").await;
+    assert!(
+        page.contains("content-security-policy") && page.contains("<title>sync-daemon</title>"),
+        "{page}"
+    );
+}
+
 #[tokio::test]
 async fn connections_are_counted() {
     let config = PeerConfig { max_connections: 3, ..daemon("n1", &[]) };

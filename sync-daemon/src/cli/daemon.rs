@@ -133,6 +133,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     println!("  documents   {}", data_dir.display());
     println!("  try         sync-daemon put --to {address} notes/a title=hello");
     println!("              sync-daemon status --to {address}");
+    println!("  look        http://{address}/");
     println!("  no authentication: whoever reaches this address can read and write everything");
     stopped().await?;
     tracing::info!("stopping");
