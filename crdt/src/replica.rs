@@ -123,7 +123,7 @@ impl<T: DotStore> Replica<T> {
         let span = cx.span();
         if let Some(span) = span {
             self.seen.insert_span(span);
-            self.removals.record(Dot::new(self.author, span.to), cx.removed());
+            self.removals.record_after(Dot::new(self.author, span.to), cx.removed(), &self.forgotten);
         }
         (result, span)
     }
@@ -212,7 +212,7 @@ impl<T: DotStore> Replica<T> {
     where
         T: Encode + Decode,
     {
-        let replica: Replica<T> = from_bytes::<Stored<T>>(unseal(MAGIC, FORMAT, bytes)?)?.0;
+        let replica: Replica<T> = from_bytes::<Stored<T>>(unseal(MAGIC, FORMAT..=FORMAT, bytes)?.1)?.0;
         Ok(Replica { author, ..replica })
     }
 

@@ -87,3 +87,21 @@ proptest! {
         prop_assert_eq!(Doc::load(&docs[0].save(), ReplicaId::from_u128(8)).unwrap().save(), docs[0].save());
     }
 }
+
+/// One who forgot a removal and then overwrote what came of it once told others that they could forget it too: who
+/// was then told by them kept what had been removed.
+#[test]
+fn who_forgets_does_not_make_others_forget() {
+    use crdt::register::MvRegister;
+    use crdt::replica::Replica;
+    let [mut a, mut b, mut late] = [1, 2, 3].map(|n| Replica::<MvRegister<u8>>::new(ReplicaId::from_u128(n)));
+    let first = a.edit(0, |register, cx| register.set(1, cx));
+    b.apply(&first);
+    late.apply(&first);
+    b.apply(&a.edit(0, |register, cx| register.set(2, cx)));
+    a.forget(&b.seen().version().clone());
+    b.apply(&a.edit(0, |register, cx| register.set(3, cx)));
+    late.apply(&b.delta_since(late.seen().version()));
+    assert_eq!(late.value().iter().collect::<Vec<_>>(), [&3]);
+    assert_eq!(late.value(), b.value());
+}

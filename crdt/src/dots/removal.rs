@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::within;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
-use crate::id::Dot;
+use crate::id::{Dot, Span};
 use crate::version::VersionVector;
 
 /// Which event ended which dots: what one who missed the event must still be told.
@@ -63,14 +63,26 @@ impl Removal {
         self.replaces.as_deref().unwrap_or(&self.removed)
     }
 
-    /// The removal of these dots with what the events among them had removed.
-    fn including<'a>(removed: DotRanges, included: impl Iterator<Item = &'a Removal> + Clone) -> Self {
+    /// The removal of these dots with what the events among them had removed, but for forgotten ones.
+    fn including<'a>(
+        removed: DotRanges,
+        forgotten: &VersionVector,
+        included: impl Iterator<Item = &'a Removal> + Clone,
+    ) -> Self {
         let mut all = removed.clone();
         included.clone().for_each(|removal| all.extend(&removal.removed));
-        if included.clone().all(|removal| removal.replaces.is_none()) {
+        let mut replaces = removed;
+        let knows_all = replaces.iter_ranges().all(|span| span.after >= forgotten.get(span.replica));
+        if knows_all && included.clone().all(|removal| removal.replaces.is_none()) {
             return Removal { removed: all, replaces: None };
         }
-        let mut replaces = removed;
+        if !knows_all {
+            let known = |span: Span| {
+                let after = span.after.max(forgotten.get(span.replica));
+                (after < span.to).then_some(Span { after, ..span })
+            };
+            replaces = replaces.iter_ranges().filter_map(known).collect();
+        }
         included.for_each(|removal| replaces.extend(removal.replaces()));
         Removal::new(all, replaces)
     }
@@ -93,11 +105,17 @@ impl RemovalLog {
     }
 
     /// Notes that a new event `by` ended these dots. Only its author may say so; others
-    /// [`merge`](Self::merge) what the author noted.
+    /// [`merge`](Self::merge) what the author noted. For a log of which nothing is [forgotten](Self::forget).
     pub fn record(&mut self, by: Dot, removed: DotRanges) {
+        self.record_after(by, removed, &VersionVector::new());
+    }
+
+    /// As [`record`](Self::record), for a log that has forgotten the entries of the events of `forgotten`. The
+    /// new entry does not stand for those: whoever still has them keeps them.
+    pub fn record_after(&mut self, by: Dot, removed: DotRanges, forgotten: &VersionVector) {
         if !removed.is_empty() {
             let included = self.take_within(&removed);
-            self.insert(by, Removal::including(removed, included.iter()));
+            self.insert(by, Removal::including(removed, forgotten, included.iter()));
         }
     }
 
@@ -105,14 +123,14 @@ impl RemovalLog {
     /// leaves those of the events it ended where they are. Only for where events come after their causes: who
     /// has an event must have been told what the events it ended had ended.
     #[cfg(feature = "std")]
-    pub(crate) fn record_causal(&mut self, by: Dot, removed: DotRanges) {
+    pub(crate) fn record_causal(&mut self, by: Dot, removed: DotRanges, forgotten: &VersionVector) {
         if removed.is_empty() {
             return;
         }
         let whole = {
             let included = within(&self.entries, removed.iter_ranges()).map(|(_, removal)| removal);
             let included: SmallVec<[&Removal; 2]> = included.collect();
-            Removal::including(removed.clone(), included.iter().copied())
+            Removal::including(removed.clone(), forgotten, included.iter().copied())
         };
         if whole.removed.run_count() > removed.run_count() + Self::MAX_INCLUDED {
             self.insert(by, Removal::new(removed, DotRanges::new()));
@@ -163,6 +181,17 @@ impl RemovalLog {
             *self = Self::from_entries(core::mem::take(&mut self.entries));
         }
         any
+    }
+
+    /// [Merges](Self::merge) what another log holds, but for the entries of forgotten events.
+    #[cfg(feature = "std")]
+    pub(crate) fn merge_after(&mut self, other: &RemovalLog, forgotten: &VersionVector) {
+        if forgotten.is_empty() {
+            return self.merge(other);
+        }
+        let mut news = other.clone();
+        news.forget(forgotten);
+        self.merge(&news);
     }
 
     /// The entries of these events.
