@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::ops::RangeInclusive;
 
 use thiserror::Error;
 
@@ -452,22 +453,26 @@ pub(crate) fn seal(magic: &[u8; 4], format: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The payload of what [`seal`] made.
-pub(crate) fn unseal<'a>(magic: &[u8; 4], format: u8, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+/// The format, one of those known, and the payload of what [`seal`] made.
+pub(crate) fn unseal<'a>(
+    magic: &[u8; 4],
+    formats: RangeInclusive<u8>,
+    bytes: &'a [u8],
+) -> Result<(u8, &'a [u8]), DecodeError> {
     let (content, sum) =
         bytes.split_last_chunk::<4>().ok_or(DecodeError::UnexpectedEnd { at: bytes.len() })?;
     let mut r = Reader::new(content, &[]);
     if r.raw(magic.len())? != magic {
         return Err(DecodeError::Invalid { at: 0, what: "not a file of this kind" });
     }
-    match r.u8()? {
-        found if found == format => {}
-        found => return Err(DecodeError::Version { found: found.into(), known: format.into() }),
+    let format = r.u8()?;
+    if !formats.contains(&format) {
+        return Err(DecodeError::Version { found: format.into(), known: (*formats.end()).into() });
     }
     if crc32fast::hash(content) != u32::from_le_bytes(*sum) {
         return Err(DecodeError::Checksum);
     }
-    r.raw(r.remaining())
+    Ok((format, r.raw(r.remaining())?))
 }
 
 impl Encode for Dot {

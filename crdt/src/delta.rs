@@ -205,6 +205,14 @@ pub enum ApplyError {
     /// The delta claims what no honest replica writes. The sender, or one before it, is at fault.
     #[error("refused: {0}")]
     Refused(&'static str),
+    /// The whole document came from one who has forgotten what this one lacks, and this one has edits of its
+    /// own that the sender lacks: the two cannot be merged.
+    #[error("too far behind to be merged, and it has edits that the sender lacks")]
+    Behind,
+    /// The events were written without having seen all that is forgotten here, so their place is not known. Their
+    /// author has to take this document and to make them anew.
+    #[error("written without having seen all that is forgotten here: their author is too far behind")]
+    Late,
     /// The document's own engine failed on it; the document was rebuilt as it was before.
     #[error("the document's engine failed on these events: {0}")]
     Engine(String),

@@ -21,6 +21,7 @@ mod change;
 mod cursor;
 mod edit;
 mod file;
+mod forget;
 mod history;
 mod list;
 mod node;
@@ -30,6 +31,7 @@ mod tree;
 mod undo;
 mod value;
 mod view;
+mod whole;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -250,14 +252,31 @@ impl Doc {
     /// How deep maps may nest.
     pub const MAX_DEPTH: usize = Reader::MAX_DEPTH;
 
-    /// That a decoded delta fits this document, so that taking it in cannot fail.
-    fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
-        if delta.spans.iter().any(|s| s.replica == ReplicaId::MIN) {
+    /// That these events can be anybody's but ours.
+    fn admit_spans(&self, spans: &[Span]) -> Result<(), ApplyError> {
+        if spans.iter().any(|span| span.after >= span.to || span.to > Dot::MAX_SEQ) {
+            return Err(ApplyError::Refused("events beyond the last number, or none"));
+        }
+        if spans.iter().any(|span| span.replica == ReplicaId::MIN) {
             return Err(ApplyError::Refused("events of the nil id, which never writes"));
         }
-        if delta.spans.iter().any(|s| s.replica == self.author && s.to > self.version().get(s.replica)) {
+        if spans.iter().any(|span| span.replica == self.author && span.to > self.version().get(self.author)) {
             return Err(ApplyError::Refused("events of this very replica that it never wrote"));
         }
+        Ok(())
+    }
+
+    /// The events between two versions, as what they did. `until` is not beyond what is here.
+    fn plain_delta(&self, since: &VersionVector, until: &VersionVector) -> Delta {
+        let spans: Vec<Span> = until.since(since).collect();
+        let tree = self.tree_between(&spans, until, since);
+        let texts: Vec<_> = self.texts.iter().filter(|(_, text)| text.touches(&spans)).collect();
+        let parents = self.graph.parents_in(&spans);
+        wire::encode(spans, &parents, &tree, &texts)
+    }
+
+    /// That a decoded delta fits this document, so that taking it in cannot fail.
+    fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
         if !body.is_text_only() {
             self.admit_tree(delta, body)?;
         }
@@ -324,7 +343,7 @@ impl Doc {
         }
         let ours = CausalContext::from(self.graph.version().clone());
         self.tree.join(&ours, &tree.fragment, &theirs, &mut Changes::default());
-        self.removals.merge(&tree.removals);
+        self.removals.merge_after(&tree.removals, self.graph.forgotten());
     }
 
     /// Notes the places that a join will touch: where something new stands, or something ended stood.
@@ -387,26 +406,25 @@ impl Replicated for Doc {
 
     fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta {
         let until = until.meet(self.version());
-        let spans: Vec<Span> = until.since(since).collect();
-        let tree = self.tree_between(&spans, &until, since);
-        let texts: Vec<_> = self.texts.iter().filter(|(_, text)| text.touches(&spans)).collect();
-        let parents = self.graph.parents_in(&spans);
-        wire::encode(spans, &parents, &tree, &texts)
+        if self.goes_whole(since, &until) { self.whole() } else { self.plain_delta(since, &until) }
     }
 
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         if delta.is_known_to(self.version()) {
             return Ok(Applied::default());
         }
-        if delta.spans.iter().any(|span| span.after >= span.to || span.to > Dot::MAX_SEQ) {
-            return Err(ApplyError::Refused("events beyond the last number, or none"));
+        self.admit_spans(&delta.spans)?;
+        if whole::is_whole(delta) {
+            return self.apply_whole(delta);
         }
         let table = delta.table();
         let body = wire::decode(delta, &table)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {
             GraphError::Missing => ApplyError::Missing,
             GraphError::Circle => ApplyError::Refused("events that build on each other in a circle"),
+            GraphError::Late => ApplyError::Late,
         })?;
+        let seen = self.graph.admit(&ordered, &body.parents).map_err(|_| ApplyError::Late)?;
         self.admit(delta, &body)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         self.record = watched.then(Box::default);
@@ -421,7 +439,7 @@ impl Replicated for Doc {
             (after < span.to).then_some(Span { after, ..*span })
         };
         let novel = delta.spans.iter().filter_map(novel).collect();
-        self.graph.extend(&ordered, &body.parents);
+        self.graph.extend(&ordered, &body.parents, seen);
         self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(record) = self.record.take() {
             self.notify(Origin::Remote, &record);

@@ -5,6 +5,7 @@
 //! author wrote after receiving something.
 
 mod draw;
+mod horizon;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,9 @@ use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 use crate::version::VersionVector;
 
+pub(crate) use horizon::Horizon;
+use horizon::Sightings;
+
 /// Events of a document that build on others than the one before them, with those they build on.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
@@ -23,7 +27,7 @@ pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
 /// All events of a document as a file has them: what each had seen is taken in when first asked for.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// All events, by replica.
+    /// All events that are not forgotten, by replica; an empty span for one that has none.
     all: Vec<Span>,
     stored: Packed,
     parents: OnceLock<Parents>,
@@ -47,6 +51,16 @@ impl Order {
         self.all.iter().map(|span| span.replica).collect()
     }
 
+    /// Whether events before these are forgotten.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.all.iter().any(|span| span.after > 0)
+    }
+
+    /// The events, by replica.
+    pub(crate) fn events(&self) -> &[Span] {
+        &self.all
+    }
+
     /// What the events build on. Nothing, where a forger made the file.
     fn parents(&self) -> &Parents {
         self.parents.get_or_init(|| self.decode().unwrap_or_default())
@@ -55,6 +69,12 @@ impl Order {
     fn decode(&self) -> Result<Parents, DecodeError> {
         let (bytes, replicas) = (self.stored.unpack()?, self.replicas());
         let mut r = Reader::new(&bytes, &replicas);
+        if self.is_cut() {
+            // The heads of what is forgotten, which were read before.
+            for _ in 0..r.count(2)? {
+                r.dot()?;
+            }
+        }
         let parents = Parents::decode(&self.all, &mut r)?;
         r.end()?;
         Ok(parents)
@@ -88,11 +108,15 @@ pub struct EventGraph {
     parents: Parents,
     /// As they were read from a file; until there are more.
     stored: Option<Arc<Order>>,
+    horizon: Horizon,
+    /// Which events have seen how much of what is forgotten; `None` until that is asked.
+    sightings: Option<Sightings>,
 }
 
 impl PartialEq for EventGraph {
     fn eq(&self, other: &Self) -> bool {
-        self.version == other.version && self.heads == other.heads && self.named() == other.named()
+        let state = |graph: &Self| (graph.version.clone(), graph.heads.clone(), graph.horizon.clone());
+        state(self) == state(other) && self.named() == other.named()
     }
 }
 
@@ -107,6 +131,9 @@ pub(crate) enum GraphError {
     /// They build on each other in a circle.
     #[error("events that build on each other in a circle")]
     Circle,
+    /// Their author had not seen all that is forgotten here.
+    #[error("events that were written without having seen all that is forgotten here")]
+    Late,
 }
 
 impl EventGraph {
@@ -117,12 +144,83 @@ impl EventGraph {
             heads: Vec::new(),
             parents: Parents(BTreeMap::new()),
             stored: None,
+            horizon: Horizon::new(VersionVector::new(), Vec::new()),
+            sightings: None,
         }
     }
 
     /// The graph that a file has.
-    pub(crate) fn restored(version: VersionVector, heads: Vec<Dot>, stored: Arc<Order>) -> Self {
-        EventGraph { version, heads, parents: Parents::default(), stored: Some(stored) }
+    pub(crate) fn restored(
+        version: VersionVector,
+        heads: Vec<Dot>,
+        stored: Arc<Order>,
+        horizon: Horizon,
+    ) -> Self {
+        EventGraph { version, heads, stored: Some(stored), horizon, ..EventGraph::new() }
+    }
+
+    /// Which events are forgotten: what they built on is not known any more.
+    pub fn forgotten(&self) -> &VersionVector {
+        self.horizon.cut()
+    }
+
+    pub(crate) fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// The events that are not forgotten, by replica; an empty span for a replica that has none.
+    pub(crate) fn remembered(&self) -> Vec<Span> {
+        let span = |(replica, to)| Span { replica, after: self.horizon.cut().get(replica), to };
+        self.version.iter().map(span).collect()
+    }
+
+    /// Forgets what the events of a version built on; as far as they are here, and with every event those that it
+    /// builds on. Returns which are forgotten now. Costs the events that are not forgotten.
+    pub(crate) fn forget(&mut self, version: &VersionVector) -> VersionVector {
+        if let Some(stored) = self.stored.take() {
+            self.parents = stored.parents().clone();
+        }
+        let cut = self.closed(version.meet(&self.version)).merged(self.horizon.cut());
+        self.horizon = self.horizon.moved(cut.clone(), &self.parents);
+        self.parents.0.retain(|event, _| !cut.contains(*event));
+        self.sightings = None;
+        cut
+    }
+
+    /// The events of a version without those that build on others than these.
+    fn closed(&self, mut version: VersionVector) -> VersionVector {
+        loop {
+            let here = |dot: &Dot| version.contains(*dot) || self.horizon.cut().contains(*dot);
+            let open =
+                self.parents.0.iter().find(|(event, parents)| here(event) && !parents.iter().all(here));
+            let Some(event) = open.map(|(event, _)| *event) else { return version };
+            let lower =
+                |(replica, seq)| (replica, if replica == event.replica { event.seq - 1 } else { seq });
+            version = version.iter().map(lower).filter(|(_, seq)| *seq > 0).collect();
+        }
+    }
+
+    /// Which heads of what is forgotten the events here have seen.
+    fn sightings(&self) -> Sightings {
+        let (spans, parents) = (self.remembered(), self.named());
+        let spans: Vec<Span> = spans.into_iter().filter(|span| span.after < span.to).collect();
+        let behind = EventGraph { version: self.horizon.cut().clone(), ..EventGraph::new() };
+        let ordered = behind.order(&spans, parents).unwrap_or_default();
+        self.horizon.sight(&ordered, parents, &Sightings::new(), false).unwrap_or_default()
+    }
+
+    /// That events which [`order`](Self::order) has let through were written by those who had seen all that is
+    /// forgotten here. What is new about that is for [`extend`](Self::extend).
+    pub(crate) fn admit(&mut self, ordered: &[Span], parents: &Parents) -> Result<Sightings, GraphError> {
+        if self.horizon.is_none() {
+            return Ok(Sightings::new());
+        }
+        if self.sightings.is_none() {
+            self.sightings = Some(self.sightings());
+        }
+        let known = self.sightings.get_or_insert_default();
+        let ordered: Vec<Span> = ordered.iter().copied().filter(|span| span.after < span.to).collect();
+        self.horizon.sight(&ordered, parents, known, true).ok_or(GraphError::Late)
     }
 
     fn named(&self) -> &Parents {
@@ -155,6 +253,9 @@ impl EventGraph {
     pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
         let last = self.version.get(author);
         self.version.advance(author, last + count);
+        if let Some(sightings) = &mut self.sightings {
+            self.horizon.sight_all(Dot::new(author, last + 1), sightings);
+        }
         match self.heads.as_mut_slice() {
             // Most events follow one of the same author, with nothing received between.
             [head] if head.replica == author => head.seq = last + count,
@@ -195,8 +296,9 @@ impl EventGraph {
         order.run()
     }
 
-    /// Adds events that [`order`](Self::order) has let through.
-    pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents) {
+    /// Adds events that [`order`](Self::order) and [`admit`](Self::admit) have let through.
+    pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents, seen: Sightings) {
+        self.sightings.iter_mut().for_each(|sightings| sightings.extend(seen.clone()));
         for span in ordered {
             let first = Dot::new(span.replica, span.after + 1);
             let named = parents.0.get(&first);
@@ -214,11 +316,12 @@ impl EventGraph {
 
     /// What the events of `spans` build on.
     pub(crate) fn parents_in(&self, spans: &[Span]) -> Parents {
+        let some = spans.iter().filter(|span| span.after < span.to);
         let in_span = |span: &Span| {
             let first = Dot::new(span.replica, span.after.saturating_add(1));
             self.named().0.range(first..=Dot::new(span.replica, span.to)).map(|(dot, p)| (*dot, p.clone()))
         };
-        Parents(spans.iter().flat_map(in_span).collect())
+        Parents(some.flat_map(in_span).collect())
     }
 }
 
@@ -291,7 +394,8 @@ impl Parents {
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
         for span in spans {
             let first = Dot::new(span.replica, span.after + 1);
-            let named: Vec<_> = self.0.range(first..=Dot::new(span.replica, span.to)).collect();
+            let last = Dot::new(span.replica, span.to);
+            let named: Vec<_> = if first <= last { self.0.range(first..=last).collect() } else { vec![] };
             w.u64(named.len() as u64);
             let mut at = span.after;
             for (event, parents) in named {

@@ -52,7 +52,8 @@
 //! | choose a type | [`counter`], [`register`], [`set`], [`flag`], [`map`], [`tree`], [`log`] |
 //! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
 //! | move folders without making a cycle | [`Tree`](tree::Tree) |
-//! | forget removals that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Replica::forget`](replica::Replica::forget) |
+//! | drop history that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Doc::forget`], [`Replica::forget`](replica::Replica::forget) |
+//! | save only what a document shows | [`Doc::save_shallow`] |
 //! | operations instead of states | [`oplog`], [`causal`] |
 //! | siblings in a key-value store | [`DottedVersionVector`](dvv::DottedVersionVector) |
 //! | keep automerge documents | `AutomergeDoc`, feature `automerge` |

@@ -35,6 +35,14 @@ impl Packed {
         Packed { len, bytes }
     }
 
+    /// Deflates where that makes it half as long: for what is read at once, and is better read than unpacked.
+    pub(crate) fn quick(bytes: Vec<u8>) -> Packed {
+        match Packed::new(bytes.clone()) {
+            packed if packed.bytes.len() <= bytes.len() / 2 => packed,
+            _ => Packed { len: bytes.len(), bytes },
+        }
+    }
+
     /// The length, the length here, the bytes.
     pub(crate) fn encode(&self, w: &mut Writer) {
         w.u64(self.len as u64);

@@ -11,11 +11,13 @@
 //! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
 //! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
+//! | `forgotten` | what is kept of characters whose insertion everybody has |
 
 mod chunk;
 mod core;
 mod count;
 mod cursor;
+mod forgotten;
 mod history;
 mod index;
 mod log;
@@ -38,6 +40,7 @@ use crate::context::DotRanges;
 use crate::graph::Order;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
+use crate::version::VersionVector;
 
 use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
@@ -356,6 +359,18 @@ impl Text {
     pub(crate) fn history(&self, order: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
         let (ops, deleted) = history::encode(&self.settled(), order, replicas);
         [ops, deleted.into_bytes()].map(Packed::new)
+    }
+
+    /// Forgets the operations of these events, which include all that was forgotten before.
+    pub(crate) fn forget(&mut self, cut: &VersionVector) {
+        let (core, open) = self.edit();
+        open.settle(core);
+        core.forget(cut);
+    }
+
+    /// The places of all characters and the operations of `spans`, for a file; the rest must be forgotten.
+    pub(crate) fn shallow(&self, spans: &[Span], replicas: &[ReplicaId]) -> [Packed; 2] {
+        forgotten::encode(&self.settled(), spans, replicas).map(Packed::new)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.

@@ -126,6 +126,44 @@ fn documents() {
     assert_eq!(doc.position(&cursor), Some(("/note".into(), 2)));
 }
 
+/// One that has forgotten its first half, and one that has forgotten all, in files and as deltas.
+#[test]
+fn documents_that_have_forgotten() {
+    let mut doc = doc();
+    let mut late = Doc::new(id(5));
+    late.apply(&doc.delta_since(late.version())).unwrap();
+    let cut = doc.version().clone();
+    doc.transact(3_000, |tx| {
+        tx.text("note").insert(2, "ß?");
+        tx.text("note").delete(0..3);
+        tx.put("title", "new");
+        tx.list("todo").move_to(0, 1);
+    });
+    let all = doc.save_shallow();
+    let value = doc.value();
+    doc.forget(&cut);
+    let copy = Doc::load(&frozen("doc-3.bin", &doc.save()), id(9)).unwrap();
+    assert_eq!((copy.value(), copy.forgotten()), (value.clone(), &cut));
+    late.apply(&copy.delta_since(late.version())).unwrap();
+    assert_eq!(late.value(), value);
+    let copy = Doc::load(&frozen("doc-3-all.bin", &all), id(9)).unwrap();
+    assert_eq!((copy.value(), copy.forgotten()), (value.clone(), doc.version()));
+    let delta = doc.delta_since(&VersionVector::new());
+    let mut other = Doc::new(id(8));
+    other.apply(&Delta::from_bytes(&frozen("delta-whole-forgot.bin", &delta.to_bytes())).unwrap()).unwrap();
+    assert_eq!(other.save(), doc.save());
+}
+
+#[test]
+fn whole_documents_as_deltas() {
+    let mut doc = doc();
+    doc.transact(3_000, |tx| tx.text("note").insert(3, &"grüße ".repeat(50)));
+    let delta = doc.delta_since(&VersionVector::new());
+    let mut other = Doc::new(id(8));
+    other.apply(&Delta::from_bytes(&frozen("delta-whole.bin", &delta.to_bytes())).unwrap()).unwrap();
+    assert_eq!(other.save(), doc.save());
+}
+
 #[derive(Crdt, Clone, Default, PartialEq, Debug)]
 struct All {
     g_counter: GCounter,

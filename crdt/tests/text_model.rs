@@ -277,7 +277,7 @@ proptest! {
         }
         prop_assert_eq!(text(&whole), Model::of(log.iter()).text());
         for (version, then) in versions {
-            prop_assert_eq!(whole.text("t").map(|text| text.at(&version)).unwrap_or_default(), then);
+            prop_assert_eq!(whole.text("t").and_then(|text| text.at(&version)).unwrap_or_default(), then);
         }
         reads_the_same_from_a_file(&whole);
         docs.iter().for_each(reads_the_same_from_a_file);

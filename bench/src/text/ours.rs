@@ -2,7 +2,7 @@
 
 use crdt::{Delta, Doc, ReplicaId, Replicated, VersionVector};
 
-use super::{Editor, Saved, TextPeer, agent_id, full};
+use super::{Editor, Saved, TextPeer, agent_id, full, trimmed};
 use crate::workload::Patch;
 
 const ROOT: &str = "t";
@@ -74,7 +74,7 @@ impl TextPeer for Ours {
     }
 
     fn saves(&mut self) -> Vec<Saved> {
-        vec![full("save", self.doc.save())]
+        vec![full("save", self.doc.save()), trimmed("shallow", self.doc.save_shallow())]
     }
 
     fn load(_format: &'static str, bytes: &[u8], agent: usize) -> Self {

@@ -147,7 +147,7 @@ impl<'a> Place<'a> {
         let (used, removed) = (cx.used(), cx.removed());
         if let Some(span) = cx.span() {
             doc.graph.append(doc.author, used);
-            doc.removals.record_causal(Dot::new(doc.author, span.to), removed);
+            doc.removals.record_causal(Dot::new(doc.author, span.to), removed, doc.graph.forgotten());
             if let Some(record) = &mut doc.record {
                 record.touch(&self.path);
             }

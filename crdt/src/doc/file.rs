@@ -1,20 +1,22 @@
 //! A document in a file: what it shows first, so that reading it does not take its history in.
 //!
 //! ```text
-//! file    = "CRDT" format  version: count { replica id, last event }*  state  graph  history*  checksum
+//! file    = "CRDT" format  version: count { replica id, last event, [last forgotten event] }*  content  checksum
+//! content = state  graph  history*
 //! state   = heads: count dot*   flag [tree]   texts: count { path  visible text: string }*
 //! graph   = what events build on
 //! history = for each text its operations, and the text that they deleted
 //! ```
 //!
 //! `state`, `graph` and both parts of `history` are each deflated where that makes them shorter. Replica ids
-//! are named by their index in `version`.
+//! are named by their index in `version`. A document that has forgotten is of format 3: its graph begins with
+//! the heads of what is forgotten, and the history of a text is the places of its characters, and operations.
 
 use std::sync::Arc;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, seal, unseal};
 use crate::delta::{ApplyError, Replicated};
-use crate::graph::{EventGraph, Order};
+use crate::graph::{EventGraph, Horizon, Order};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 use crate::text::Text;
@@ -26,9 +28,12 @@ use super::wire::{Body, Tree, decode_tree};
 
 const MAGIC: &[u8; 4] = b"CRDT";
 const FORMAT: u8 = 2;
+/// Of a document that has forgotten.
+const SHALLOW: u8 = 3;
 
 impl Doc {
-    /// The document with all its history, as bytes. Equal documents give equal bytes.
+    /// The document with all its history, as far as it is not [forgotten](Self::forget), as bytes. Equal
+    /// documents that have forgotten the same give equal bytes.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId};
@@ -39,24 +44,61 @@ impl Doc {
     /// # Ok::<(), crdt::ApplyError>(())
     /// ```
     pub fn save(&self) -> Vec<u8> {
-        let all: Vec<Span> = self.version().since(&VersionVector::new()).collect();
-        let replicas: Vec<ReplicaId> = all.iter().map(|span| span.replica).collect();
+        let events = self.graph.remembered();
+        let shallow = !self.forgotten().is_empty();
         let mut w = Writer::new();
-        w.u64(all.len() as u64);
-        for span in &all {
+        w.u64(events.len() as u64);
+        for span in &events {
             w.raw(span.replica.as_bytes());
             w.u64(span.to);
+            if shallow {
+                w.u64(span.after);
+            }
         }
-        Packed::new(self.state(&replicas)).encode(&mut w);
-        let parents = self.graph.parents_in(&all);
+        self.write(&events, &mut w, Packed::new);
+        seal(MAGIC, if shallow { SHALLOW } else { FORMAT }, &w.into_body())
+    }
+
+    /// What the document shows, without its history, as bytes: near the size of what it shows, compressed. What
+    /// [loads](Self::load) from them has [forgotten](Self::forget) all up to this version: it goes on with
+    /// those who have seen all that, and no others.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "a draft of a draft"));
+    /// doc.transact(0, |tx| tx.text("note").replace(0..18, "final"));
+    /// let mut reader = Doc::load(&doc.save_shallow(), ReplicaId::from_u128(2))?;
+    /// doc.transact(0, |tx| tx.text("note").insert(5, "!"));
+    /// reader.apply(&doc.delta_since(reader.version()))?;
+    /// assert_eq!(reader.text("note").unwrap().to_string(), "final!");
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    pub fn save_shallow(&self) -> Vec<u8> {
+        let mut copy = self.fork(self.author);
+        copy.forget(self.version());
+        copy.save()
+    }
+
+    /// What stands behind the version; `pack` packs what is shown.
+    pub(super) fn write(&self, events: &[Span], w: &mut Writer, pack: impl Fn(Vec<u8>) -> Packed) {
+        let replicas: Vec<ReplicaId> = events.iter().map(|span| span.replica).collect();
+        pack(self.state(&replicas)).encode(w);
+        let shallow = !self.forgotten().is_empty();
+        let parents = self.graph.parents_in(events);
         let mut graph = Writer::with_table(replicas.iter().copied());
-        parents.encode(&all, &mut graph);
-        Packed::new(graph.into_body()).encode(&mut w);
-        let order = Order::of(&all, &parents);
-        for (_, text) in self.written_texts() {
-            text.history(&order, &replicas).iter().for_each(|part| part.encode(&mut w));
+        if shallow {
+            graph.u64(self.graph.horizon().heads().len() as u64);
+            self.graph.horizon().heads().iter().for_each(|head| graph.dot(*head));
         }
-        seal(MAGIC, FORMAT, &w.into_body())
+        parents.encode(events, &mut graph);
+        Packed::new(graph.into_body()).encode(w);
+        let order = if shallow { Vec::new() } else { Order::of(events, &parents) };
+        for (_, text) in self.written_texts() {
+            let history =
+                if shallow { text.shallow(events, &replicas) } else { text.history(&order, &replicas) };
+            history.iter().for_each(|part| part.encode(w));
+        }
     }
 
     fn written_texts(&self) -> impl Iterator<Item = (&Path, &Text)> {
@@ -89,16 +131,28 @@ impl Doc {
     /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(author);
-        doc.read(&mut Reader::new(unseal(MAGIC, FORMAT, bytes)?, &[]))?;
+        let (format, content) = unseal(MAGIC, FORMAT..=SHALLOW, bytes)?;
+        let mut r = Reader::new(content, &[]);
+        let events = read_version(&mut r, format == SHALLOW)?;
+        doc.read(events, &mut r, format == SHALLOW)?;
         Ok(doc)
     }
 
-    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ApplyError> {
-        let all = read_version(r)?;
-        let version = all.iter().map(|span| (span.replica, span.to)).collect();
+    /// Reads what [`write`](Self::write) wrote into an empty document.
+    pub(super) fn read(
+        &mut self,
+        events: Vec<Span>,
+        r: &mut Reader<'_>,
+        shallow: bool,
+    ) -> Result<(), ApplyError> {
+        let version: VersionVector = events.iter().map(|span| (span.replica, span.to)).collect();
+        let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
         let state = Packed::decode(r)?.unpack()?;
-        let order = Arc::new(Order::new(all.clone(), Packed::decode(r)?));
-        let replicas = order.replicas();
+        let graph = Packed::decode(r)?;
+        let replicas: Vec<ReplicaId> = events.iter().map(|span| span.replica).collect();
+        let horizon =
+            if shallow { read_horizon(&events, &graph.unpack()?, &replicas)? } else { Horizon::default() };
+        let order = Arc::new(Order::new(events, graph));
         let mut s = Reader::new(&state, &replicas);
         let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
         if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
@@ -122,7 +176,7 @@ impl Doc {
         r.end()?;
         self.check(&version, &heads, &all, &tree)?;
         self.join_tree(&all, &tree);
-        self.graph = EventGraph::restored(version, heads, order);
+        self.graph = EventGraph::restored(version, heads, order, horizon);
         Ok(())
     }
 
@@ -144,20 +198,53 @@ impl Doc {
     }
 }
 
-/// For each replica its id and its last event.
-fn read_version(r: &mut Reader<'_>) -> Result<Vec<Span>, DecodeError> {
+/// For each replica its id and its last event; of a document that has forgotten, from where on.
+fn read_version(r: &mut Reader<'_>, shallow: bool) -> Result<Vec<Span>, DecodeError> {
     let n = r.count(17)?;
     let mut all: Vec<Span> = Vec::with_capacity(n);
     for _ in 0..n {
         let replica = crate::delta::read_id(r)?;
         let to = r.u64()?;
-        let span = crate::delta::span(r, all.last(), replica, 0, to)?;
+        let mut span = crate::delta::span(r, all.last(), replica, 0, to)?;
         if replica == ReplicaId::MIN {
             return Err(r.invalid("events of the nil id, which never writes"));
         }
+        if shallow {
+            span.after = read_forgotten(r, &span)?;
+        }
         all.push(span);
     }
+    check_forgotten(&all, r, shallow)?;
     Ok(all)
+}
+
+/// The last forgotten event of a replica.
+pub(super) fn read_forgotten(r: &mut Reader<'_>, span: &Span) -> Result<u64, DecodeError> {
+    let after = r.u64()?;
+    if after > span.to { Err(r.invalid("more events forgotten than there are")) } else { Ok(after) }
+}
+
+/// That a document says it has forgotten if it has.
+pub(super) fn check_forgotten(events: &[Span], r: &Reader<'_>, shallow: bool) -> Result<(), DecodeError> {
+    let forgets = events.iter().any(|span| span.after > 0);
+    if forgets == shallow {
+        Ok(())
+    } else {
+        Err(r.invalid("a document that forgets nothing, in the form of one that does"))
+    }
+}
+
+/// What is forgotten, and its heads.
+fn read_horizon(events: &[Span], graph: &[u8], replicas: &[ReplicaId]) -> Result<Horizon, DecodeError> {
+    let cut: VersionVector =
+        events.iter().filter(|span| span.after > 0).map(|span| (span.replica, span.after)).collect();
+    let mut r = Reader::new(graph, replicas);
+    let heads = (0..r.count(2)?).map(|_| r.dot()).collect::<Result<Vec<_>, _>>()?;
+    let sorted = heads.windows(2).all(|w| matches!(w, [a, b] if a < b));
+    if heads.is_empty() || !sorted || heads.iter().any(|head| cut.get(head.replica) != head.seq) {
+        return Err(r.invalid("heads of what is forgotten"));
+    }
+    Ok(Horizon::new(cut, heads))
 }
 
 #[cfg(test)]
@@ -190,7 +277,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let error = Doc::load(&with_checksum(b"CRDT\x09what comes".to_vec()), id(3)).unwrap_err();
-        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 2 }));
+        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 3 }));
     }
 
     #[test]

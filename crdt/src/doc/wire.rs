@@ -24,6 +24,10 @@ use super::path::Path;
 
 const TREE: u8 = 1;
 const TEXTS: u8 = 2;
+/// The body is a whole document, as a file has it.
+pub(super) const WHOLE: u8 = 4;
+/// It has forgotten.
+pub(super) const SHALLOW: u8 = 8;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]

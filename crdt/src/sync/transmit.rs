@@ -276,7 +276,8 @@ fn push<D: Document>(
         }
         link.bulk = Some(Bulk { doc: doc.clone(), since: peered.known.clone(), bytes, at: 0 });
     }
-    spans.iter().for_each(|span| {
+    // To one that is behind what the document has forgotten it is all of it, pruned authors too.
+    delta.spans.iter().for_each(|span| {
         peered.known.advance(span.replica, span.to);
     });
     Ok(())

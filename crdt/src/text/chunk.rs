@@ -92,7 +92,7 @@ impl Run {
         part
     }
 
-    fn hidden(mut self) -> Run {
+    pub(super) fn hidden(mut self) -> Run {
         self.bits |= DELETED;
         self
     }
@@ -170,11 +170,11 @@ impl Chunk {
         spot.before + if deleted { 0 } else { spot.offset }
     }
 
-    /// Puts a visible run with its text in at a spot.
+    /// Puts a run in at a spot, with the text that is visible of it.
     pub(super) fn insert(&mut self, spot: Spot, run: Run, text: &str) {
         let byte = self.byte(self.position(spot));
         self.text.insert_str(byte, text);
-        self.chars += run.len();
+        self.chars += run.visible();
         if spot.offset > 0 {
             let cut = self.runs[spot.run];
             self.runs[spot.run] = cut.part(0, spot.offset);

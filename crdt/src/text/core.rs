@@ -6,6 +6,7 @@ use crate::id::{Dot, Span};
 
 use super::TextPatch;
 use super::chunk::Id;
+use super::forgotten::Forgotten;
 use super::log::{Entry, Log, What};
 use super::op::{self, Op};
 use super::roster::Roster;
@@ -16,6 +17,7 @@ pub(super) struct Core {
     pub(super) roster: Roster,
     pub(super) sequence: Sequence,
     pub(super) log: Log,
+    pub(super) forgotten: Forgotten,
 }
 
 impl Core {
@@ -65,7 +67,8 @@ impl Core {
         let replica = self.roster.get(span.replica);
         let mut seq = span.after + 1;
         while seq <= span.to {
-            let here = replica.and_then(|replica| self.log.inserted_until(Id::new(replica, seq)));
+            let id = replica.map(|replica| Id::new(replica, seq));
+            let here = id.and_then(|id| self.log.inserted_until(id).or_else(|| self.forgotten_until(id)));
             let end = here.or_else(|| coming.run_from(Dot::new(span.replica, seq)));
             let Some(next) = end.and_then(|end| end.checked_add(1)) else { return end.is_some() };
             seq = next;

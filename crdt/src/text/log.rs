@@ -27,6 +27,20 @@ impl Entry {
         self.first + self.len - 1
     }
 
+    /// What is left of it behind an event of it, but for its text.
+    fn after(self, replica: u32, to: u64) -> Entry {
+        let skip = to + 1 - self.first;
+        let len = self.len - skip;
+        let what = match self.what {
+            What::Insert { right, .. } => What::Insert { left: Some(Id::new(replica, to)), right },
+            What::Delete { target, back } => {
+                let seq = if back { target.seq - skip } else { target.seq + skip };
+                What::Delete { target: Id { seq, ..target }, back: back && len > 1 }
+            }
+        };
+        Entry { first: to + 1, len, what, ..self }
+    }
+
     /// One entry that stands for this one and the one that follows it, if there is one.
     fn joined(mut self, replica: u32, first: u64, len: u64, what: What) -> Option<Entry> {
         if self.last() + 1 != first {
@@ -171,7 +185,32 @@ impl Log {
         }
     }
 
-    /// All that a replica ever inserted.
+    /// Drops the operations of a replica up to an event.
+    pub(super) fn forget(&mut self, replica: u32, to: u64) {
+        let Some(lane) = self.lanes.get_mut(replica as usize) else { return };
+        let at = lane.at(to + 1);
+        let mut text = lane.entries.get(at).map_or(lane.text.len(), |entry| entry.text);
+        let rest = lane.entry(at).filter(|entry| entry.first <= to).map(|entry| {
+            let skip = (to + 1 - entry.first) as usize;
+            let inserted = matches!(entry.what, What::Insert { .. });
+            text += if inserted { byte_of_char(lane.text_of(at), skip) } else { 0 };
+            Entry { text, ..entry.after(replica, to) }
+        });
+        if let (Some(rest), Some(packed), Some(first)) =
+            (rest, lane.entries.get_mut(at), lane.firsts.get_mut(at))
+        {
+            (*packed, *first) = (Packed::new(&rest), rest.first);
+        }
+        lane.firsts.drain(..at);
+        lane.entries.drain(..at);
+        lane.entries.iter_mut().for_each(|entry| entry.text -= text);
+        lane.text.drain(..text);
+        lane.firsts.shrink_to_fit();
+        lane.entries.shrink_to_fit();
+        lane.text.shrink_to_fit();
+    }
+
+    /// All that a replica ever inserted, and that is not forgotten.
     pub(super) fn text(&self, replica: u32) -> &str {
         self.lanes.get(replica as usize).map_or("", |lane| lane.text.as_str())
     }

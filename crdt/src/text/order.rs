@@ -15,7 +15,7 @@ impl Core {
     /// behind the left one.
     pub(super) fn destination(&self, here: Place, first: Id, left: Option<Id>, right: Option<Id>) -> Place {
         match right {
-            Some(right) if self.log.origins(right).0 == left => self.among_left_children(first, left, right),
+            Some(right) if self.is_right_of(right, left) => self.among_left_children(first, left, right),
             _ => self.among_right_children(here, first, left, right),
         }
     }

@@ -8,7 +8,8 @@ use super::chunk::Id;
 use super::core::Core;
 
 impl Text {
-    /// The text as it was when exactly the events of `version` had been seen. Costs the history.
+    /// The text as it was when exactly the events of `version` had been seen; `None` in a document that has
+    /// [forgotten](crate::Doc::forget). Costs the history.
     ///
     /// ```
     /// use crdt::{Doc, ReplicaId, Replicated};
@@ -16,10 +17,13 @@ impl Text {
     /// doc.transact(0, |tx| tx.text("note").insert(0, "draft"));
     /// let then = doc.version().clone();
     /// doc.transact(0, |tx| tx.text("note").replace(0..5, "final"));
-    /// assert_eq!(doc.text("note").unwrap().at(&then), "draft");
+    /// assert_eq!(doc.text("note").unwrap().at(&then).unwrap(), "draft");
     /// ```
-    pub fn at(&self, version: &VersionVector) -> String {
+    pub fn at(&self, version: &VersionVector) -> Option<String> {
         let core = self.settled();
+        if !core.forgotten.is_empty() {
+            return None;
+        }
         let gone = gone(&core, version);
         let mut out = String::new();
         for stretch in core.sequence.stretches() {
@@ -38,7 +42,7 @@ impl Text {
             }
             push(&core, id, end, &mut out);
         }
-        out
+        Some(out)
     }
 }
 

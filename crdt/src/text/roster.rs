@@ -30,6 +30,10 @@ impl Roster {
         })
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, ReplicaId)> + '_ {
+        self.replicas.iter().enumerate().map(|(n, replica)| (n as u32, *replica))
+    }
+
     pub(super) fn id(&self, dot: Dot) -> Option<Id> {
         Some(Id::new(self.get(dot.replica)?, dot.seq))
     }

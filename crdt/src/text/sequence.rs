@@ -232,6 +232,13 @@ impl Sequence {
         }
     }
 
+    /// Puts deleted characters in at a place, of which nothing else is known.
+    pub(super) fn insert_deleted(&mut self, place: Place, first: Id, chained: bool, len: usize) {
+        self.chunks[place.chunk].insert(place.spot, Run::new(first, len, chained).hidden(), "");
+        self.index(first.replica).set(first.seq, first.plus(len as u64 - 1).seq, place.chunk);
+        self.cut(place.chunk);
+    }
+
     /// Puts the visible text in where there are blanks of one byte for each of its characters.
     pub(super) fn fill(&mut self, mut visible: &str) {
         let order: Vec<usize> = self.in_order(Some(0)).collect();

@@ -7,13 +7,14 @@ use crate::graph::Order;
 use crate::pack::Packed;
 
 use super::core::Core;
-use super::history;
+use super::{forgotten, history};
 
 /// A text whose history waits.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) visible: String,
-    /// The operations and what they deleted.
+    /// The operations and what they deleted; of a document that has forgotten, the places of all characters and
+    /// the operations.
     pub(super) history: [Packed; 2],
     pub(super) order: Arc<Order>,
     pub(super) core: OnceLock<Core>,
@@ -32,6 +33,11 @@ impl Stored {
     }
 
     fn decode(&self) -> Result<Core, DecodeError> {
+        if self.order.is_cut() {
+            let [places, ops] = [self.history[0].unpack()?, self.history[1].unpack()?];
+            let replicas = self.order.replicas();
+            return forgotten::decode(&places, &ops, &self.visible, self.order.events(), &replicas);
+        }
         let (ops, deleted) = (self.history[0].unpack()?, self.history[1].unpack_text()?);
         history::decode(&ops, &self.visible, &deleted, self.order.spans(), &self.order.replicas())
     }

@@ -1,0 +1,129 @@
+//! A whole document as a delta: what one lacks who has nothing.
+//!
+//! Its body is what a file has behind the version, so that taking it in costs what loading does: the document
+//! can be read at once, and its history is taken in when it is first needed.
+
+use crate::codec::Reader;
+use crate::context::DotRanges;
+use crate::delta::{Applied, ApplyError, Delta, Replicated};
+use crate::id::{ReplicaId, Span};
+use crate::pack::Packed;
+use crate::text::{Text, TextPatch};
+use crate::version::VersionVector;
+
+use super::file::{check_forgotten, read_forgotten};
+use super::path::Path;
+use super::record::Record;
+use super::wire::{SHALLOW, WHOLE};
+use super::{Doc, Origin};
+
+/// With fewer events than this a document goes as operations: they are as short, and cheaper.
+const MIN_EVENTS: u64 = 256;
+
+const WHOLE_SHALLOW: u8 = WHOLE | SHALLOW;
+
+/// Whether a delta is a whole document.
+pub(super) fn is_whole(delta: &Delta) -> bool {
+    matches!(delta.body.first(), Some(&WHOLE | &WHOLE_SHALLOW))
+}
+
+impl Doc {
+    /// Whether one at `since` must be sent everything, or is best sent everything: who is behind what is
+    /// forgotten here, and who has nothing of a document with text in it.
+    pub(super) fn goes_whole(&self, since: &VersionVector, until: &VersionVector) -> bool {
+        let version = self.version();
+        let much = version.total() >= MIN_EVENTS && !self.texts.is_empty();
+        !since.covers(self.forgotten()) || much && until == version && since.meet(version).is_empty()
+    }
+
+    /// The whole document as a delta.
+    pub(super) fn whole(&self) -> Delta {
+        let events = self.graph.remembered();
+        let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
+        let shallow = !self.forgotten().is_empty();
+        let mut w = Delta::writer(&all);
+        w.u8(WHOLE | if shallow { SHALLOW } else { 0 });
+        if shallow {
+            events.iter().for_each(|span| w.u64(span.after));
+        }
+        self.write(&events, &mut w, Packed::quick);
+        Delta::from_writer(all, w)
+    }
+
+    /// The document that a delta is; it writes as nobody.
+    pub(super) fn read_whole(delta: &Delta) -> Result<Doc, ApplyError> {
+        let mut doc = Doc::new(ReplicaId::MIN);
+        let mut r = Reader::new(&delta.body, &[]);
+        let shallow = r.u8()? & SHALLOW != 0;
+        if !delta.others.is_empty() || delta.spans.iter().any(|span| span.after > 0) {
+            return Err(r.invalid("a whole document that is not whole").into());
+        }
+        let mut events = delta.spans.clone();
+        if shallow {
+            for span in &mut events {
+                span.after = read_forgotten(&mut r, span)?;
+            }
+        }
+        check_forgotten(&events, &r, shallow)?;
+        doc.read(events, &mut r, shallow)?;
+        Ok(doc)
+    }
+
+    /// Takes a whole document in. Costs what it shows where nothing is here that it lacks, and else what is new
+    /// in it and its history.
+    pub(super) fn apply_whole(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+        let whole = Doc::read_whole(delta)?;
+        let here = self.version().clone();
+        if !here.is_empty() && here.covers(whole.forgotten()) {
+            return self.apply(&whole.plain_delta(&here, whole.version()));
+        }
+        if !whole.version().covers(&here) {
+            return Err(ApplyError::Behind);
+        }
+        self.become_whole(whole);
+        self.history.iter_mut().for_each(|history| history.add(delta));
+        Ok(Applied { novel: self.version().since(&here).collect() })
+    }
+
+    /// Puts another document's content in the place of this one's, of which it has seen all.
+    fn become_whole(&mut self, whole: Doc) {
+        let watched = self.patches.is_some() || !self.subscribers.is_empty();
+        let record = watched.then(|| self.note_replacement(&whole));
+        (self.graph, self.tree, self.removals) = (whole.graph, whole.tree, whole.removals);
+        self.texts = whole.texts;
+        if let Some(record) = record {
+            self.notify(Origin::Remote, &record);
+        }
+    }
+
+    /// What will change when `whole` stands here.
+    fn note_replacement(&self, whole: &Doc) -> Record {
+        let mut record = Record::default();
+        let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
+        self.note_changes(&whole.tree, &ended, &mut record);
+        let paths: std::collections::BTreeSet<&Path> = self.texts.keys().chain(whole.texts.keys()).collect();
+        for path in paths {
+            if path.is_list() {
+                record.list(path, &self.tree, &self.texts);
+            } else {
+                let text = |doc: &Doc| doc.texts.get(path).map(Text::to_string).unwrap_or_default();
+                let patches = replacement(&text(self), &text(whole));
+                patches.into_iter().for_each(|patch| record.text(path, patch));
+            }
+        }
+        record
+    }
+}
+
+/// What leads from one text to another: what is between their common beginning and end.
+fn replacement(old: &str, new: &str) -> Vec<TextPatch> {
+    let same = |(a, b): &(char, char)| a == b;
+    let pos = old.chars().zip(new.chars()).take_while(same).count();
+    let skip = |text: &str| text.chars().skip(pos).collect::<Vec<char>>();
+    let (old, new) = (skip(old), skip(new));
+    let end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (len, text) = (old.len() - end, new.iter().take(new.len() - end).collect::<String>());
+    let delete = (len > 0).then_some(TextPatch::Delete { pos, len });
+    let insert = (!text.is_empty()).then_some(TextPatch::Insert { pos, text });
+    delete.into_iter().chain(insert).collect()
+}
