@@ -115,6 +115,12 @@ impl AutomergeDoc {
         Ok(loaded)
     }
 
+    /// Makes another replica the author of what is written from now on; see [`AutomergeDoc::new`].
+    pub fn set_author(&mut self, author: ReplicaId) {
+        self.author = author;
+        self.doc.set_actor(ActorId::from(author.as_bytes()));
+    }
+
     /// The document in automerge's own form, after making sure that it reads back as it is.
     ///
     /// # Errors

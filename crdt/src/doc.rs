@@ -120,6 +120,12 @@ impl Doc {
         self.author
     }
 
+    /// Whether it holds what its events do not tell: listeners, patches, steps to undo, its history.
+    fn is_watched(&self) -> bool {
+        let kept = self.patches.is_some() || self.undo_log.is_some() || self.history.is_some();
+        kept || !self.subscribers.is_empty()
+    }
+
     /// Its events, and what each had seen.
     pub fn graph(&self) -> &EventGraph {
         &self.graph

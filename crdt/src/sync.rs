@@ -21,6 +21,10 @@
 //! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Presence
 //! (cursors, names) travels the same links, is never stored, and only its latest value counts.
 //!
+//! Not all documents need be in memory. One that the shell has on its disk can be *parked*: the node knows its
+//! name, kind and version, which is all that comparing takes. When its content is needed the node asks for it
+//! ([`Output::Load`]) and goes on with others; when memory is short it parks what was not used for longest.
+//!
 //! The frames are listed in the source of `sync/frame.rs`, byte for byte.
 
 use std::borrow::Borrow;
@@ -36,6 +40,7 @@ use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
 
 pub(crate) mod frame;
+mod held;
 mod link;
 mod node;
 mod presence;
@@ -80,6 +85,10 @@ const MAX_ALL_PENDING_BYTES: usize = 64 << 20;
 const MAX_CLAIMED: usize = 1 << 21;
 /// The most ranges of documents that wait to be described on one link.
 const MAX_RANGES: usize = 65_536;
+/// The most documents that are brought from the disk for one link at once.
+const MAX_WARMING: usize = 16;
+/// How many documents in memory are looked at for parking after one input.
+const MAX_LOOKS: usize = 16;
 /// The most presences that are kept.
 const MAX_PRESENCES: usize = 16_384;
 
@@ -157,6 +166,11 @@ pub trait Document: Replicated + Sized {
 
     /// Its kind.
     fn kind(&self) -> Kind;
+
+    /// Whether it holds what its events do not tell, such as subscriptions: then it stays in memory.
+    fn is_watched(&self) -> bool {
+        false
+    }
 }
 
 /// A link to a peer; the shell numbers its connections and uses no number twice.
@@ -226,6 +240,9 @@ pub struct Config {
     pub anti_entropy_interval: Millis,
     /// How long presence lives when it is not renewed, ms.
     pub presence_ttl: Millis,
+    /// About how many bytes documents may take in memory before those that were not used for longest are
+    /// parked: known by name and version, and loaded when they are needed again.
+    pub cache_bytes: usize,
 }
 
 /// What happens to a `Node`.
@@ -268,6 +285,11 @@ pub enum Output {
     Ready {
         /// The link.
         link: LinkId,
+    },
+    /// A parked document is needed: answer with [`Node::loaded`].
+    Load {
+        /// The document.
+        doc: DocId,
     },
     /// Keep this; answer with [`Input::Durable`] once it is safe.
     Store {
@@ -405,6 +427,7 @@ impl Config {
             want_delay: 200,
             anti_entropy_interval: 30_000,
             presence_ttl: 30_000,
+            cache_bytes: usize::MAX,
         }
     }
 }

@@ -6,7 +6,7 @@ mod net;
 #[path = "sync/toy.rs"]
 mod toy;
 
-use crdt::sync::{Input, Interest, Kind, LinkId, Node, Output, Role};
+use crdt::sync::{Input, Interest, Kind, LinkId, Node, OpenError, Output, Role};
 use net::{Net, config, id};
 use proptest::prelude::*;
 use toy::Toy;
@@ -28,8 +28,7 @@ fn star(n: usize) -> Vec<(usize, usize)> {
 }
 
 /// Every node writes; the content frames that `rounds` spaced edits of each cost, after a warm-up.
-fn steady_frames(n: usize, edges: &[(usize, usize)], rounds: usize) -> u64 {
-    let mut net = Net::daemons(n, edges);
+fn steady_frames(mut net: Net, n: usize, rounds: usize) -> u64 {
     net.run(1_000);
     let round = |net: &mut Net| {
         for p in 0..n {
@@ -59,7 +58,10 @@ fn one_content_frame_for_each_other_node() {
     ];
     for (name, n, edges) in graphs {
         let edits = 5 * n as u64;
-        assert_eq!(steady_frames(n, &edges, 5), edits * (n as u64 - 1), "{name} of {n}");
+        let least = edits * (n as u64 - 1);
+        assert_eq!(steady_frames(Net::daemons(n, &edges), n, 5), least, "{name} of {n}");
+        let parking = Net::parking_daemons(n, &edges);
+        assert_eq!(steady_frames(parking, n, 5), least, "{name} of {n}, documents on disk");
     }
 }
 
@@ -111,6 +113,60 @@ fn a_link_that_comes_back_costs_what_differs() {
     net.assert_converged(&["doc-7", "doc-8", "new"]);
     assert_eq!(net.deltas() - deltas, 3);
     assert!(net.controls() - controls < 40, "{}", net.controls() - controls);
+}
+
+/// Who comes for everything gets everything of a node that has hardly a document in memory, and in between
+/// the memory stays small.
+#[test]
+fn documents_on_disk_are_brought_a_few_at_a_time() {
+    let mut net = Net::parking_daemons(0, &[]);
+    net.add(Role::Daemon, Interest::everything());
+    let docs: Vec<String> = (0..500).map(|doc| format!("doc-{doc:03}")).collect();
+    docs.iter().for_each(|doc| net.edit(0, doc, b"x"));
+    net.crash(0, 0);
+    assert_eq!(net.peers[0].node.memory(), (0, 0));
+    net.cache = usize::MAX;
+    let reader = net.add(Role::Daemon, Interest::everything());
+    net.connect(0, reader, 5);
+    let mut most = 0;
+    for _ in 0..2_000 {
+        net.run(1);
+        most = most.max(net.peers[0].node.memory().0);
+    }
+    net.assert_converged(&docs.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(most <= 40, "{most} documents in memory at once");
+    // An edit of a document that both have on disk or in memory goes as any other.
+    net.edit(reader, "doc-007", b"y");
+    net.run(200);
+    assert_eq!(net.version(0, "doc-007").total(), 2);
+    net.run(2_000);
+    net.edit(0, "doc-007", b"z");
+    net.run(200);
+    assert_eq!(net.version(reader, "doc-007").total(), 3);
+}
+
+/// What a damaged disk does not give comes back from a peer.
+#[test]
+fn a_document_that_cannot_be_read_is_taken_from_others() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    net.edit(0, "doc", b"x");
+    net.edit(0, "other", b"x");
+    net.run(1_000);
+    net.cut(0);
+    net.cache = 1;
+    net.crash(0, 0);
+    let doc = "doc".parse().unwrap();
+    assert!(!net.peers[0].node.ensure(&doc));
+    let now = net.now;
+    net.peers[0].node.loaded(now, &doc, None);
+    assert_eq!(net.peers[0].node.version(&doc), None);
+    // Whoever wrote in it anew could name a second event as one that is lost.
+    let written = net.peers[0].node.edit(now, &doc, Kind(7), |toy| toy.write(b"y"));
+    assert_eq!(written, Err(OpenError::Lost));
+    net.heal(0);
+    net.run(2_000);
+    net.assert_converged(&["doc", "other"]);
+    assert_eq!(net.version(0, "doc").total(), 1);
 }
 
 /// One document that a peer may not take must cost no other its link, and must not be sent for ever.
@@ -320,13 +376,15 @@ proptest! {
     #[test]
     fn whatever_happens_all_converge(
         n in 2usize..8,
+        park in any::<bool>(),
         parents in prop::collection::vec(any::<usize>(), 8),
         extra in prop::collection::vec((any::<usize>(), any::<usize>()), 0..6),
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let mut edges: Vec<(usize, usize)> = (1..n).map(|i| (parents[i] % i, i)).collect();
         edges.extend(extra.iter().map(|(a, b)| (a % n, b % n)).filter(|(a, b)| a != b));
-        let mut net = Net::daemons(n, &edges);
+        let make = if park { Net::parking_daemons } else { Net::daemons };
+        let mut net = make(n, &edges);
         let mut edits = [0u64; 3];
         let mut lossy = false;
         for step in steps {

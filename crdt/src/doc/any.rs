@@ -20,13 +20,13 @@ use super::Doc;
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant)] // a node holds each behind a map entry; few are of another kind
+#[allow(clippy::large_enum_variant)] // few documents are of another kind
 pub enum AnyDoc {
     /// A document of this crate.
     Doc(Doc),
     /// An automerge document.
     #[cfg(feature = "automerge")]
-    Automerge(AutomergeDoc),
+    Automerge(Box<AutomergeDoc>),
 }
 
 impl AnyDoc {
@@ -66,11 +66,20 @@ impl AnyDoc {
         }
     }
 
+    /// Makes another replica the author of what is written from now on; no other replica may write as it, ever.
+    pub fn set_author(&mut self, author: ReplicaId) {
+        match self {
+            AnyDoc::Doc(doc) => doc.set_author(author),
+            #[cfg(feature = "automerge")]
+            AnyDoc::Automerge(doc) => doc.set_author(author),
+        }
+    }
+
     fn inner(&self) -> &dyn Replicated {
         match self {
             AnyDoc::Doc(doc) => doc,
             #[cfg(feature = "automerge")]
-            AnyDoc::Automerge(doc) => doc,
+            AnyDoc::Automerge(doc) => &**doc,
         }
     }
 
@@ -78,7 +87,7 @@ impl AnyDoc {
         match self {
             AnyDoc::Doc(doc) => doc,
             #[cfg(feature = "automerge")]
-            AnyDoc::Automerge(doc) => doc,
+            AnyDoc::Automerge(doc) => &mut **doc,
         }
     }
 }
@@ -102,7 +111,7 @@ impl Document for AnyDoc {
         match kind {
             Kind::DOC => Some(AnyDoc::Doc(Doc::new(author))),
             #[cfg(feature = "automerge")]
-            Kind::AUTOMERGE => Some(AnyDoc::Automerge(AutomergeDoc::new(author))),
+            Kind::AUTOMERGE => Some(AnyDoc::Automerge(Box::new(AutomergeDoc::new(author)))),
             _ => None,
         }
     }
@@ -113,5 +122,9 @@ impl Document for AnyDoc {
             #[cfg(feature = "automerge")]
             AnyDoc::Automerge(_) => Kind::AUTOMERGE,
         }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.as_doc().is_some_and(Doc::is_watched)
     }
 }

@@ -8,8 +8,8 @@ use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame};
 use crate::sync::reconcile::Prefix;
 use crate::sync::{
-    DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, Millis,
-    PeerInfo, Traffic,
+    DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, MAX_WARMING,
+    Millis, PeerInfo, Traffic,
 };
 use crate::version::VersionVector;
 
@@ -107,7 +107,7 @@ pub(crate) struct Link {
     /// Encoded frames of the one thing being said; drained before anything else.
     pub(crate) staged: VecDeque<Vec<u8>>,
     pub(crate) hello_sent: bool,
-    /// `Output::Ready` was given and `poll_transmit` has not yet returned `None`.
+    /// `Output::Ready` was given and there is still something to send.
     pub(crate) ready: bool,
     pub(crate) tell_interest: bool,
     pub(crate) tell_digest: bool,
@@ -120,6 +120,10 @@ pub(crate) struct Link {
     pub(crate) dirty: BTreeSet<DocId>,
     /// Dirty documents whose difference is large: one at a time, after everything else.
     pub(crate) large: BTreeSet<DocId>,
+    /// Documents of which something is owed and that are not in memory.
+    pub(crate) cold: BTreeSet<DocId>,
+    /// Those of them that the shell was asked for.
+    pub(crate) warming: BTreeSet<DocId>,
     /// Documents of which content is withheld because the peer pruned its author.
     pub(crate) withheld: BTreeSet<DocId>,
     /// The part of `withheld` that is to be announced at `have_at`.
@@ -145,11 +149,16 @@ impl Link {
         if !self.hello_sent || !self.staged.is_empty() {
             return true;
         }
-        let flags = self.tell_interest || self.tell_digest || self.bulk.is_some();
+        let flags = self.tell_interest || self.tell_digest || self.bulk.is_some() || self.can_warm();
         let ranges = !self.describe.is_empty() || !self.lacks.is_empty();
         let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
         let docs = [&self.want, &self.have, &self.ack, &self.dirty, &self.large];
         self.peer.is_some() && (flags || ranges || replicas || docs.iter().any(|set| !set.is_empty()))
+    }
+
+    /// Whether a document that is owed and not in memory is to be asked for now.
+    pub(crate) fn can_warm(&self) -> bool {
+        !self.cold.is_empty() && self.warming.len() < MAX_WARMING
     }
 
     /// Encodes a frame to be sent next.

@@ -1,6 +1,6 @@
 //! [`Node`]: documents and links, and who is owed what.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -8,33 +8,21 @@ use thiserror::Error;
 use crate::codec::{Encode, Writer};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
-use crate::sync::link::{DeltaCache, Link, Want};
+use crate::sync::held::Held;
+use crate::sync::link::{Link, Want};
 use crate::sync::presence::{Key, News, Presences, Shown};
-use crate::sync::reconcile::{Index, Item, VersionHash};
+use crate::sync::reconcile::{Index, Item};
 use crate::sync::{
-    Config, DocId, Document, Input, Interest, Kind, LinkId, MAX_DOCS, MAX_INTERESTS, MAX_PRESENCE_BYTES,
-    Millis, Output, PeerInfo, Role, Traffic,
+    Config, DocId, Document, Input, Interest, Kind, LinkId, MAX_DOCS, MAX_INTERESTS, MAX_LOOKS,
+    MAX_PRESENCE_BYTES, Millis, Output, PeerInfo, Role, Traffic,
 };
 use crate::version::VersionVector;
 
-/// A document and what surrounds it.
-#[derive(Debug)]
-pub(crate) struct Held<D> {
-    pub(crate) doc: D,
-    pub(crate) durable: VersionVector,
-    pub(crate) cache: DeltaCache,
-    /// Deltas that build on events which have not come yet, with the link that brought them.
-    pub(crate) pending: Vec<(LinkId, Delta)>,
-    pub(crate) pending_bytes: usize,
-    /// Follows the version.
-    pub(crate) hash: VersionHash,
-}
-
 /// One peer of the graph, without I/O: documents, links, and who is owed what.
 ///
-/// Drive it with [`handle`](Self::handle) and the editing methods; after each of them drain
-/// [`poll_output`](Self::poll_output) until it gives `None`. Call [`poll_transmit`](Self::poll_transmit)
-/// for a link that is [`Output::Ready`] whenever its socket can take a message, until it gives `None`.
+/// Drive it with [`handle`](Self::handle) and the editing methods. Call [`poll_transmit`](Self::poll_transmit)
+/// for a link that is [`Output::Ready`] whenever its socket can take a message, until it gives `None`. After each
+/// of them drain [`poll_output`](Self::poll_output) until it gives `None`.
 /// Call `handle` with [`Input::Wake`] when [`next_deadline`](Self::next_deadline) has come.
 #[derive(Debug)]
 pub struct Node<D> {
@@ -53,6 +41,12 @@ pub struct Node<D> {
     pub(crate) index: Index,
     /// What an item of it stands for.
     pub(crate) names: BTreeMap<Item, DocId>,
+    /// Documents in memory, in the order in which they are looked at for parking.
+    ring: VecDeque<DocId>,
+    /// About how many bytes they take.
+    memory: usize,
+    /// Documents that the disk did not give back: here they are only taken from others.
+    lost: BTreeSet<DocId>,
 }
 
 /// A document could not be opened; nothing changed.
@@ -68,6 +62,12 @@ pub enum OpenError {
     /// Too many documents.
     #[error("the node holds as many documents as it may")]
     TooMany,
+    /// It is not in memory: see [`Node::ensure`].
+    #[error("the document is not in memory")]
+    Parked,
+    /// The disk did not give it back, so that nobody knows which events this peer wrote in it.
+    #[error("the document cannot be read from the disk, so nothing can be written in it here")]
+    Lost,
 }
 
 /// What a peer of this configuration wants: a daemon wants everything.
@@ -94,6 +94,9 @@ impl<D: Document> Node<D> {
             past: [Traffic::default(); 2],
             index: Index::default(),
             names: BTreeMap::new(),
+            ring: VecDeque::new(),
+            memory: 0,
+            lost: BTreeSet::new(),
         }
     }
 
@@ -104,13 +107,133 @@ impl<D: Document> Node<D> {
 
     /// Puts a document from the store in, before links come up; all its events count as durable.
     pub fn load(&mut self, id: DocId, doc: D) {
-        let durable = doc.version().clone();
-        let hash = VersionHash::of(doc.version());
-        let held =
-            Held { doc, durable, cache: DeltaCache::default(), pending: vec![], pending_bytes: 0, hash };
+        let encoded = doc.delta_since(&VersionVector::new()).body.len();
+        self.hold(id, Held::new(doc, encoded));
+    }
+
+    /// Puts a document of the store in that stays there until it is needed, before links come up. All its
+    /// events count as durable.
+    ///
+    /// ```
+    /// use crdt::doc::AnyDoc;
+    /// use crdt::sync::{Config, DocId, Document, Kind, Node, Output, Role};
+    /// use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    ///
+    /// let mut stored = Doc::new(ReplicaId::from_u128(1));
+    /// stored.transact(0, |tx| tx.put("x", 1));
+    /// let (note, id): (DocId, _) = ("notes/a".parse()?, ReplicaId::from_u128(2));
+    /// let mut node: Node<AnyDoc> = Node::new(Config::new(id, "n2", Role::Daemon), 1);
+    /// node.park(note.clone(), Kind::DOC, stored.version().clone());
+    /// assert!(node.doc(&note).is_none() && node.version(&note) == Some(stored.version()));
+    ///
+    /// assert!(!node.ensure(&note));
+    /// assert!(matches!(node.poll_output(), Some(Output::Load { .. })));
+    /// let mut doc = AnyDoc::create(Kind::DOC, id).unwrap();
+    /// doc.apply(&stored.delta_since(&VersionVector::new()))?;
+    /// node.loaded(0, &note, Some((doc, 100)));
+    /// assert!(node.ensure(&note) && node.doc(&note).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn park(&mut self, id: DocId, kind: Kind, version: VersionVector) {
+        self.hold(id, Held::parked(kind, version));
+    }
+
+    /// Puts a document in, in place of what it was.
+    fn hold(&mut self, id: DocId, held: Held<D>) -> Option<Held<D>> {
         self.unlist(&id);
-        self.docs.insert(id.clone(), held);
+        let lives = held.doc().is_some();
+        self.memory += held.memory();
+        let old = self.docs.insert(id.clone(), held);
+        let lived = old.as_ref().is_some_and(|old| old.doc().is_some());
+        self.memory -= old.as_ref().map_or(0, Held::memory);
         self.list(&id);
+        if lives && !lived {
+            self.ring.push_back(id);
+        }
+        old
+    }
+
+    /// Whether a document can be worked on: it is in memory, or new. Else the shell is asked for it with
+    /// [`Output::Load`].
+    pub fn ensure(&mut self, id: &DocId) -> bool {
+        let Some(held) = self.docs.get_mut(id) else { return true };
+        if held.work().is_some() {
+            return true;
+        }
+        if held.ask() {
+            self.outputs.push_back(Output::Load { doc: id.clone() });
+        }
+        false
+    }
+
+    /// Takes a document that the node asked for, and what its events take encoded, in bytes. `None` when it
+    /// cannot be read: the node then knows nothing of it and takes it from others again, but writes nothing in
+    /// it, as it might give the name of an event that it wrote before to another.
+    pub fn loaded(&mut self, now: Millis, id: &DocId, doc: Option<(D, usize)>) {
+        if !self.docs.get(id).is_some_and(Held::is_loading) {
+            return;
+        }
+        let old = match doc {
+            Some((doc, encoded)) => self.hold(id.clone(), Held::new(doc, encoded)),
+            None => {
+                self.unlist(id);
+                self.lost.insert(id.clone());
+                self.docs.remove(id)
+            }
+        };
+        let Some(waiting) = old.map(Held::into_waiting) else { return };
+        for link in waiting.links {
+            let Some(link) = self.links.get_mut(&link) else { continue };
+            if link.warming.remove(id) {
+                link.dirty.insert(id.clone());
+            }
+        }
+        self.pending_bytes -= waiting.pending.bytes;
+        for (link, delta) in waiting.pending.deltas {
+            self.retry(now, id, link, delta);
+        }
+        self.park_idle();
+        self.announce_ready();
+    }
+
+    /// Parks documents that were not used for longest, while those in memory take more than they may. One
+    /// is passed by the first time when it was used since the last look.
+    pub(crate) fn park_idle(&mut self) {
+        for _ in 0..MAX_LOOKS.min(self.ring.len()) {
+            if self.memory <= self.config.cache_bytes {
+                return;
+            }
+            let Some(id) = self.ring.pop_front() else { return };
+            let Some(held) = self.docs.get_mut(&id) else { continue };
+            match held.idle() {
+                Some(version) => {
+                    let kind = held.kind();
+                    self.memory -= held.memory();
+                    *held = Held::parked(kind, version);
+                }
+                None => self.ring.push_back(id),
+            }
+        }
+    }
+
+    /// How many documents are in memory, and about how many bytes they take there.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.ring.len(), self.memory)
+    }
+
+    /// All documents, in order of name, parked ones too: name, kind, version.
+    pub fn versions(&self) -> impl Iterator<Item = (&DocId, Kind, &VersionVector)> {
+        self.docs.iter().map(|(id, held)| (id, held.kind(), held.version()))
+    }
+
+    /// How many documents hold anything.
+    pub fn written(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The version of a document, parked or not.
+    pub fn version(&self, id: &DocId) -> Option<&VersionVector> {
+        self.docs.get(id).map(Held::version)
     }
 
     /// A hash over all documents and their versions; a store may keep it to know later what it was.
@@ -120,12 +243,13 @@ impl<D: Document> Node<D> {
 
     /// The item of a document that holds anything.
     fn item(&self, id: &DocId) -> Option<Item> {
-        let held = self.docs.get(id).filter(|held| !held.doc.version().is_empty())?;
-        Some(Item::new(id, held.doc.kind(), held.hash))
+        let held = self.docs.get(id).filter(|held| !held.version().is_empty())?;
+        Some(Item::new(id, held.kind(), held.hash))
     }
 
     fn unlist(&mut self, id: &DocId) {
         if let Some(item) = self.item(id) {
+            self.index.remove(item);
             self.names.remove(&item);
         }
     }
@@ -143,20 +267,20 @@ impl<D: Document> Node<D> {
         all(&effective_interest(&self.config)) && all(&link.peer_interest)
     }
 
-    /// The document, if it is known here.
+    /// The document, if it is in memory.
     pub fn doc(&self, id: &DocId) -> Option<&D> {
-        self.docs.get(id).map(|held| &held.doc)
+        self.docs.get(id).and_then(Held::doc)
     }
 
-    /// A document, for what does not change its events, such as taking its patches. To write, see
+    /// A document in memory, for what does not change its events, such as taking its patches. To write, see
     /// [`edit`](Self::edit): what is written here would not be stored nor sent.
     pub fn doc_mut(&mut self, id: &DocId) -> Option<&mut D> {
-        self.docs.get_mut(id).map(|held| &mut held.doc)
+        Some(&mut self.docs.get_mut(id)?.work()?.doc)
     }
 
-    /// All documents, in order of name.
+    /// The documents in memory, in order of name.
     pub fn docs(&self) -> impl Iterator<Item = (&DocId, &D)> {
-        self.docs.iter().map(|(id, held)| (id, &held.doc))
+        self.docs.iter().filter_map(|(id, held)| Some((id, held.doc()?)))
     }
 
     /// Opens a document, and creates it when it is absent.
@@ -166,7 +290,7 @@ impl<D: Document> Node<D> {
     pub fn open(&mut self, id: &DocId, kind: Kind) -> Result<&D, OpenError> {
         self.held(id, kind)?;
         self.announce_ready();
-        self.doc(id).ok_or(OpenError::UnknownKind(kind))
+        self.doc(id).ok_or(OpenError::Parked)
     }
 
     pub(crate) fn held(&mut self, id: &DocId, kind: Kind) -> Result<&mut Held<D>, OpenError> {
@@ -174,14 +298,16 @@ impl<D: Document> Node<D> {
             if self.docs.len() >= MAX_DOCS {
                 return Err(OpenError::TooMany);
             }
-            let doc = D::create(kind, self.config.id).ok_or(OpenError::UnknownKind(kind))?;
-            self.load(id.clone(), doc);
+            // The nil id never writes.
+            let author = if self.lost.contains(id) { ReplicaId::MIN } else { self.config.id };
+            let doc = D::create(kind, author).ok_or(OpenError::UnknownKind(kind))?;
+            self.hold(id.clone(), Held::new(doc, 0));
             for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
                 link.dirty.insert(id.clone());
             }
         }
         let held = self.docs.get_mut(id).ok_or(OpenError::TooMany)?;
-        let found = held.doc.kind();
+        let found = held.kind();
         if found == kind { Ok(held) } else { Err(OpenError::OtherKind(found)) }
     }
 
@@ -196,14 +322,18 @@ impl<D: Document> Node<D> {
         kind: Kind,
         f: impl FnOnce(&mut D) -> R,
     ) -> Result<R, OpenError> {
-        let held = self.held(id, kind)?;
-        let before = held.doc.version().clone();
-        let result = f(&mut held.doc);
-        let novel: Vec<Span> = held.doc.version().since(&before).collect();
+        if self.lost.contains(id) {
+            return Err(OpenError::Lost);
+        }
+        let live = self.held(id, kind)?.work().ok_or(OpenError::Parked)?;
+        let before = live.doc.version().clone();
+        let result = f(&mut live.doc);
+        let novel: Vec<Span> = live.doc.version().since(&before).collect();
         if !novel.is_empty() {
-            let delta = Arc::new(held.doc.delta_since(&before));
+            let delta = Arc::new(live.doc.delta_since(&before));
             self.changed(now, id, delta, novel, None);
         }
+        self.park_idle();
         self.announce_ready();
         Ok(result)
     }
@@ -219,13 +349,17 @@ impl<D: Document> Node<D> {
         kind: Kind,
         delta: &Delta,
     ) -> Result<Applied, ApplyError> {
-        self.held(id, kind).map_err(|_| ApplyError::Refused("the document cannot be opened"))?;
+        let held = self.held(id, kind).map_err(|_| ApplyError::Refused("the document cannot be opened"))?;
+        if held.doc().is_none() {
+            return Err(ApplyError::Refused("the document is not in memory"));
+        }
         let applied = self.take_delta(now, id, delta, None);
         self.announce_ready();
         applied
     }
 
-    /// Applies a delta and tells whoever must know.
+    /// Applies a delta and tells whoever must know. When the document is parked it is asked for, and as any other
+    /// ground of a delta it is missing until then.
     pub(crate) fn take_delta(
         &mut self,
         now: Millis,
@@ -234,12 +368,21 @@ impl<D: Document> Node<D> {
         from: Option<LinkId>,
     ) -> Result<Applied, ApplyError> {
         let Some(held) = self.docs.get_mut(id) else { return Ok(Applied::default()) };
-        let applied = held.doc.apply(delta)?;
+        let known = delta.is_known_to(held.version());
+        let applied = match held.work() {
+            Some(live) => live.doc.apply(delta)?,
+            None if known => Applied::default(),
+            None => {
+                self.ensure(id);
+                return Err(ApplyError::Missing);
+            }
+        };
         if let Some(link) = from {
             self.note_source(link, &delta.spans, &applied);
         }
-        let Some(held) = self.docs.get(id).filter(|_| !applied.novel.is_empty()) else { return Ok(applied) };
-        let delta = if applied.novel == delta.spans { delta.clone() } else { held.delta_of(&applied.novel) };
+        let held = self.docs.get_mut(id).filter(|_| !applied.novel.is_empty());
+        let Some(live) = held.and_then(Held::work) else { return Ok(applied) };
+        let delta = if applied.novel == delta.spans { delta.clone() } else { live.delta_of(&applied.novel) };
         let novel = applied.novel.clone();
         self.changed(now, id, Arc::new(delta), novel, from);
         Ok(applied)
@@ -248,7 +391,7 @@ impl<D: Document> Node<D> {
     /// Follows a document that these events were added to.
     fn relist(&mut self, id: &DocId, novel: &[Span]) {
         let Some(held) = self.docs.get_mut(id) else { return };
-        let old = Item::new(id, held.doc.kind(), held.hash);
+        let old = Item::new(id, held.kind(), held.hash);
         novel.iter().for_each(|span| held.hash.advance(span));
         self.names.remove(&old);
         self.list(id);
@@ -265,10 +408,13 @@ impl<D: Document> Node<D> {
     ) {
         self.relist(id, &novel);
         let Some(held) = self.docs.get_mut(id) else { return };
-        let kind = held.doc.kind();
-        held.cache.put(delta.clone());
-        let waiting = std::mem::take(&mut held.pending);
-        self.pending_bytes -= std::mem::take(&mut held.pending_bytes);
+        let (kind, before) = (held.kind(), held.memory());
+        let Some(live) = held.work() else { return };
+        live.cache.put(delta.clone());
+        live.grow(delta.body.len());
+        let waiting = std::mem::take(&mut live.pending);
+        self.pending_bytes -= waiting.bytes;
+        self.memory = (self.memory - before).saturating_add(held.memory());
         self.outputs.push_back(Output::Store { doc: id.clone(), kind, delta });
         self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
         for (link_id, link) in &mut self.links {
@@ -276,7 +422,7 @@ impl<D: Document> Node<D> {
                 link.dirty.insert(id.clone());
             }
         }
-        for (link, delta) in waiting {
+        for (link, delta) in waiting.deltas {
             self.retry(now, id, link, delta);
         }
         self.note_progress(id);
@@ -348,17 +494,19 @@ impl<D: Document> Node<D> {
             Input::Durable { doc, version } => self.take_durable(&doc, &version),
             Input::Wake => self.wake(now),
         }
+        self.park_idle();
         self.announce_ready();
     }
 
     fn take_durable(&mut self, id: &DocId, version: &VersionVector) {
         let Some(held) = self.docs.get_mut(id) else { return };
-        held.durable.merge(version);
-        let all = held.durable.covers(held.doc.version());
+        if let Some(live) = held.live() {
+            live.durable.merge(version);
+        }
         for link in self.links.values_mut() {
             let Some(peered) = link.docs.get_mut(id) else { continue };
             if peered.ack_due {
-                peered.ack_due = !all;
+                peered.ack_due = !held.durable().covers(&peered.theirs);
                 link.ack.insert(id.clone());
             }
         }
@@ -477,7 +625,8 @@ impl<D: Document> Node<D> {
 
     fn fire_want(&mut self, now: Millis, id: LinkId, doc: &DocId) {
         let empty = VersionVector::new();
-        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        let held = self.docs.get(doc);
+        let version = held.map_or(&empty, Held::version);
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(peered), Some(want)) = (link.docs.get(doc), link.wants.remove(doc)) else { return };
         let missing: Vec<Span> = peered.theirs.since(version).collect();
@@ -491,8 +640,8 @@ impl<D: Document> Node<D> {
         if !stuck {
             return;
         }
-        let receiving = link.is_receiving(doc);
-        if receiving {
+        // What came may be waiting for the document.
+        if link.is_receiving(doc) || held.is_some_and(Held::is_loading) {
             return;
         }
         link.want.insert(doc.clone());
@@ -529,6 +678,12 @@ impl<D: Document> Node<D> {
         self.links.get(&link)?.docs.get(doc).map(|peered| &peered.known)
     }
 
+    /// What the peer on this link is known to have of the documents that were spoken of on it.
+    pub fn peer_versions(&self, link: LinkId) -> impl Iterator<Item = (&DocId, &VersionVector)> {
+        let docs = self.links.get(&link).into_iter().flat_map(|link| &link.docs);
+        docs.map(|(doc, peered)| (doc, &peered.known))
+    }
+
     /// What of a document the peer on this link has said to be safe on its disk.
     pub fn peer_durable(&self, link: LinkId, doc: &DocId) -> Option<&VersionVector> {
         self.links.get(&link)?.docs.get(doc).map(|peered| &peered.durable)
@@ -536,7 +691,7 @@ impl<D: Document> Node<D> {
 
     /// What of a document is safe on this peer's own disk.
     pub fn durable(&self, doc: &DocId) -> Option<&VersionVector> {
-        self.docs.get(doc).map(|held| &held.durable)
+        self.docs.get(doc).map(Held::durable)
     }
 
     /// A span of time around `interval`, so that peers do not act in step.
@@ -565,14 +720,14 @@ impl<D: Document> Node<D> {
         }
         let mut hashes = [0xcbf2_9ce4_8422_2325u64, 0x6c62_272e_07bb_0142];
         for id in self.mutual(link) {
-            let Some(held) = self.docs.get(&id).filter(|held| !held.doc.version().is_empty()) else {
+            let Some(held) = self.docs.get(&id).filter(|held| !held.version().is_empty()) else {
                 continue;
             };
             let mut w = Writer::new();
             w.str(id.as_str());
-            w.u8(held.doc.kind().0);
-            held.doc.version().encode(&mut w);
-            held.doc.version().iter().for_each(|(replica, _)| w.raw(replica.as_bytes()));
+            w.u8(held.kind().0);
+            held.version().encode(&mut w);
+            held.version().iter().for_each(|(replica, _)| w.raw(replica.as_bytes()));
             for byte in w.into_body() {
                 hashes[0] = (hashes[0] ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
                 hashes[1] = (hashes[1].rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -582,18 +737,6 @@ impl<D: Document> Node<D> {
         digest[..8].copy_from_slice(&low);
         digest[8..].copy_from_slice(&high);
         digest
-    }
-}
-
-impl<D: Document> Held<D> {
-    /// The difference that holds exactly these spans, which are the last events of their replicas.
-    fn delta_of(&self, novel: &[Span]) -> Delta {
-        let version = self.doc.version();
-        let before = version.iter().map(|(replica, seq)| {
-            let span = novel.iter().find(|span| span.replica == replica);
-            (replica, span.map_or(seq, |span| span.after))
-        });
-        self.doc.delta_since(&before.collect())
     }
 }
 

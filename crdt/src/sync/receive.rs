@@ -175,8 +175,8 @@ impl<D: Document> Node<D> {
                 link.have.insert(doc);
                 continue;
             }
-            peered.claims(held.doc.version());
-            peered.announced.get_or_insert_default().merge(held.doc.version());
+            peered.claims(held.version());
+            peered.announced.get_or_insert_default().merge(held.version());
             self.note_heard(id, &doc);
         }
     }
@@ -223,7 +223,7 @@ impl<D: Document> Node<D> {
     fn check_synced(&mut self, id: LinkId, doc: &DocId) {
         let Some(peered) = self.links.get_mut(&id).and_then(|link| link.docs.get_mut(doc)) else { return };
         let empty = VersionVector::new();
-        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        let version = self.docs.get(doc).map_or(&empty, |held| held.version());
         if peered.heard && !peered.synced && version.covers(&peered.theirs) {
             peered.synced = true;
             self.outputs.push_back(Output::Synced { link: id, doc: doc.clone() });
@@ -244,7 +244,7 @@ impl<D: Document> Node<D> {
     /// Whether content of this document is taken: it is held here, or this peer wants it.
     fn accepts(&self, doc: &DocId, kind: Kind) -> bool {
         match self.docs.get(doc) {
-            Some(held) => held.doc.kind() == kind,
+            Some(held) => held.kind() == kind,
             None => effective_interest(&self.config).includes(doc),
         }
     }
@@ -271,7 +271,7 @@ impl<D: Document> Node<D> {
     ) -> Result<(), Fault> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let empty = VersionVector::new();
-        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        let version = self.docs.get(doc).map_or(&empty, |held| held.version());
         link.note_kind(doc, kind);
         let peered = link.docs.entry(doc.clone()).or_default();
         let before = peered.theirs.len();
@@ -302,8 +302,8 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let (doc, kind) = link.doc_at(ix)?;
         let wanted = link.version_at(entries)?;
-        let Some(held) = self.docs.get(&doc).filter(|held| held.doc.kind() == kind) else { return Ok(()) };
-        for span in held.doc.version().since(&wanted) {
+        let Some(held) = self.docs.get(&doc).filter(|held| held.kind() == kind) else { return Ok(()) };
+        for span in held.version().since(&wanted) {
             link.pruned_by_peer.remove(&span.replica);
         }
         link.dirty.insert(doc.clone());
@@ -321,9 +321,11 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let (doc, kind) = link.doc_at(ix)?;
         let safe = link.version_at(entries)?;
-        if self.docs.get(&doc).is_none_or(|held| held.doc.kind() != kind) {
+        // It may come before the document does.
+        if !self.accepts(&doc, kind) {
             return Ok(());
         }
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let peered = link.docs.entry(doc.clone()).or_default();
         peered.durable.merge(&safe);
         if peered.durable.len() > MAX_VERSION_ENTRIES {
@@ -407,29 +409,32 @@ impl<D: Document> Node<D> {
 
     fn keep_pending(&mut self, id: LinkId, doc: &DocId, delta: Delta) {
         let Some(held) = self.docs.get_mut(doc) else { return };
+        // What waits for the disk will surely be used, so that one large delta may.
+        let first = held.is_loading();
+        let Some(pending) = held.pending() else { return };
         let size = delta.body.len() + 24 * delta.spans.len() + 16 * delta.others.len();
-        let fits = held.pending_bytes + size <= MAX_PENDING_BYTES
-            && self.pending_bytes + size <= MAX_ALL_PENDING_BYTES;
-        if fits && held.pending.len() < MAX_PENDING {
+        let small = pending.bytes + size <= MAX_PENDING_BYTES || first && pending.deltas.is_empty();
+        let fits = small && self.pending_bytes + size <= MAX_ALL_PENDING_BYTES;
+        if fits && pending.deltas.len() < MAX_PENDING {
             self.pending_bytes += size;
-            held.pending_bytes += size;
-            held.pending.push((id, delta));
+            pending.bytes += size;
+            pending.deltas.push((id, delta));
         }
     }
 
     /// Tries a delta again that waited. Its link may be gone; its content is as good as ever.
     pub(crate) fn retry(&mut self, now: Millis, doc: &DocId, id: LinkId, delta: Delta) {
-        if let Err(reason) = self.absorb(now, id, doc, delta)
-            && self.links.contains_key(&id)
-        {
-            self.close(now, id, reason);
+        match self.absorb(now, id, doc, delta) {
+            Ok(()) => self.settle(now, id, doc),
+            Err(reason) if self.links.contains_key(&id) => self.close(now, id, reason),
+            Err(_) => {}
         }
     }
 
     /// After content came: what is still missing is asked for later, what is safe is acknowledged.
     fn settle(&mut self, now: Millis, id: LinkId, doc: &DocId) {
         let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return };
-        let version = held.doc.version();
+        let version = held.version();
         let Some(peered) = link.docs.get_mut(doc) else { return };
         if version.covers(&peered.theirs) || peered.refused {
             link.wants.remove(doc);
@@ -439,8 +444,9 @@ impl<D: Document> Node<D> {
             let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
             link.wants.entry(doc.clone()).or_insert_with(claim);
         }
-        if held.durable.covers(version) {
-            peered.ack_due = false;
+        if held.durable().covers(version) {
+            // What came may still wait for the document, or for what it builds on.
+            peered.ack_due = !held.durable().covers(&peered.theirs);
             link.ack.insert(doc.clone());
         }
     }

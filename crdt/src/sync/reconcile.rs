@@ -220,6 +220,28 @@ impl Trie {
         }
     }
 
+    /// Takes an item out; whether it was there.
+    fn remove(&mut self, item: &Item, depth: u8) -> bool {
+        match self {
+            Trie::Leaf(items) => match items.binary_search(item) {
+                Ok(at) => {
+                    items.remove(at);
+                    true
+                }
+                Err(_) => false,
+            },
+            Trie::Branch { count, sum, parts } => {
+                let part = parts.get_mut(usize::from(nibble(item.key, depth)));
+                let was = part.is_some_and(|part| part.remove(item, depth + 1));
+                if was {
+                    *count -= 1;
+                    *sum = sum.wrapping_sub(term(item));
+                }
+                was
+            }
+        }
+    }
+
     fn divided(items: Vec<Item>, depth: u8) -> Trie {
         let (count, sum) = (items.len(), items.iter().fold(0u128, |sum, item| sum.wrapping_add(term(item))));
         let mut parts: Box<[Trie; 16]> = Box::default();
@@ -279,6 +301,11 @@ impl Index {
     /// Puts a document in, or in place of what it was before.
     pub fn set(&mut self, item: Item) {
         self.root.set(item, 0);
+    }
+
+    /// Takes a document out that is in it as this item.
+    pub fn remove(&mut self, item: Item) {
+        self.root.remove(&item, 0);
     }
 
     /// A hash over all documents and their versions.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::delta::Delta;
 use crate::id::Span;
 use crate::sync::frame::{Frame, Hello};
+use crate::sync::held::{Held, Live};
 use crate::sync::link::{Bulk, Fault, Link};
-use crate::sync::node::{Held, Node, effective_interest};
+use crate::sync::node::{Node, effective_interest};
 use crate::sync::reconcile::Message;
 use crate::sync::{
     BATCH_BYTES, DocId, Document, FRAGMENT_BYTES, Kind, LinkId, MAX_MESSAGE, MAX_TRANSFER, Millis, PROTOCOL,
@@ -16,7 +17,7 @@ use crate::version::VersionVector;
 /// More replicas than this in one difference, and it goes in the stand-alone form.
 const MAX_INDEXED: usize = 1024;
 
-impl<D: Document> Held<D> {
+impl<D: Document> Live<D> {
     /// The difference of exactly these spans to one at `known`.
     fn delta(&mut self, known: &VersionVector, spans: &[Span]) -> Arc<Delta> {
         if let Some(delta) = self.cache.get(spans) {
@@ -44,8 +45,9 @@ impl<D: Document> Node<D> {
                 None
             }
             Ok(message) => {
-                let traffic = &mut self.links.get_mut(&link)?.traffic;
-                traffic.bytes_out += message.len() as u64;
+                let link = self.links.get_mut(&link)?;
+                link.traffic.bytes_out += message.len() as u64;
+                link.ready = link.has_work();
                 Some(message)
             }
             Err(reason) => {
@@ -53,6 +55,11 @@ impl<D: Document> Node<D> {
                 None
             }
         }
+    }
+
+    /// Whether there is something to send on a link now.
+    pub fn owes(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(Link::has_work)
     }
 
     fn fill(&mut self, now: Millis, id: LinkId) -> Result<Vec<u8>, Fault> {
@@ -108,6 +115,8 @@ impl<D: Document> Node<D> {
             if !link.large.contains(&doc) {
                 self.stage_delta(now, id, &doc)?;
             }
+        } else if link.can_warm() {
+            self.warm(id);
         } else if link.bulk.is_some() {
             self.stage_fragment(id)?;
         } else if let Some(doc) = link.large.pop_first() {
@@ -141,14 +150,14 @@ impl<D: Document> Node<D> {
 
     /// The kind of a document that is held here or that the peer has named on this link.
     fn kind_on(&self, link: &Link, doc: &DocId) -> Option<Kind> {
-        self.docs.get(doc).map(|held| held.doc.kind()).or_else(|| link.kind_of(doc))
+        self.docs.get(doc).map(|held| held.kind()).or_else(|| link.kind_of(doc))
     }
 
     fn stage_want(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
         let Some(kind) = self.links.get(&id).and_then(|link| self.kind_on(link, doc)) else { return Ok(()) };
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let empty = VersionVector::new();
-        let version = self.docs.get(doc).map_or(&empty, |held| held.doc.version());
+        let version = self.docs.get(doc).map_or(&empty, |held| held.version());
         let frame = Frame::Want { doc: link.doc_ix(doc, kind)?, version: link.version_ix(version)? };
         link.stage(&frame);
         Ok(())
@@ -157,7 +166,7 @@ impl<D: Document> Node<D> {
     fn stage_have(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
         let Some(kind) = self.links.get(&id).and_then(|link| self.kind_on(link, doc)) else { return Ok(()) };
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        let version = self.docs.get(doc).map(|held| held.doc.version().clone()).unwrap_or_default();
+        let version = self.docs.get(doc).map(|held| held.version().clone()).unwrap_or_default();
         let peered = link.docs.entry(doc.clone()).or_default();
         let news = match &peered.announced {
             None => version.clone(),
@@ -180,12 +189,12 @@ impl<D: Document> Node<D> {
         let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return Ok(()) };
         let peered = link.docs.entry(doc.clone()).or_default();
         let news: VersionVector =
-            held.durable.since(&peered.acked).map(|span| (span.replica, span.to)).collect();
+            held.durable().since(&peered.acked).map(|span| (span.replica, span.to)).collect();
         if news.is_empty() {
             return Ok(());
         }
         peered.acked.merge(&news);
-        let frame = Frame::Ack { doc: link.doc_ix(doc, held.doc.kind())?, version: link.version_ix(&news)? };
+        let frame = Frame::Ack { doc: link.doc_ix(doc, held.kind())?, version: link.version_ix(&news)? };
         link.stage(&frame);
         Ok(())
     }
@@ -194,7 +203,7 @@ impl<D: Document> Node<D> {
         let (Some(link), Some(shown)) = (self.links.get_mut(&id), self.presences.get(&key)) else {
             return Ok(());
         };
-        let kind = self.docs.get(&key.0).map(|held| held.doc.kind()).or_else(|| link.kind_of(&key.0));
+        let kind = self.docs.get(&key.0).map(|held| held.kind()).or_else(|| link.kind_of(&key.0));
         let doc = link.doc_ix(&key.0, kind.unwrap_or(Kind::DOC))?;
         let replica = link.replica_ix(key.1)?;
         link.stage(&Frame::Presence { doc, replica, clock: shown.clock, value: shown.value.clone() });
@@ -213,10 +222,25 @@ impl<D: Document> Node<D> {
         result
     }
 
+    /// Asks for documents that are owed to this link and not in memory: a few at a time, as it can take them.
+    fn warm(&mut self, id: LinkId) {
+        while let Some(link) = self.links.get_mut(&id).filter(|link| link.can_warm()) {
+            let Some(doc) = link.cold.pop_first() else { return };
+            let here = self.ensure(&doc);
+            let coming = !here && self.docs.get_mut(&doc).is_some_and(|held| held.wait(id));
+            let Some(link) = self.links.get_mut(&id) else { return };
+            if here {
+                link.dirty.insert(doc);
+            } else if coming {
+                link.warming.insert(doc);
+            }
+        }
+    }
+
     fn stage_fragment(&mut self, id: LinkId) -> Result<(), Fault> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let Some(mut bulk) = link.bulk.take() else { return Ok(()) };
-        let Some(kind) = self.docs.get(&bulk.doc).map(|held| held.doc.kind()) else { return Ok(()) };
+        let Some(kind) = self.docs.get(&bulk.doc).map(|held| held.kind()) else { return Ok(()) };
         let doc = link.doc_ix(&bulk.doc, kind)?;
         let end = bulk.bytes.len().min(bulk.at + FRAGMENT_BYTES);
         let bytes = bulk.bytes.get(bulk.at..end).unwrap_or_default().to_vec();
@@ -247,7 +271,7 @@ fn push<D: Document>(
         }
         return Ok(());
     }
-    let mut spans: Vec<Span> = held.doc.version().since(&peered.known).collect();
+    let mut spans: Vec<Span> = held.version().since(&peered.known).collect();
     let lacking = spans.len();
     spans.retain(|span| !link.pruned_by_peer.contains(&span.replica));
     if spans.len() < lacking {
@@ -260,10 +284,15 @@ fn push<D: Document>(
     if spans.is_empty() {
         return Ok(());
     }
-    let delta = held.delta(&peered.known, &spans);
+    let kind = held.kind();
+    let Some(live) = held.work() else {
+        link.cold.insert(doc.clone());
+        return Ok(());
+    };
+    let delta = live.delta(&peered.known, &spans);
     let small = delta.body.len() <= FRAGMENT_BYTES && spans.len() + delta.others.len() <= MAX_INDEXED;
     if small {
-        let ix = link.doc_ix(doc, held.doc.kind())?;
+        let ix = link.doc_ix(doc, kind)?;
         let frame = link.delta_ix(ix, &delta)?;
         link.stage(&frame);
     } else if link.bulk.is_some() {

@@ -32,7 +32,14 @@ pub(crate) struct Net {
     next_link: u64,
     /// Wires that are not polled, as if the sockets were full.
     pub(crate) stalled: bool,
+    /// How many bytes of documents a node that is added now may have in memory.
+    pub(crate) cache: usize,
+    /// Documents on their way from disks: when they come, to whom.
+    loading: VecDeque<(Millis, usize, DocId)>,
 }
+
+/// How long a disk takes to give a document, in milliseconds.
+const LOADS_IN: Millis = 3;
 
 pub(crate) fn id(peer: usize, incarnation: u128) -> ReplicaId {
     ReplicaId::from_u128((peer as u128 + 1) << 64 | incarnation)
@@ -49,17 +56,28 @@ pub(crate) fn config(id: ReplicaId, role: Role, interest: Interest) -> Config {
         want_delay: 150,
         anti_entropy_interval: 30_000,
         presence_ttl: 9_000,
+        cache_bytes: usize::MAX,
     }
 }
 
 impl Net {
     pub(crate) fn new() -> Self {
-        Net { now: 0, peers: vec![], wires: vec![], next_link: 0, stalled: false }
+        let loading = VecDeque::new();
+        Net { now: 0, peers: vec![], wires: vec![], next_link: 0, stalled: false, cache: usize::MAX, loading }
     }
 
     /// Daemons with these links, each of its own latency.
     pub(crate) fn daemons(n: usize, edges: &[(usize, usize)]) -> Self {
-        let mut net = Net::new();
+        Net::new().with_daemons(n, edges)
+    }
+
+    /// Daemons that have hardly a document in memory.
+    pub(crate) fn parking_daemons(n: usize, edges: &[(usize, usize)]) -> Self {
+        Net { cache: 1, ..Net::new() }.with_daemons(n, edges)
+    }
+
+    fn with_daemons(self, n: usize, edges: &[(usize, usize)]) -> Self {
+        let mut net = self;
         for _ in 0..n {
             net.add(Role::Daemon, Interest::everything());
         }
@@ -71,7 +89,7 @@ impl Net {
 
     pub(crate) fn add(&mut self, role: Role, interest: Interest) -> usize {
         let i = self.peers.len();
-        let node = Node::new(config(id(i, 0), role, interest.clone()), i as u64);
+        let node = Node::new(self.config(i, 0, role, &interest), i as u64);
         self.peers.push(Peer {
             node,
             disk: BTreeMap::new(),
@@ -81,6 +99,10 @@ impl Net {
             interest,
         });
         i
+    }
+
+    fn config(&self, p: usize, incarnation: u128, role: Role, interest: &Interest) -> Config {
+        Config { cache_bytes: self.cache, ..config(id(p, incarnation), role, interest.clone()) }
     }
 
     pub(crate) fn connect(&mut self, a: usize, b: usize, latency: Millis) -> usize {
@@ -138,21 +160,46 @@ impl Net {
         let wires: Vec<usize> =
             (0..self.wires.len()).filter(|w| self.wires[*w].up && self.wires[*w].ends.contains(&p)).collect();
         wires.iter().for_each(|w| self.cut(*w));
+        self.loading.retain(|(_, to, _)| *to != p);
+        let peer = &self.peers[p];
+        let config = self.config(p, peer.incarnation + 1, peer.role, &peer.interest);
         let peer = &mut self.peers[p];
         peer.incarnation += 1;
         let me = id(p, peer.incarnation);
-        peer.node = Node::new(config(me, peer.role, peer.interest.clone()), p as u64);
+        peer.node = Node::new(config, p as u64);
         for (doc, deltas) in &mut peer.disk {
             deltas.truncate(deltas.len().saturating_sub(lost));
-            peer.node.load(doc.clone(), Toy::load(me, deltas));
+            let toy = Toy::load(me, deltas);
+            if self.cache == usize::MAX {
+                peer.node.load(doc.clone(), toy);
+            } else {
+                peer.node.park(doc.clone(), Kind(7), toy.version().clone());
+            }
         }
         wires.into_iter().for_each(|w| self.heal(w));
     }
 
     pub(crate) fn edit(&mut self, p: usize, doc: &str, value: &[u8]) {
-        let now = self.now;
-        self.peers[p].node.edit(now, &doc.parse().unwrap(), Kind(7), |toy| toy.write(value)).unwrap();
+        let (now, doc) = (self.now, doc.parse().unwrap());
+        if !self.peers[p].node.ensure(&doc) {
+            let toy = self.stored(p, &doc);
+            self.peers[p].node.loaded(now, &doc, Some((toy, 1)));
+        }
+        self.peers[p].node.edit(now, &doc, Kind(7), |toy| toy.write(value)).unwrap();
         self.drain(p);
+    }
+
+    /// The disk gives a node a document.
+    fn load(&mut self, p: usize, doc: &DocId) {
+        let toy = self.stored(p, doc);
+        self.peers[p].node.loaded(self.now, doc, Some((toy, 1)));
+        self.drain(p);
+    }
+
+    /// A document as the disk of a node has it.
+    fn stored(&self, p: usize, doc: &DocId) -> Toy {
+        let peer = &self.peers[p];
+        Toy::load(id(p, peer.incarnation), peer.disk.get(doc).map(Vec::as_slice).unwrap_or_default())
     }
 
     pub(crate) fn give(&mut self, p: usize, input: Input) {
@@ -169,6 +216,7 @@ impl Net {
                     self.peers[p].disk.entry(doc.clone()).or_default().push((**delta).clone());
                     safe.push(doc.clone());
                 }
+                Output::Load { doc } => self.loading.push_back((self.now + LOADS_IN, p, doc.clone())),
                 Output::Close { reason, .. } => panic!("peer {p} closes: {reason}"),
                 _ => {}
             }
@@ -177,7 +225,7 @@ impl Net {
             }
         }
         for doc in safe {
-            let version = self.peers[p].node.doc(&doc).unwrap().version().clone();
+            let version = self.peers[p].node.version(&doc).unwrap().clone();
             self.give(p, Input::Durable { doc, version });
         }
     }
@@ -194,6 +242,8 @@ impl Net {
                     assert!(bytes.len() <= crdt::sync::MAX_MESSAGE);
                     wire.flying[end].push_back((self.now + wire.latency, bytes));
                 }
+                let p = wire.ends[end];
+                self.drain(p);
             }
         }
     }
@@ -216,11 +266,16 @@ impl Net {
             self.transmit();
             let flights = self.wires.iter().flat_map(|w| &w.flying).filter_map(|f| f.front().map(|m| m.0));
             let timers = self.peers.iter().filter_map(|p| p.node.next_deadline());
-            match flights.chain(timers).min() {
+            let loads = self.loading.front().map(|load| load.0);
+            match flights.chain(timers).chain(loads).min() {
                 Some(at) if at <= end => self.now = self.now.max(at),
                 _ => break,
             }
             self.arrive();
+            while self.loading.front().is_some_and(|load| load.0 <= self.now) {
+                let (_, p, doc) = self.loading.pop_front().unwrap();
+                self.load(p, &doc);
+            }
             for p in 0..self.peers.len() {
                 if self.peers[p].node.next_deadline().is_some_and(|at| at <= self.now) {
                     self.give(p, Input::Wake);
@@ -231,8 +286,7 @@ impl Net {
     }
 
     pub(crate) fn version(&self, p: usize, doc: &str) -> VersionVector {
-        let doc = self.peers[p].node.doc(&doc.parse().unwrap());
-        doc.map(|d| d.version().clone()).unwrap_or_default()
+        self.peers[p].node.version(&doc.parse().unwrap()).cloned().unwrap_or_default()
     }
 
     /// Content frames sent by all daemons to daemons.
@@ -247,9 +301,12 @@ impl Net {
     pub(crate) fn assert_converged(&self, docs: &[&str]) {
         for doc in docs {
             let id: DocId = doc.parse().unwrap();
-            let events = |p: &Peer| p.node.doc(&id).map(|d| d.events.clone()).unwrap_or_default();
-            for peer in &self.peers {
-                assert_eq!(events(peer), events(&self.peers[0]), "{doc}");
+            let events = |p: usize| match self.peers[p].node.doc(&id) {
+                Some(toy) => toy.events.clone(),
+                None => self.stored(p, &id).events,
+            };
+            for p in 0..self.peers.len() {
+                assert_eq!(events(p), events(0), "{doc}");
             }
         }
     }
