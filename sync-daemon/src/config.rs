@@ -29,6 +29,9 @@ pub struct PeerConfig {
     pub peers: Vec<String>,
     /// Where it keeps documents; `None` for memory alone, so that nothing is ever called durable.
     pub data_dir: Option<PathBuf>,
+    /// About how many bytes documents may take in memory: those of the store that were not used for longest
+    /// give way. One that an app subscribed to, takes patches of or can undo in stays.
+    pub cache_bytes: usize,
     /// The web pages that may connect, by origin such as `https://notes.example`; others are refused.
     pub origins: Vec<String>,
     /// Names by which it may be asked over HTTP, besides its addresses and `localhost`.
@@ -37,6 +40,10 @@ pub struct PeerConfig {
     pub max_connections: usize,
     /// The most connections that it takes at once from one address.
     pub max_connections_per_address: usize,
+    /// The most connections that say hello and catch up at the same time; others wait.
+    pub max_arriving: usize,
+    /// The most that wait; others are told to come again, each at another moment.
+    pub max_waiting: usize,
     /// The longest pause between two attempts to reach a peer.
     pub dial_backoff_max: Duration,
 }
@@ -52,10 +59,13 @@ impl PeerConfig {
             insecure: false,
             peers: Vec::new(),
             data_dir: None,
+            cache_bytes: 256 << 20,
             origins: Vec::new(),
             hosts: Vec::new(),
             max_connections: 20_000,
             max_connections_per_address: 1_000,
+            max_arriving: 64,
+            max_waiting: 1_024,
             dial_backoff_max: Duration::from_secs(10),
         }
     }

@@ -20,7 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::driver::{Command, Outgoing};
+use crate::arrive::Arrival;
+use crate::driver::{Command, Outgoing, Turn};
 
 /// The longest message either side may send: that of the protocol and room for its framing.
 const MAX_MESSAGE: usize = crdt::sync::MAX_MESSAGE + (64 << 10);
@@ -93,21 +94,28 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 }
 
 /// Serves a connection until either side ends it.
-pub(crate) async fn serve<S>(ws: WebSocketStream<Counted<S>>, dialed: bool, commands: mpsc::Sender<Command>)
-where
+/// `arrival` is its place among those that arrive; one that was dialed has none.
+pub(crate) async fn serve<S>(
+    ws: WebSocketStream<Counted<S>>,
+    dialed: bool,
+    arrival: Option<Arrival>,
+    commands: mpsc::Sender<Command>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let count = Arc::clone(&ws.get_ref().read);
     let (outgoing, to_send) = mpsc::channel(1);
     let (reply, link) = oneshot::channel();
-    if commands.send(Command::LinkUp { dialed, outgoing, link: reply }).await.is_err() {
+    let turn = Arc::<Turn>::default();
+    let up = Command::LinkUp { dialed, arrival, outgoing, turn: Arc::clone(&turn), link: reply };
+    if commands.send(up).await.is_err() {
         return;
     }
     let Ok(link) = link.await else { return };
     let (sink, stream) = ws.split();
     let reason = tokio::select! {
         reason = read(stream, count, link, &commands) => reason,
-        reason = write(sink, link, &commands, to_send) => reason,
+        reason = write(sink, link, &turn, &commands, to_send) => reason,
     };
     tracing::debug!(link = link.0, reason, "connection over");
     let _ = commands.send(Command::LinkDown { link }).await;
@@ -159,6 +167,7 @@ where
 async fn write<S>(
     mut sink: SplitSink<WebSocketStream<S>, Message>,
     link: LinkId,
+    turn: &Turn,
     commands: &mpsc::Sender<Command>,
     mut to_send: mpsc::Receiver<Outgoing>,
 ) -> String
@@ -180,7 +189,7 @@ where
         match tokio::time::timeout(STUCK_AFTER, sink.send(message)).await {
             Err(_) => return "the peer took nothing for too long".to_owned(),
             Ok(Err(error)) => return error.to_string(),
-            Ok(Ok(())) if content => {
+            Ok(Ok(())) if content && turn.done() => {
                 if commands.send(Command::Free { link }).await.is_err() {
                     return close(sink, CloseCode::Away, "stopped").await;
                 }
@@ -224,7 +233,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(1 << 20);
         let ws = WebSocketStream::from_raw_socket(Counted::new(near), Role::Server, Some(settings())).await;
         let (commands, mut inputs) = mpsc::channel(8);
-        tokio::spawn(serve(ws, false, commands));
+        tokio::spawn(serve(ws, false, None, commands));
         let Some(Command::LinkUp { link, outgoing, .. }) = inputs.recv().await else { panic!("no link") };
         link.send(LinkId(1)).unwrap();
 

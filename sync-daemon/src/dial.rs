@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::conn::{self, Counted};
@@ -49,10 +50,14 @@ pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::Weak
         let Some(sender) = commands.upgrade().filter(|sender| !sender.is_closed()) else { return };
         let started = Instant::now();
         match tokio::time::timeout(CONNECT_WITHIN, connect(&target)).await {
-            Ok(Ok(ws)) => conn::serve(ws, true, sender).await,
+            Ok(Ok(ws)) => conn::serve(ws, true, None, sender).await,
             Ok(Err(error)) => {
                 drop(sender);
                 tracing::debug!(peer = %target.url, %error, "cannot connect");
+                if let Some(told) = come_again(&error) {
+                    tokio::time::sleep(told.min(longest)).await;
+                    continue;
+                }
             }
             Err(_) => {
                 drop(sender);
@@ -68,9 +73,14 @@ pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::Weak
     }
 }
 
-async fn connect(
-    target: &Target,
-) -> Result<tokio_tungstenite::WebSocketStream<Counted<TcpStream>>, tokio_tungstenite::tungstenite::Error> {
+/// In how long a peer that is too busy said to come again.
+fn come_again(error: &Error) -> Option<Duration> {
+    let Error::Http(reply) = error else { return None };
+    let seconds = reply.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).mul_f64(1.0 + fastrand::f64() / 4.0))
+}
+
+async fn connect(target: &Target) -> Result<tokio_tungstenite::WebSocketStream<Counted<TcpStream>>, Error> {
     let stream = TcpStream::connect(&target.host).await?;
     stream.set_nodelay(true)?;
     let request = target.url.as_str().into_client_request()?;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,14 +16,17 @@ use crdt::{Delta, ReplicaId, Replicated, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::arrive::Arrival;
 use crate::concern::Safety;
 use crate::status::{self, Phase, Progress, Status};
-use crate::store::{Record, Store};
+use crate::store::{Read, Record, Store};
 
 /// How many inputs may wait for the driver before whoever brings more has to wait.
 pub(crate) const INPUTS: usize = 1024;
 /// How many events a slow listener may fall behind before it is told that it missed some.
 const EVENTS: usize = 4096;
+/// When it is first looked whether a new connection has arrived; then after twice as long, and so on.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How long a new connection may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// After this many inputs in a row, outputs are carried out before more are taken.
@@ -94,9 +98,22 @@ pub(crate) type Work = Box<dyn FnOnce(&mut Driver, Millis) + Send>;
 pub(crate) enum Command {
     /// Work on the node, done between two inputs.
     Run(Work),
+    /// Work on one document, done once it is in memory.
+    On {
+        doc: DocId,
+        work: Work,
+    },
+    /// The store has read a document.
+    Loaded {
+        doc: DocId,
+        read: Read,
+    },
     LinkUp {
         dialed: bool,
+        /// The place that it takes while it arrives; none for one that was dialed.
+        arrival: Option<Arrival>,
         outgoing: mpsc::Sender<Outgoing>,
+        turn: Arc<Turn>,
         link: oneshot::Sender<LinkId>,
     },
     LinkDown {
@@ -106,9 +123,14 @@ pub(crate) enum Command {
         link: LinkId,
         bytes: Bytes,
     },
-    /// The connection's socket can take a message.
+    /// The connection's socket can take a message, and there was one to send.
     Free {
         link: LinkId,
+    },
+    /// Whether a connection has said who it is and is owed nothing, or is gone.
+    HasArrived {
+        link: LinkId,
+        reply: oneshot::Sender<bool>,
     },
     /// The time within which a new connection has to say who it is has passed.
     HelloDue {
@@ -129,21 +151,55 @@ pub(crate) enum Outgoing {
 /// How the driver sees a connection.
 struct Connection {
     outgoing: mpsc::Sender<Outgoing>,
-    /// Whether its socket can take a message now.
-    free: bool,
+    turn: Arc<Turn>,
     known: bool,
     /// Whether this side opened it.
     dialed: bool,
 }
 
-/// A question that is asked again after every change until it is answered with yes.
+/// A question about a document that is asked again after every change of it until it is answered with yes.
 type Condition = Box<dyn Fn(&Driver) -> bool + Send>;
+
+/// Who waits for a document to be as asked.
+struct Waiter {
+    condition: Condition,
+    answer: oneshot::Sender<()>,
+}
+
+/// Whether a connection can take a message, and whether the driver is to be told when it can.
+///
+/// In quiet it can whenever there is one, and nobody is told anything: a message costs one wake-up.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(AtomicU8);
+
+impl Turn {
+    const FREE: u8 = 0;
+    const BUSY: u8 = 1;
+    const WANTED: u8 = 2;
+
+    /// The driver wants to send. If the connection cannot take a message now it will tell when it can.
+    fn take(&self) -> bool {
+        let next = |now| Some(if now == Self::FREE { Self::BUSY } else { Self::WANTED });
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(Self::FREE)
+    }
+
+    /// The driver took its turn and had nothing to send.
+    fn give_back(&self) {
+        self.0.store(Self::FREE, Ordering::Release);
+    }
+
+    /// The connection has sent a message. Whether the driver is to be told.
+    pub(crate) fn done(&self) -> bool {
+        self.0.swap(Self::FREE, Ordering::AcqRel) == Self::WANTED
+    }
+}
 
 /// Owner of the node.
 pub(crate) struct Driver {
     pub(crate) node: Node<AnyDoc>,
     store: Option<Store>,
-    quarantined: Vec<String>,
+    /// Work on documents that are on their way from the store.
+    parked_work: BTreeMap<DocId, Vec<Work>>,
     /// How many peers it was told to keep a link to.
     targets: usize,
     /// For a client: what daemons said to be safe on their disks, also those that it is not linked to now.
@@ -154,7 +210,12 @@ pub(crate) struct Driver {
     next_link: u64,
     started: Instant,
     pub(crate) events: broadcast::Sender<Event>,
-    waiting: Vec<(Condition, oneshot::Sender<()>)>,
+    waiting: BTreeMap<DocId, Vec<Waiter>>,
+    /// Documents of which something has changed for those who wait.
+    touched: BTreeSet<DocId>,
+    /// Whether something has changed for all who wait: links, or that the store has failed.
+    all_touched: bool,
+    store_failed: bool,
     commands: mpsc::WeakSender<Command>,
 }
 
@@ -162,14 +223,13 @@ impl Driver {
     pub(crate) fn new(
         node: Node<AnyDoc>,
         store: Option<Store>,
-        quarantined: Vec<String>,
         targets: usize,
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         Driver {
             node,
             store,
-            quarantined,
+            parked_work: BTreeMap::new(),
             targets,
             elsewhere: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -178,7 +238,10 @@ impl Driver {
             next_link: 1,
             started: Instant::now(),
             events: broadcast::channel(EVENTS).0,
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            all_touched: false,
+            store_failed: false,
             commands,
         }
     }
@@ -199,11 +262,14 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
+            let more = !self.ready.is_empty();
             let command = tokio::select! {
+                biased;
                 command = commands.recv() => match command {
                     Some(command) => Some(command),
                     None => break None,
                 },
+                () = tokio::task::yield_now(), if more => None,
                 () = committed => None,
                 () = tokio::time::sleep(Duration::from_millis(sleep.unwrap_or_default())), if sleep.is_some() => None,
             };
@@ -223,7 +289,9 @@ impl Driver {
             }
             self.take_durable();
             let now = self.now();
-            self.node.handle(now, Input::Wake);
+            if self.node.next_deadline().is_some_and(|at| at <= now) {
+                self.node.handle(now, Input::Wake);
+            }
             self.carry_out().await;
         };
         if let Some(done) = done {
@@ -236,20 +304,22 @@ impl Driver {
     fn command(&mut self, command: Command) {
         let now = self.now();
         match command {
-            // An app's closure may panic; that is no reason for everything else to end.
-            Command::Run(work) => {
-                let run = std::panic::AssertUnwindSafe(|| work(self, now));
-                if std::panic::catch_unwind(run).is_err() {
-                    tracing::error!("what an app asked for panicked");
+            Command::Run(work) => self.work(now, work),
+            Command::On { doc, work } => self.work_on(now, doc, work),
+            Command::Loaded { doc, read } => {
+                self.node.loaded(now, &doc, read.map(|(read, bytes)| (*read, bytes)));
+                for work in self.parked_work.remove(&doc).unwrap_or_default() {
+                    self.work_on(now, doc.clone(), work);
                 }
+                self.touched.insert(doc);
             }
-            Command::LinkUp { dialed, outgoing, link: reply } => {
+            Command::LinkUp { dialed, arrival, outgoing, turn, link: reply } => {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 if reply.send(link).is_ok() {
-                    self.connections.insert(link, Connection { outgoing, free: true, known: false, dialed });
+                    self.connections.insert(link, Connection { outgoing, turn, known: false, dialed });
                     self.node.handle(now, Input::LinkUp { link, dialed });
-                    self.expect_hello(link);
+                    self.expect_hello(link, arrival);
                 }
             }
             Command::LinkDown { link } => {
@@ -260,10 +330,14 @@ impl Driver {
                 self.node.handle(now, Input::Frame { link, bytes: bytes.into() });
             }
             Command::Free { link } => {
-                if let Some(connection) = self.connections.get_mut(&link) {
-                    connection.free = true;
+                if self.connections.contains_key(&link) {
                     self.ready.insert(link);
                 }
+            }
+            Command::HasArrived { link, reply } => {
+                let connection = self.connections.get(&link);
+                let arriving = connection.is_some_and(|connection| !connection.known || self.node.owes(link));
+                let _ = reply.send(!arriving);
             }
             Command::HelloDue { link } => {
                 if self.connections.get(&link).is_some_and(|connection| !connection.known) {
@@ -275,10 +349,42 @@ impl Driver {
         }
     }
 
-    fn expect_hello(&self, link: LinkId) {
+    /// Works on a document, now or when it has come from the store.
+    fn work_on(&mut self, now: Millis, doc: DocId, work: Work) {
+        if self.node.ensure(&doc) {
+            self.work(now, work);
+        } else {
+            self.parked_work.entry(doc).or_default().push(work);
+        }
+    }
+
+    /// An app's closure may panic; that is no reason for everything else to end.
+    fn work(&mut self, now: Millis, work: Work) {
+        let run = std::panic::AssertUnwindSafe(|| work(self, now));
+        if std::panic::catch_unwind(run).is_err() {
+            tracing::error!("what an app asked for panicked");
+        }
+    }
+
+    /// Looks after a new connection: its place goes to another when it has arrived, or when that takes too
+    /// long; if it does not say who it is in time it is closed.
+    fn expect_hello(&self, link: LinkId, arrival: Option<Arrival>) {
         let commands = self.commands.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(HELLO_WITHIN).await;
+            let opened = tokio::time::Instant::now();
+            let mut pause = FIRST_LOOK;
+            while arrival.is_some() && opened.elapsed() + pause < HELLO_WITHIN {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+                let (reply, arrived) = oneshot::channel();
+                let Some(commands) = commands.upgrade() else { return };
+                let _ = commands.send(Command::HasArrived { link, reply }).await;
+                if arrived.await.unwrap_or(true) {
+                    break;
+                }
+            }
+            drop(arrival);
+            tokio::time::sleep_until(opened + HELLO_WITHIN).await;
             if let Some(commands) = commands.upgrade() {
                 let _ = commands.send(Command::HelloDue { link }).await;
             }
@@ -288,20 +394,55 @@ impl Driver {
     fn take_durable(&mut self) {
         let Some(store) = &self.store else { return };
         let now = self.now();
+        if !self.store_failed && store.shared.failure().is_some() {
+            (self.store_failed, self.all_touched) = (true, true);
+        }
         for (doc, version) in store.shared.take_durable() {
             let _ = self.events.send(Event::Durable { doc: doc.clone(), version: version.clone() });
+            self.touched.insert(doc.clone());
             self.node.handle(now, Input::Durable { doc, version });
         }
     }
 
     /// Carries out what the node asks for, and sends what is owed where a socket is free.
     async fn carry_out(&mut self) {
-        let mut to_store: BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)> = BTreeMap::new();
+        let mut to_store = BTreeMap::new();
+        self.take_outputs(&mut to_store);
+        let now = self.now();
+        for link in std::mem::take(&mut self.ready) {
+            let Some(connection) = self.connections.get(&link).filter(|connection| connection.turn.take())
+            else {
+                continue;
+            };
+            match self.node.poll_transmit(now, link) {
+                // It was free, so its one place is; if it is gone, its end will be heard of.
+                Some(message) => drop(connection.outgoing.try_send(Outgoing::Message(message))),
+                None => connection.turn.give_back(),
+            }
+            // If there is more it will tell when it is free, or is so already: then after the others.
+            if self.node.owes(link) && connection.turn.take() {
+                connection.turn.give_back();
+                self.ready.insert(link);
+            }
+        }
+        self.take_outputs(&mut to_store);
+        if let Some(store) = &self.store {
+            for (doc, (kind, deltas)) in to_store {
+                for delta in self.joined(&doc, deltas) {
+                    store.keep(Record { doc: doc.clone(), kind, delta }).await;
+                }
+            }
+        }
+        self.answer();
+    }
+
+    fn take_outputs(&mut self, to_store: &mut BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)>) {
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Ready { link } => {
                     self.ready.insert(link);
                 }
+                Output::Load { doc } => self.load(doc),
                 Output::Store { doc, kind, delta } => {
                     to_store.entry(doc).or_insert((kind, Vec::new())).1.push(delta);
                 }
@@ -315,35 +456,39 @@ impl Driver {
                 output => self.tell(output),
             }
         }
-        if let Some(store) = &self.store {
-            for (doc, (kind, deltas)) in to_store {
-                for delta in self.joined(&doc, deltas) {
-                    store.keep(Record { doc: doc.clone(), kind, delta }).await;
-                }
+    }
+
+    /// Has the store read a document.
+    fn load(&mut self, doc: DocId) {
+        let commands = self.commands.clone();
+        let Some(store) = &self.store else { return };
+        let told = store.read(doc.clone());
+        tokio::spawn(async move {
+            // A store that is being closed tells nothing.
+            if let (Ok(read), Some(commands)) = (told.await, commands.upgrade()) {
+                let _ = commands.send(Command::Loaded { doc, read }).await;
+            }
+        });
+    }
+
+    /// Answers those who wait for what has come true.
+    fn answer(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        let docs: Vec<DocId> = if std::mem::take(&mut self.all_touched) {
+            self.waiting.keys().cloned().collect()
+        } else {
+            touched.into_iter().filter(|doc| self.waiting.contains_key(doc)).collect()
+        };
+        for doc in docs {
+            let mut waiters = self.waiting.remove(&doc).unwrap_or_default();
+            let met = waiters.extract_if(.., |waiter| (waiter.condition)(self) || waiter.answer.is_closed());
+            for waiter in met {
+                let _ = waiter.answer.send(());
+            }
+            if !waiters.is_empty() {
+                self.waiting.insert(doc, waiters);
             }
         }
-        let now = self.now();
-        for link in std::mem::take(&mut self.ready) {
-            let Some(connection) = self.connections.get_mut(&link) else { continue };
-            if !connection.free {
-                continue;
-            }
-            if let Some(message) = self.node.poll_transmit(now, link) {
-                connection.free = false;
-                // It was free, so its one place is; if it is gone, its end will be heard of.
-                let _ = connection.outgoing.try_send(Outgoing::Message(message));
-            }
-        }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let mut still = Vec::new();
-        for (condition, answer) in waiting.drain(..) {
-            if condition(self) {
-                let _ = answer.send(());
-            } else if !answer.is_closed() {
-                still.push((condition, answer));
-            }
-        }
-        self.waiting = still;
     }
 
     /// One delta in place of several that came in a burst: the disk then takes one record, not thousands.
@@ -360,6 +505,13 @@ impl Driver {
     }
 
     fn tell(&mut self, output: Output) {
+        match &output {
+            Output::Changed { doc, .. } | Output::Synced { doc, .. } | Output::Acked { doc, .. } => {
+                self.touched.insert(doc.clone());
+            }
+            Output::Hello { .. } => self.all_touched = true,
+            _ => {}
+        }
         let event = match output {
             Output::Changed { doc, novel, from } => Event::Changed { doc, novel, from },
             Output::Hello { link, peer } => {
@@ -396,15 +548,25 @@ impl Driver {
     fn forget(&mut self, link: LinkId) {
         self.synced.retain(|(of, _)| *of != link);
         self.ready.remove(&link);
+        self.all_touched = true;
         if self.connections.remove(&link).is_some() {
             tracing::info!(link = link.0, "disconnected");
             let _ = self.events.send(Event::Disconnected { link });
         }
     }
 
-    /// Answers once a condition holds.
-    pub(crate) fn when(&mut self, condition: Condition, answer: oneshot::Sender<()>) {
-        self.waiting.push((condition, answer));
+    /// Answers once a condition holds that only changes of this document, of links, or a failure of the store can
+    /// make true.
+    pub(crate) fn when(&mut self, doc: DocId, condition: Condition, answer: oneshot::Sender<()>) {
+        if condition(self) {
+            let _ = answer.send(());
+            return;
+        }
+        let waiters = self.waiting.entry(doc).or_default();
+        if waiters.len() == waiters.capacity() {
+            waiters.retain(|waiter| !waiter.answer.is_closed());
+        }
+        waiters.push(Waiter { condition, answer });
     }
 
     /// On which disks these events of a document are, of how many.
@@ -426,16 +588,15 @@ impl Driver {
         // Two links may lead to one peer.
         by.sort_unstable();
         by.dedup();
-        let here = covers(self.node.doc(doc).map(Replicated::version));
+        let here = covers(self.node.version(doc));
         Safety { here, by, disks: usize::from(own) + self.targets + came }
     }
 
     pub(crate) fn progress(&self) -> Progress {
         let links: Vec<LinkId> = self.node.links().map(|(link, _, _)| link).collect();
         let (mut unsynced, mut undurable, mut all) = (0, 0, true);
-        for (name, doc) in self.node.docs() {
-            let lacking =
-                |have: &VersionVector| doc.version().since(have).map(|span| span.len()).sum::<u64>();
+        for (name, _, version) in self.node.versions() {
+            let lacking = |have: &VersionVector| version.since(have).map(|span| span.len()).sum::<u64>();
             let known = links.iter().filter_map(|link| self.node.peer_version(*link, name));
             unsynced += lacking(&joined(known.chain(self.elsewhere.get(name))));
             let own = self.store.as_ref().and_then(|_| self.node.durable(name));
@@ -453,8 +614,8 @@ impl Driver {
     }
 
     /// Documents that could not be read from the store, and why.
-    pub(crate) fn quarantined(&self) -> &[String] {
-        &self.quarantined
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        self.store.as_ref().map(|store| store.shared.quarantined()).unwrap_or_default()
     }
 
     pub(crate) fn store_failure(&self) -> Option<String> {
@@ -470,7 +631,8 @@ impl Driver {
         Status {
             uptime_ms: self.now(),
             store,
-            quarantined: self.quarantined.clone(),
+            quarantined: self.quarantined(),
+            compaction: self.store.as_ref().map(|store| store.shared.compaction()).unwrap_or_default(),
             ..status::of(&self.node)
         }
     }

@@ -32,11 +32,13 @@
 //! | `peer` | the handle that apps hold |
 //! | `driver` | the one task that owns the documents and links |
 //! | `conn`, `listen`, `dial` | WebSocket and HTTP on one port; keeping links to peers |
+//! | `arrive` | thousands that come back at once, a few at a time |
 //! | `store` | deltas on disk, in group commits |
 //! | `concern` | how safe an edit is to be, and how safe it is |
 //! | `config`, `status`, `error` | what a peer is told, what it says of itself, what can fail |
 //! | `metrics`, `page.html` | what it says of itself, for monitoring and for people |
 
+mod arrive;
 mod concern;
 mod config;
 mod conn;
@@ -56,6 +58,7 @@ pub use driver::Event;
 pub use error::{PeerError, StartError};
 pub use peer::{Peer, Written};
 pub use status::{DocStatus, LinkStatus, Phase, Progress, Status, TrafficStatus};
+pub use store::Compaction;
 
 /// Milliseconds since 1970, as the clock of this machine says.
 pub fn wall_clock_ms() -> u64 {

@@ -3,7 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/` | a page for people: links, documents, how far each is |
-//! | `/sync` | a link, over WebSocket |
+//! | `/sync` | a link, over WebSocket; 503 with `Retry-After` while too many arrive |
 //! | `/healthz` | 200 while the process lives |
 //! | `/readyz` | 200 while what is written becomes durable, else 503; names documents in quarantine |
 //! | `/metrics` | the same as counters and gauges, for Prometheus |
@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crdt::doc::AnyDoc;
 use crdt::sync::DocId;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -30,6 +29,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::arrive::{Arrival, Arrivals, ComeAgain};
 use crate::config::PeerConfig;
 use crate::conn;
 use crate::metrics;
@@ -52,6 +52,7 @@ pub(crate) struct Gate {
     pub(crate) hosts: Vec<String>,
     pub(crate) most: usize,
     pub(crate) most_per_address: usize,
+    arrivals: Arrivals,
     open: Arc<Mutex<Open>>,
 }
 
@@ -74,6 +75,7 @@ impl Gate {
             hosts: config.hosts.clone(),
             most: config.max_connections,
             most_per_address: config.max_connections_per_address,
+            arrivals: Arrivals::new(config.max_arriving, config.max_waiting),
             open: Arc::default(),
         }
     }
@@ -185,7 +187,10 @@ async fn serve(
         return text(StatusCode::FORBIDDEN, "this origin may not connect\n");
     }
     if path == "/sync" || path == "/sync/" {
-        return upgrade(&mut request, pass, &peer);
+        return match gate.arrivals.enter().await {
+            Ok(arrival) => upgrade(&mut request, pass, arrival, &peer),
+            Err(when) => busy(when),
+        };
     }
     if (path.starts_with("/v1/") || path == "/metrics") && !gate.is_meant(request.headers().get(header::HOST))
     {
@@ -221,7 +226,7 @@ async fn serve(
 
 /// What `/readyz` says of a daemon that keeps what is written: also which documents it cannot serve.
 async fn ready(peer: &Peer) -> String {
-    match peer.with(|driver, _| driver.quarantined().to_vec()).await {
+    match peer.with(|driver, _| driver.quarantined()).await {
         Ok(what) if !what.is_empty() => {
             format!("ok, but for what cannot be read, {} in quarantine:\n{}\n", what.len(), what.join("\n"))
         }
@@ -233,9 +238,7 @@ async fn document(peer: &Peer, name: &str) -> Reply {
     let Ok(id) = name.parse::<DocId>() else {
         return text(StatusCode::BAD_REQUEST, "not a document name\n");
     };
-    let value = peer.with(move |driver, _| {
-        driver.node.doc(&id).and_then(AnyDoc::as_doc).map(|doc| doc.value().to_string())
-    });
+    let value = peer.read(&id, |doc| doc.value().to_string());
     match value.await {
         Ok(Some(value)) => json(value),
         Ok(None) => text(StatusCode::NOT_FOUND, "no such document\n"),
@@ -243,8 +246,15 @@ async fn document(peer: &Peer, name: &str) -> Reply {
     }
 }
 
+/// What a client is told for whom there is no place now.
+fn busy(when: ComeAgain) -> Reply {
+    let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "too many arrive at once; come again later\n");
+    reply.headers_mut().insert(header::RETRY_AFTER, when.seconds.into());
+    reply
+}
+
 /// Turns the connection into a link.
-fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, peer: &Peer) -> Reply {
+fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, arrival: Arrival, peer: &Peer) -> Reply {
     let headers = request.headers();
     let is = |name, value: &str| {
         let text = headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or_default();
@@ -263,7 +273,7 @@ fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, peer: &Peer) -> Rep
         if let Ok(upgraded) = upgraded.await {
             let io = conn::Counted::new(TokioIo::new(upgraded));
             let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(conn::settings())).await;
-            conn::serve(ws, false, commands).await;
+            conn::serve(ws, false, Some(arrival), commands).await;
         }
         drop(pass);
     });

@@ -11,13 +11,19 @@ type Read = fn(&TrafficStatus) -> u64;
 pub(crate) fn of(status: &Status) -> String {
     let mut text = String::new();
     let failed = u64::from(status.store.starts_with("failed"));
-    let waiting: u64 = status.docs.iter().map(|doc| doc.events.saturating_sub(doc.durable)).sum();
     for (name, help, value) in [
         ("uptime_seconds", "Since it started.", status.uptime_ms / 1000),
         ("store_failed", "1 once the disk has failed: nothing is kept any more.", failed),
-        ("documents", "Documents here.", status.docs.len() as u64),
+        ("documents", "Documents here.", status.documents as u64),
+        ("documents_in_memory", "Those of them that are in memory.", status.in_memory as u64),
+        ("documents_memory_bytes", "About what those take.", status.memory_bytes as u64),
+        (
+            "documents_to_compact",
+            "Documents whose deltas are to be joined.",
+            status.compaction.waiting as u64,
+        ),
         ("documents_quarantined", "Documents that cannot be read.", status.quarantined.len() as u64),
-        ("events_not_durable", "Events here that are not on this disk yet.", waiting),
+        ("events_not_durable", "Events here that are not on this disk yet.", status.undurable),
     ] {
         head(&mut text, name, "gauge", help);
         let _ = writeln!(text, "sync_daemon_{name} {value}");

@@ -90,18 +90,17 @@ impl Peer {
             Config {
                 address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
                 interest: config.interest.clone(),
+                cache_bytes: if opened.is_some() { config.cache_bytes } else { usize::MAX },
                 ..Config::new(id, &config.name, config.role)
             },
             fastrand::u64(..),
         );
-        let (mut store, mut quarantined) = (None, Vec::new());
-        if let Some(opened) = opened {
-            opened.docs.into_iter().for_each(|(name, doc)| node.load(name, doc));
-            opened.quarantined.iter().for_each(|what| tracing::error!(%what, "a document cannot be read"));
-            (store, quarantined) = (Some(opened.store), opened.quarantined);
-        }
+        let store = opened.map(|opened| {
+            opened.docs.into_iter().for_each(|listed| node.park(listed.doc, listed.kind, listed.version));
+            opened.store
+        });
         let (commands, inputs) = mpsc::channel(INPUTS);
-        let driver = Driver::new(node, store, quarantined, targets.len(), commands.downgrade());
+        let driver = Driver::new(node, store, targets.len(), commands.downgrade());
         let events = driver.events.clone();
         tokio::spawn(driver.run(inputs));
         for target in targets {
@@ -154,6 +153,19 @@ impl Peer {
         answer.await.map_err(|_| PeerError::Stopped)
     }
 
+    /// Runs `work` once the document is in memory, or at once when it is not here.
+    pub(crate) async fn with_doc<R: Send + 'static>(
+        &self,
+        doc: &DocId,
+        work: impl FnOnce(&mut Driver, Millis) -> R + Send + 'static,
+    ) -> Result<R, PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(move |driver: &mut Driver, now| drop(reply.send(work(driver, now))));
+        let command = Command::On { doc: doc.clone(), work };
+        self.0.commands.send(command).await.map_err(|_| PeerError::Stopped)?;
+        answer.await.map_err(|_| PeerError::Stopped)
+    }
+
     /// Edits a document, made empty first if it is not here. `edit` gets the document and the wall clock.
     /// What it wrote is on its way to disk and peers when this returns; to know it safe, see
     /// [`wait_durable`](Self::wait_durable).
@@ -182,7 +194,7 @@ impl Peer {
         edit: impl FnOnce(&mut AnyDoc, u64) -> R + Send + 'static,
     ) -> Result<Written<R>, PeerError> {
         let id = doc.clone();
-        let result = self.with(move |driver, now| {
+        let result = self.with_doc(doc, move |driver, now| {
             let wall = crate::wall_clock_ms();
             driver.node.edit(now, &id, kind, |doc| {
                 let value = edit(doc, wall);
@@ -202,7 +214,7 @@ impl Peer {
         read: impl FnOnce(&Doc) -> R + Send + 'static,
     ) -> Result<Option<R>, PeerError> {
         let id = doc.clone();
-        self.with(move |driver, _| driver.node.doc(&id).and_then(AnyDoc::as_doc).map(read)).await
+        self.with_doc(doc, move |driver, _| driver.node.doc(&id).and_then(AnyDoc::as_doc).map(read)).await
     }
 
     /// Opens a document, made empty if it is not here, so that it is asked for.
@@ -211,7 +223,7 @@ impl Peer {
     /// See [`PeerError`].
     pub async fn open(&self, doc: &DocId, kind: Kind) -> Result<(), PeerError> {
         let id = doc.clone();
-        self.with(move |driver, _| driver.node.open(&id, kind).map(|_| ())).await??;
+        self.with_doc(doc, move |driver, _| driver.node.open(&id, kind).map(|_| ())).await??;
         Ok(())
     }
 
@@ -221,7 +233,7 @@ impl Peer {
     /// See [`PeerError`]; then nothing changed.
     pub async fn apply(&self, doc: &DocId, kind: Kind, delta: Delta) -> Result<Applied, PeerError> {
         let id = doc.clone();
-        Ok(self.with(move |driver, now| driver.node.apply(now, &id, kind, &delta)).await??)
+        Ok(self.with_doc(doc, move |driver, now| driver.node.apply(now, &id, kind, &delta)).await??)
     }
 
     /// The version of a document; empty when it is not here.
@@ -230,7 +242,7 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn version(&self, doc: &DocId) -> Result<VersionVector, PeerError> {
         let id = doc.clone();
-        let version = move |driver: &mut Driver, _| driver.node.doc(&id).map(|doc| doc.version().clone());
+        let version = move |driver: &mut Driver, _| driver.node.version(&id).cloned();
         Ok(self.with(version).await?.unwrap_or_default())
     }
 
@@ -266,9 +278,14 @@ impl Peer {
         self.0.events.subscribe()
     }
 
-    async fn when(&self, condition: impl Fn(&Driver) -> bool + Send + 'static) -> Result<(), PeerError> {
-        let (reply, answer) = oneshot::channel();
-        self.with(move |driver, _| driver.when(Box::new(condition), reply)).await?;
+    /// Waits until a condition holds that has to do with this document.
+    async fn when(
+        &self,
+        doc: &DocId,
+        condition: impl Fn(&Driver) -> bool + Send + 'static,
+    ) -> Result<(), PeerError> {
+        let (doc, (reply, answer)) = (doc.clone(), oneshot::channel());
+        self.with(move |driver, _| driver.when(doc, Box::new(condition), reply)).await?;
         answer.await.map_err(|_| PeerError::Stopped)
     }
 
@@ -278,7 +295,9 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn wait_covers(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
         let (id, version) = (doc.clone(), version.clone());
-        self.when(move |driver| driver.node.doc(&id).is_some_and(|doc| doc.version().covers(&version))).await
+        let covers =
+            move |driver: &Driver| driver.node.version(&id).is_some_and(|here| here.covers(&version));
+        self.when(doc, covers).await
     }
 
     /// Waits until a peer is connected and all that it had of a document is here.
@@ -287,7 +306,7 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn wait_synced(&self, doc: &DocId) -> Result<(), PeerError> {
         let id = doc.clone();
-        self.when(move |driver| driver.synced.iter().any(|(_, synced)| *synced == id)).await
+        self.when(doc, move |driver| driver.synced.iter().any(|(_, synced)| *synced == id)).await
     }
 
     /// Waits until these events of a document are safe: for a daemon on its own disk, for a client on the
@@ -297,7 +316,7 @@ impl Peer {
     /// [`PeerError::Stopped`], and [`PeerError::Store`] when this peer's own store has failed.
     pub async fn wait_durable(&self, doc: &DocId, version: &VersionVector) -> Result<(), PeerError> {
         let (id, version, own) = (doc.clone(), version.clone(), self.0.role == Role::Daemon);
-        self.when(move |driver| {
+        self.when(doc, move |driver| {
             let node = &driver.node;
             let covers = |safe: Option<&VersionVector>| safe.is_some_and(|safe| safe.covers(&version));
             own && (driver.store_failure().is_some() || covers(node.durable(&id)))
@@ -340,7 +359,7 @@ impl Peer {
         timeout: Duration,
     ) -> Result<Outcome, PeerError> {
         let (id, wanted) = (doc.clone(), token.version().clone());
-        let met = self.when(move |driver| concern.is_met(&driver.safety(&id, &wanted)));
+        let met = self.when(doc, move |driver| concern.is_met(&driver.safety(&id, &wanted)));
         if let Ok(stopped) = tokio::time::timeout(timeout, met).await {
             stopped?;
         }
@@ -378,7 +397,7 @@ impl Peer {
             doc.record_patches();
             Some(doc.take_patches())
         };
-        Ok(self.with(take).await?.unwrap_or_default())
+        Ok(self.with_doc(doc, take).await?.unwrap_or_default())
     }
 
     /// What the peer says of itself.

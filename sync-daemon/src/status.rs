@@ -5,6 +5,11 @@ use crdt::sync::{Kind, Node, Role, Traffic};
 use crdt::{Replicated, VersionVector};
 use serde::{Deserialize, Serialize};
 
+use crate::store::Compaction;
+
+/// The most documents that are listed.
+const LISTED: usize = 10_000;
+
 /// A peer, its links and its documents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -24,7 +29,28 @@ pub struct Status {
     pub quarantined: Vec<String>,
     /// Its links.
     pub links: Vec<LinkStatus>,
-    /// Its documents.
+    /// How many documents it has.
+    #[serde(default)]
+    pub documents: usize,
+    /// How many of them are in memory.
+    #[serde(default)]
+    pub in_memory: usize,
+    /// About how many bytes those take.
+    #[serde(default)]
+    pub memory_bytes: usize,
+    /// How many they may take before some are put away.
+    #[serde(default)]
+    pub cache_bytes: usize,
+    /// Events that are not on this peer's disk.
+    #[serde(default)]
+    pub undurable: u64,
+    /// A hash over all documents and versions: equal where all documents are equal.
+    #[serde(default)]
+    pub fingerprint: String,
+    /// How far the store is with joining the deltas of documents that have many.
+    #[serde(default)]
+    pub compaction: Compaction,
+    /// Its documents, in order of name; the first 10,000.
     pub docs: Vec<DocStatus>,
     /// What went over all links to daemons since it started.
     pub daemon_traffic: TrafficStatus,
@@ -138,17 +164,17 @@ fn digest(version: &VersionVector) -> String {
 /// What the node says; the rest is the driver's to fill in.
 pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
     let config = node.config();
-    let docs = node.docs().filter(|(_, doc)| !doc.version().is_empty()).map(|(name, doc)| DocStatus {
+    let written = node.versions().filter(|(_, _, version)| !version.is_empty()).take(LISTED);
+    let docs = written.map(|(name, kind, version)| DocStatus {
         name: name.to_string(),
-        kind: if crdt::sync::Document::kind(doc) == Kind::DOC { "doc" } else { "automerge" }.to_owned(),
-        events: doc.version().total(),
-        durable: node.durable(name).map_or(0, |durable| durable.meet(doc.version()).total()),
-        digest: digest(doc.version()),
+        kind: if kind == Kind::DOC { "doc" } else { "automerge" }.to_owned(),
+        events: version.total(),
+        durable: node.durable(name).map_or(0, |durable| durable.meet(version).total()),
+        digest: digest(version),
     });
     let links = node.links().map(|(link, peer, traffic)| {
-        let behind = node.docs().filter_map(|(name, doc)| {
-            let known = node.peer_version(link, name)?;
-            Some(doc.version().since(known).map(|span| span.len()).sum::<u64>())
+        let behind = node.peer_versions(link).filter_map(|(name, known)| {
+            Some(node.version(name)?.since(known).map(|span| span.len()).sum::<u64>())
         });
         LinkStatus {
             id: peer.id.to_string(),
@@ -159,6 +185,12 @@ pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
             traffic: (*traffic).into(),
         }
     });
+    let (in_memory, memory_bytes) = node.memory();
+    // What is not in memory is on disk.
+    let undurable = node.docs().map(|(name, doc)| {
+        let durable = node.durable(name).map_or(0, |durable| durable.meet(doc.version()).total());
+        doc.version().total().saturating_sub(durable)
+    });
     Status {
         id: config.id.to_string(),
         name: config.name.clone(),
@@ -167,6 +199,13 @@ pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
         uptime_ms: 0,
         store: String::new(),
         quarantined: Vec::new(),
+        documents: node.written(),
+        in_memory,
+        memory_bytes,
+        cache_bytes: config.cache_bytes,
+        undurable: undurable.sum(),
+        fingerprint: format!("{:016x}", node.fingerprint()),
+        compaction: Compaction::default(),
         links: links.collect(),
         docs: docs.collect(),
         daemon_traffic: node.traffic(Role::Daemon).into(),

@@ -1,32 +1,29 @@
-//! Deltas on disk: one file, one writing thread, group commits.
-//!
-//! ```text
-//! store.redb   table meta    "format" -> 1
-//!              table docs    name -> (number, kind)
-//!              table deltas  (document number, n) -> delta
-//! ```
+//! Deltas on disk: one file, one writing thread, group commits. `sync-daemon/docs/store.md` has every table.
 //!
 //! The thread takes all records that have come while it was committing and writes them in one transaction;
-//! only after its fsync are they called durable. A document of many deltas is rewritten as one in the same
-//! way, after the new one has been read back. The first error of the disk is final: the store keeps nothing
-//! more and acknowledges nothing more, and says so; the peer goes on in memory.
+//! only after its fsync are they called durable. A second thread joins the deltas of documents that have many,
+//! beside it, and hands each result over for one short transaction; others read documents. The first error of
+//! the disk is final: the store keeps nothing more and acknowledges nothing more, and says so; the peer goes on
+//! in memory.
+//!
+//! Opening reads names and versions alone. What a document holds is read when it is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as threads};
+use std::time::{Duration, Instant};
 
 use crdt::doc::AnyDoc;
-use crdt::sync::{DocId, Document, Kind};
-use crdt::{Delta, ReplicaId, Replicated, VersionVector};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use crdt::sync::{DocId, Kind};
+use crdt::{Delta, ReplicaId, VersionVector};
+use redb::{Database, DatabaseError, ReadableTable};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::StartError;
+use table::Row;
 
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-const DOCS: TableDefinition<'_, &str, (u64, u8)> = TableDefinition::new("docs");
-const DELTAS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("deltas");
-const FORMAT: u64 = 1;
+mod compact;
+mod table;
 
 /// How many records may wait for the disk before whoever brings more has to wait.
 const QUEUE: usize = 4096;
@@ -36,8 +33,13 @@ const QUEUE_BYTES: usize = 64 << 20;
 const COMMIT_RECORDS: usize = 2048;
 /// The most bytes in one commit.
 const COMMIT_BYTES: usize = 8 << 20;
-/// A document with at least this many deltas is rewritten, once they outweigh what was rewritten before.
-const REWRITE_AFTER: u64 = 512;
+/// Two commits begin at least this long apart, so that under load each takes what came meanwhile. A record that
+/// comes when nothing was committed for as long does not wait.
+const COMMIT_EVERY: Duration = Duration::from_millis(5);
+/// How many bytes of the file's pages are kept in memory.
+const PAGES: usize = 64 << 20;
+/// How many documents are read at once.
+const READERS: usize = 2;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -49,7 +51,18 @@ pub(crate) struct Record {
     pub(crate) delta: Arc<Delta>,
 }
 
-/// What the thread tells: what is safe, and whether it has failed.
+/// What the writing thread is asked.
+#[derive(Debug)]
+enum Task {
+    Keep(Record, OwnedSemaphorePermit),
+    /// Put one delta in the place of many.
+    Replace(compact::Joined),
+    /// A document cannot be read: keep it as it is, and nothing more of it.
+    Quarantine(DocId, String),
+}
+
+/// What the threads tell: what is safe, whether the store has failed, what cannot be read, how far
+/// compaction is.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -60,6 +73,21 @@ pub(crate) struct Shared {
 struct State {
     durable: BTreeMap<DocId, VersionVector>,
     failed: Option<String>,
+    quarantined: BTreeMap<String, String>,
+    compaction: Compaction,
+}
+
+/// How far compaction is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Compaction {
+    /// Documents whose deltas are to be joined.
+    pub waiting: usize,
+    /// Documents whose deltas were joined since the start.
+    pub done: u64,
+    /// The bytes of the deltas that were joined.
+    pub bytes_before: u64,
+    /// What they took afterwards.
+    pub bytes_after: u64,
 }
 
 impl Shared {
@@ -75,24 +103,52 @@ impl Shared {
     pub(crate) fn failure(&self) -> Option<String> {
         self.state().failed.clone()
     }
+
+    /// Documents that cannot be read, and why.
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        self.state().quarantined.iter().map(|(name, why)| format!("{name}: {why}")).collect()
+    }
+
+    pub(crate) fn compaction(&self) -> Compaction {
+        self.state().compaction
+    }
+
+    fn quarantine(&self, name: String, why: String) {
+        tracing::error!(name, why, "a document cannot be read");
+        self.state().quarantined.insert(name, why);
+    }
 }
+
+/// A document of the store, by all that is read when it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) doc: DocId,
+    pub(crate) kind: Kind,
+    pub(crate) version: VersionVector,
+}
+
+/// A document that was read, and what its deltas take, in bytes. `None` when it cannot be read.
+pub(crate) type Read = Option<(Box<AnyDoc>, usize)>;
 
 /// A store and what it held when it was opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Store,
-    pub(crate) docs: Vec<(DocId, AnyDoc)>,
-    pub(crate) quarantined: Vec<String>,
+    pub(crate) docs: Vec<Listed>,
 }
 
-/// The way to the writing thread.
+/// The way to the threads.
 #[derive(Debug)]
 pub(crate) struct Store {
-    records: mpsc::Sender<(Record, OwnedSemaphorePermit)>,
+    tasks: mpsc::Sender<Task>,
     room: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    requests: Option<threads::Sender<Request>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
+
+/// A document that is to be read, and who is told.
+type Request = (DocId, oneshot::Sender<Read>);
 
 impl Store {
     /// Opens or makes the store in a directory; documents will write as `author`.
@@ -104,7 +160,7 @@ impl Store {
             create(dir, &path)
                 .map_err(|error| StartError::Store { path: path.clone(), reason: error.to_string() })?;
         }
-        let db = guarded(|| Ok(Database::open(&path)?));
+        let db = guarded(|| Ok(Database::builder().set_cache_size(PAGES).open(&path)?));
         let db = db.map_err(|error| match error.downcast_ref::<DatabaseError>() {
             Some(DatabaseError::DatabaseAlreadyOpen) => StartError::InUse { path: path.clone() },
             _ => StartError::Store { path: path.clone(), reason: error.to_string() },
@@ -126,15 +182,26 @@ impl Store {
 
     fn start(db: Database, path: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
         let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
-        let loaded = guarded(|| prepare(&db).and_then(|()| load(&db, author)));
-        let Loaded { docs, files, next_number, quarantined } = loaded.map_err(failed)?;
-        let (records, queue) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let writer = Writer { db, files, next_number, shared: Arc::clone(&shared) };
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(queue));
-        let thread = thread.map_err(|error| failed(error.into()))?;
+        let (mut writer, docs) = guarded(|| Writer::open(db, Arc::clone(&shared))).map_err(failed)?;
+        let reader = Reader { db: Arc::clone(&writer.db), author };
+        let (tasks, queue) = mpsc::channel(QUEUE);
+        let (requests, to_read) = threads::channel::<Request>();
+        let compactor = compact::Compactor::new(&mut writer, tasks.downgrade());
+        let to_read = Arc::new(Mutex::new(to_read));
+        let mut jobs: Vec<Box<dyn FnOnce() + Send>> =
+            vec![Box::new(move || compactor.run()), Box::new(move || writer.run(queue))];
+        for _ in 0..READERS {
+            let (reader, to_read, tasks) = (reader.clone(), Arc::clone(&to_read), tasks.downgrade());
+            let shared = Arc::clone(&shared);
+            jobs.push(Box::new(move || reader.run(&to_read, &tasks, &shared)));
+        }
+        let spawn =
+            |job: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name("store".into()).spawn(job);
+        let threads = jobs.into_iter().map(spawn).collect::<Result<_, _>>();
+        let threads = threads.map_err(|error| failed(error.into()))?;
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
-        Ok(Opened { store: Store { records, room, shared, thread: Some(thread) }, docs, quarantined })
+        Ok(Opened { store: Store { tasks, room, shared, requests: Some(requests), threads }, docs })
     }
 
     /// Hands a record over. Waits only when the disk is thousands of records or 64 MiB behind.
@@ -142,14 +209,27 @@ impl Store {
         let bytes = record.delta.body.len().clamp(1, QUEUE_BYTES) as u32;
         let Ok(room) = Arc::clone(&self.room).acquire_many_owned(bytes).await else { return };
         // The thread ends only when this sender does.
-        let _ = self.records.send((record, room)).await;
+        let _ = self.tasks.send(Task::Keep(record, room)).await;
     }
 
-    /// Waits until all records are committed, and ends the thread.
+    /// Has a document read by another thread.
+    pub(crate) fn read(&self, doc: DocId) -> oneshot::Receiver<Read> {
+        let (tell, told) = oneshot::channel();
+        if let Some(requests) = &self.requests {
+            // The threads end only when this sender does.
+            let _ = requests.send((doc, tell));
+        }
+        told
+    }
+
+    /// Waits until all records are committed, and ends the threads.
     pub(crate) async fn close(mut self) {
-        let thread = self.thread.take();
-        drop(self.records);
-        let _ = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await;
+        let threads = std::mem::take(&mut self.threads);
+        self.requests = None;
+        drop(self.tasks);
+        let join =
+            move || threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
+        let _ = tokio::task::spawn_blocking(join).await;
     }
 }
 
@@ -161,7 +241,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    guarded(|| prepare(&Database::create(&new)?))?;
+    guarded(|| table::prepare(&Database::create(&new)?))?;
     std::fs::rename(&new, path)?;
     // The file is there after a power cut only if the directory that names it was synced.
     Ok(std::fs::File::open(dir)?.sync_all()?)
@@ -175,151 +255,161 @@ fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     })
 }
 
-fn prepare(db: &Database) -> Result<(), Error> {
-    let tx = db.begin_write()?;
-    {
-        let mut meta = tx.open_table(META)?;
-        let found = meta.get("format")?.map(|format| format.value());
-        match found {
-            Some(format) if format > FORMAT => {
-                return Err(format!(
-                    "its format {format} is newer than {FORMAT}, the newest this program reads"
-                )
-                .into());
-            }
-            Some(_) => {}
-            None => drop(meta.insert("format", FORMAT)?),
-        }
-        tx.open_table(DOCS)?;
-        tx.open_table(DELTAS)?;
-    }
-    tx.commit()?;
-    Ok(())
-}
-
-/// Where a document stands in the tables.
-#[derive(Debug)]
-struct File {
-    number: u64,
-    kind: Kind,
-    /// The number of the next delta.
-    next: u64,
-    /// How many deltas it has, and their bytes without the first.
-    deltas: u64,
-    tail_bytes: usize,
-    first_bytes: usize,
-}
-
-#[derive(Default)]
-struct Loaded {
-    docs: Vec<(DocId, AnyDoc)>,
-    files: BTreeMap<DocId, File>,
-    next_number: u64,
-    quarantined: Vec<String>,
-}
-
-/// Reads all documents. One that cannot be read is left out, kept and reported.
-fn load(db: &Database, author: ReplicaId) -> Result<Loaded, Error> {
-    let tx = db.begin_read()?;
-    let (names, deltas) = (tx.open_table(DOCS)?, tx.open_table(DELTAS)?);
-    let mut loaded = Loaded::default();
-    for entry in names.iter()? {
-        let (name, value) = entry?;
-        let (number, kind) = value.value();
-        loaded.next_number = loaded.next_number.max(number + 1);
-        let name = name.value().to_owned();
-        let mut file = File { number, kind: Kind(kind), next: 0, deltas: 0, tail_bytes: 0, first_bytes: 0 };
-        match (name.parse::<DocId>(), read(&deltas, &mut file, author)) {
-            (Ok(id), Ok(doc)) => {
-                loaded.docs.push((id.clone(), doc));
-                loaded.files.insert(id, file);
-            }
-            (Err(error), _) => loaded.quarantined.push(format!("{name:?}: {error}")),
-            (_, Err(error)) => loaded.quarantined.push(format!("{name}: {error}")),
-        }
-    }
-    Ok(loaded)
-}
-
-/// Reads one document from its deltas.
-fn read(
-    deltas: &impl ReadableTable<(u64, u64), &'static [u8]>,
-    file: &mut File,
+/// Reads documents.
+#[derive(Clone, Debug)]
+struct Reader {
+    db: Arc<Database>,
     author: ReplicaId,
-) -> Result<AnyDoc, Error> {
-    let mut doc = AnyDoc::create(file.kind, author).ok_or("of a kind that this program does not know")?;
-    (file.deltas, file.tail_bytes) = (0, 0);
-    for entry in deltas.range((file.number, 0)..=(file.number, u64::MAX))? {
-        let (key, bytes) = entry?;
-        let size = bytes.value().len();
-        doc.apply(&Delta::from_bytes(bytes.value())?)?;
-        if file.deltas == 0 {
-            file.first_bytes = size;
-        } else {
-            file.tail_bytes += size;
+}
+
+impl Reader {
+    fn run(
+        &self,
+        requests: &Mutex<threads::Receiver<Request>>,
+        tasks: &mpsc::WeakSender<Task>,
+        shared: &Shared,
+    ) {
+        loop {
+            let next = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((doc, tell)) = next else { return };
+            let read = guarded(|| self.read(&doc)).map_err(|error| {
+                shared.quarantine(doc.to_string(), error.to_string());
+                if let Some(tasks) = tasks.upgrade() {
+                    let _ = tasks.blocking_send(Task::Quarantine(doc, error.to_string()));
+                }
+            });
+            let _ = tell.send(read.ok());
         }
-        file.deltas += 1;
-        file.next = key.value().1 + 1;
     }
-    Ok(doc)
+
+    fn read(&self, doc: &DocId) -> Result<(Box<AnyDoc>, usize), Error> {
+        let row = table::row(&self.db, doc.as_str())?.ok_or("it is not in the index")?;
+        // As nobody: a document takes no events of its own author that it did not write.
+        let mut parts = table::parts(&self.db, &row)?;
+        parts.doc.set_author(self.author);
+        Ok((Box::new(parts.doc), parts.bytes))
+    }
 }
 
 /// The writing thread.
 struct Writer {
-    db: Database,
-    files: BTreeMap<DocId, File>,
+    db: Arc<Database>,
     /// The number that the next new document gets.
     next_number: u64,
+    quarantined: BTreeSet<DocId>,
     shared: Arc<Shared>,
+    to_compact: threads::Sender<(DocId, Row)>,
+    /// Taken by the compactor.
+    compacts: Option<threads::Receiver<(DocId, Row)>>,
+    /// Documents whose deltas are being joined.
+    compacting: BTreeSet<DocId>,
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<(Record, OwnedSemaphorePermit)>) {
-        let mut batch = Vec::new();
+    /// Makes a store ready, of whichever format, and lists what it holds.
+    fn open(db: Database, shared: Arc<Shared>) -> Result<(Self, Vec<Listed>), Error> {
+        table::prepare(&db)?;
+        let found = table::list(&db)?;
+        let mut quarantined = BTreeSet::new();
+        for (name, why) in found.quarantined {
+            quarantined.extend(name.parse::<DocId>());
+            shared.quarantine(name, why);
+        }
+        let (to_compact, compacts) = threads::channel();
+        let writer = Writer {
+            db: Arc::new(db),
+            next_number: found.next_number,
+            quarantined,
+            shared,
+            to_compact,
+            compacts: Some(compacts),
+            compacting: BTreeSet::new(),
+        };
+        Ok((writer, found.docs))
+    }
+
+    fn run(mut self, mut queue: mpsc::Receiver<Task>) {
+        let mut began: Option<Instant> = None;
         while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.0.delta.body.len();
-            batch.push(first);
-            while batch.len() < COMMIT_RECORDS && bytes < COMMIT_BYTES {
-                let Ok(record) = queue.try_recv() else { break };
-                bytes += record.0.delta.body.len();
-                batch.push(record);
+            if let Some(rest) = began.and_then(|began| COMMIT_EVERY.checked_sub(began.elapsed())) {
+                std::thread::sleep(rest);
             }
-            if self.shared.failure().is_none() {
-                let result = guarded(|| self.commit(&batch).and_then(|()| self.rewrite_long(&batch)));
-                if let Err(error) = result {
-                    tracing::error!(%error, "the store has failed; nothing more becomes durable here");
-                    self.shared.state().failed = Some(error.to_string());
-                    self.shared.changed.notify_one();
-                }
-            }
-            batch.clear();
+            began = Some(Instant::now());
+            self.write(first, &mut queue);
         }
     }
 
-    fn commit(&mut self, batch: &[(Record, OwnedSemaphorePermit)]) -> Result<(), Error> {
-        let tx = self.db.begin_write()?;
-        let mut durable: BTreeMap<DocId, VersionVector> = BTreeMap::new();
+    /// Carries out a task and those that have come meanwhile.
+    fn write(&mut self, first: Task, queue: &mut mpsc::Receiver<Task>) {
+        let tasks = gather(first, queue);
+        if self.shared.failure().is_none()
+            && let Err(error) = guarded(|| self.carry_out(tasks))
         {
-            let (mut names, mut deltas) = (tx.open_table(DOCS)?, tx.open_table(DELTAS)?);
-            for (record, _) in batch {
-                let file = file(&mut self.files, &mut self.next_number, &mut names, record)?;
-                let Some(file) = file else { continue };
-                let bytes = record.delta.to_bytes();
-                deltas.insert((file.number, file.next), &bytes[..])?;
-                file.next += 1;
-                if file.deltas == 0 {
-                    file.first_bytes = bytes.len();
-                } else {
-                    file.tail_bytes += bytes.len();
+            tracing::error!(%error, "the store has failed; nothing more becomes durable here");
+            self.shared.state().failed = Some(error.to_string());
+            self.shared.changed.notify_one();
+        }
+    }
+
+    fn carry_out(&mut self, tasks: Vec<Task>) -> Result<(), Error> {
+        let (mut batch, mut permits, mut joined) = (Vec::new(), Vec::new(), Vec::new());
+        for task in tasks {
+            match task {
+                Task::Keep(record, permit) => {
+                    batch.push(record);
+                    permits.push(permit);
                 }
-                file.deltas += 1;
-                let version = durable.entry(record.doc.clone()).or_default();
-                for span in &record.delta.spans {
-                    version.advance(span.replica, span.to);
+                Task::Replace(one) => joined.push(one),
+                Task::Quarantine(doc, why) => {
+                    table::quarantine(&self.db, doc.as_str(), &why)?;
+                    self.quarantined.insert(doc);
                 }
             }
         }
+        if !batch.is_empty() {
+            self.commit(&batch)?;
+        }
+        joined.into_iter().try_for_each(|one| self.replace(one))
+    }
+
+    fn commit(&mut self, batch: &[Record]) -> Result<(), Error> {
+        let mut rows: BTreeMap<&DocId, Row> = BTreeMap::new();
+        let mut durable: BTreeMap<DocId, VersionVector> = BTreeMap::new();
+        let tx = self.db.begin_write()?;
+        {
+            let (mut index, mut deltas) = (tx.open_table(table::INDEX)?, tx.open_table(table::DELTAS)?);
+            for record in batch.iter().filter(|record| !self.quarantined.contains(&record.doc)) {
+                let row = match rows.entry(&record.doc) {
+                    std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                    std::collections::btree_map::Entry::Vacant(new) => {
+                        let found = index.get(record.doc.as_str())?;
+                        let found = found.map(|row| Row::read(row.value())).transpose()?;
+                        new.insert(found.unwrap_or_else(|| {
+                            self.next_number += 1;
+                            Row::new(self.next_number - 1, record.kind)
+                        }))
+                    }
+                };
+                let bytes = record.delta.to_bytes();
+                deltas.insert((row.number, row.next), &bytes[..])?;
+                row.add(bytes.len(), &record.delta.spans);
+                let version = durable.entry(record.doc.clone()).or_default();
+                record.delta.spans.iter().for_each(|span| {
+                    version.advance(span.replica, span.to);
+                });
+            }
+            for (doc, row) in &rows {
+                index.insert(doc.as_str(), row.value(&row.version_bytes()))?;
+            }
+        }
         tx.commit()?;
+        for (doc, row) in rows {
+            if row.is_long() && self.compacting.insert(doc.clone()) {
+                self.shared.state().compaction.waiting += 1;
+                // The compactor ends only after this thread.
+                let _ = self.to_compact.send((doc.clone(), row));
+            }
+        }
         let mut state = self.shared.state();
         for (doc, version) in durable {
             state.durable.entry(doc).or_default().merge(&version);
@@ -329,60 +419,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Rewrites those of the batch's documents that have many deltas as one delta each.
-    fn rewrite_long(&mut self, batch: &[(Record, OwnedSemaphorePermit)]) -> Result<(), Error> {
-        for (record, _) in batch {
-            let Some(file) = self.files.get_mut(&record.doc) else { continue };
-            if file.deltas > REWRITE_AFTER && file.tail_bytes > file.first_bytes {
-                rewrite(&self.db, &record.doc, file)?;
-            }
-        }
+    /// Puts one delta in the place of those that it was made of, in one transaction.
+    fn replace(&mut self, joined: compact::Joined) -> Result<(), Error> {
+        let Some(bytes) = joined.bytes else {
+            // It counts as being joined, so that it is not tried again.
+            self.shared.state().compaction.waiting -= 1;
+            return Ok(());
+        };
+        let before = table::replace(&self.db, &joined.doc, joined.last, &bytes)?;
+        self.compacting.remove(&joined.doc);
+        let compaction = &mut self.shared.state().compaction;
+        compaction.waiting -= 1;
+        compaction.done += 1;
+        compaction.bytes_before += before as u64;
+        compaction.bytes_after += bytes.len() as u64;
         Ok(())
     }
 }
 
-/// Puts one delta in place of all of a document's, after reading it back. One that does not read back as it
-/// was stays as it is: that is a fault of the program, not of the disk.
-fn rewrite(db: &Database, id: &DocId, file: &mut File) -> Result<(), Error> {
-    let tx = db.begin_write()?;
-    {
-        let mut deltas = tx.open_table(DELTAS)?;
-        let doc = read(&deltas, file, ReplicaId::MIN)?;
-        let bytes = doc.delta_since(&VersionVector::new()).to_bytes();
-        let mut copy = AnyDoc::create(file.kind, ReplicaId::MIN).ok_or("of an unknown kind")?;
-        copy.apply(&Delta::from_bytes(&bytes)?)?;
-        if copy.version() != doc.version() {
-            tracing::error!(%id, "what was rewritten does not read back as it was; the document stays in parts");
-            file.first_bytes = usize::MAX;
-            return Ok(());
-        }
-        deltas.retain_in((file.number, 0)..=(file.number, u64::MAX), |_, _| false)?;
-        deltas.insert((file.number, file.next), &bytes[..])?;
-        (file.first_bytes, file.tail_bytes, file.deltas) = (bytes.len(), 0, 1);
-        file.next += 1;
+/// The first task and those that wait behind it, as many as go in one commit.
+fn gather(first: Task, queue: &mut mpsc::Receiver<Task>) -> Vec<Task> {
+    let size = |task: &Task| match task {
+        Task::Keep(record, _) => record.delta.body.len(),
+        Task::Replace(_) | Task::Quarantine(..) => 0,
+    };
+    let mut bytes = size(&first);
+    let mut tasks = vec![first];
+    while tasks.len() < COMMIT_RECORDS && bytes < COMMIT_BYTES {
+        let Ok(task) = queue.try_recv() else { break };
+        bytes += size(&task);
+        tasks.push(task);
     }
-    tx.commit()?;
-    Ok(())
-}
-
-/// The place of a record's document, made if it is new; `None` for a document in quarantine.
-fn file<'a>(
-    files: &'a mut BTreeMap<DocId, File>,
-    next_number: &mut u64,
-    names: &mut redb::Table<'_, &'static str, (u64, u8)>,
-    record: &Record,
-) -> Result<Option<&'a mut File>, Error> {
-    if !files.contains_key(&record.doc) {
-        if names.get(record.doc.as_str())?.is_some() {
-            return Ok(None);
-        }
-        let number = *next_number;
-        *next_number += 1;
-        names.insert(record.doc.as_str(), (number, record.kind.0))?;
-        let file = File { number, kind: record.kind, next: 0, deltas: 0, tail_bytes: 0, first_bytes: 0 };
-        files.insert(record.doc.clone(), file);
-    }
-    Ok(files.get_mut(&record.doc))
+    tasks
 }
 
 #[cfg(test)]
@@ -392,8 +460,9 @@ mod crash;
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use redb::StorageBackend;
+    use crdt::Replicated;
     use redb::backends::InMemoryBackend;
+    use redb::{ReadableDatabase, StorageBackend};
 
     use super::*;
 
@@ -444,6 +513,10 @@ mod tests {
         ReplicaId::from_u128(n)
     }
 
+    async fn read(store: &Store, doc: &str) -> Read {
+        store.read(doc.parse().unwrap()).await.unwrap()
+    }
+
     async fn committed(store: &Store) {
         store.shared.changed.notified().await;
     }
@@ -468,10 +541,76 @@ mod tests {
         assert!(matches!(error, StartError::InUse { .. }), "{error}");
         opened.store.close().await;
         let again = Store::open(dir.path(), id(3)).unwrap();
-        let (_, read) = again.docs.first().unwrap();
+        assert_eq!(again.docs.first().unwrap().version, *doc.version());
+        let (read, _) = read(&again.store, "d").await.unwrap();
         assert_eq!(read.version(), doc.version());
         assert_eq!(read.as_doc().unwrap().value(), doc.value());
         again.store.close().await;
+    }
+
+    /// Compaction runs beside the writing: what comes meanwhile stays, and it says how far it is.
+    #[tokio::test]
+    async fn deltas_are_joined_while_more_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        let mut written = 0;
+        while opened.store.shared.compaction().done < 2 {
+            for _ in 0..100 {
+                opened.store.keep(record(&mut doc, written)).await;
+                written += 1;
+            }
+            committed(&opened.store).await;
+        }
+        let compaction = opened.store.shared.compaction();
+        assert!(compaction.bytes_before > 4 * compaction.bytes_after, "{compaction:?}");
+        opened.store.close().await;
+        let db = Database::open(dir.path().join("store.redb")).unwrap();
+        let row = table::row(&db, "d").unwrap().unwrap();
+        let deltas = db.begin_read().unwrap().open_table(table::DELTAS).unwrap().iter().unwrap().count();
+        assert_eq!(row.deltas, deltas as u64);
+        assert!(row.deltas < written as u64 / 2, "{row:?}");
+        assert_eq!(row.next, written as u64);
+        let parts = table::parts(&db, &row).unwrap();
+        assert_eq!(parts.doc.as_doc().unwrap().value(), doc.value());
+    }
+
+    /// A store as the first version wrote it: names and numbers, and no index.
+    fn in_format_1(dir: &Path, docs: &[(&str, Vec<Arc<Delta>>)]) {
+        let db = Database::create(dir.join("store.redb")).unwrap();
+        let tx = db.begin_write().unwrap();
+        tx.open_table(table::META).unwrap().insert("format", 1).unwrap();
+        for (number, (name, deltas)) in (0..).zip(docs) {
+            tx.open_table(table::DOCS_1).unwrap().insert(name, (number, 0)).unwrap();
+            for (n, delta) in (3..).zip(deltas) {
+                tx.open_table(table::DELTAS).unwrap().insert((number, n), &delta.to_bytes()[..]).unwrap();
+            }
+        }
+        tx.commit().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_of_the_first_format_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut a, mut b) = (crdt::Doc::new(id(1)), crdt::Doc::new(id(1)));
+        let deltas = |doc: &mut crdt::Doc| (0..5).map(|n| record(doc, n).delta).collect::<Vec<_>>();
+        let many: Vec<String> = (0..5_000).map(|n| format!("n{n}")).collect();
+        let mut docs = vec![("a", deltas(&mut a)), ("b", deltas(&mut b))];
+        docs.extend(many.iter().map(|name| (name.as_str(), vec![])));
+        in_format_1(dir.path(), &docs);
+        for _ in 0..2 {
+            let opened = Store::open(dir.path(), id(2)).unwrap();
+            assert_eq!(opened.docs.len(), 5_002);
+            let found = opened.docs.iter().find(|listed| listed.doc.as_str() == "b").unwrap();
+            assert_eq!((found.kind, &found.version), (Kind::DOC, b.version()));
+            let (doc, _) = read(&opened.store, "b").await.unwrap();
+            assert_eq!(doc.as_doc().unwrap().value(), b.value());
+            opened.store.keep(Record { doc: "b".parse().unwrap(), ..record(&mut b, 7) }).await;
+            opened.store.close().await;
+        }
+        let db = Database::open(dir.path().join("store.redb")).unwrap();
+        assert!(!table::names(&db).contains(&"docs".to_owned()));
+        assert_eq!(table::row(&db, "b").unwrap().unwrap().deltas, 7);
     }
 
     /// A power cut while the store was made left a half-made file: the next start makes it anew.
@@ -524,13 +663,20 @@ mod tests {
         opened.store.close().await;
         let db = Database::create(dir.path().join("store.redb")).unwrap();
         let tx = db.begin_write().unwrap();
-        tx.open_table(DELTAS).unwrap().insert((0, 0), &b"rubbish"[..]).unwrap();
+        tx.open_table(table::DELTAS).unwrap().insert((0, 0), &b"rubbish"[..]).unwrap();
         tx.commit().unwrap();
         drop(db);
         let again = Store::open(dir.path(), id(3)).unwrap();
+        assert_eq!(again.docs.len(), 2);
+        assert!(read(&again.store, "d").await.is_none());
+        assert!(read(&again.store, "other").await.is_some());
+        again.store.close().await;
+        // From then on it is known from the start.
+        let again = Store::open(dir.path(), id(3)).unwrap();
         assert_eq!(again.docs.len(), 1);
-        assert_eq!(again.docs.first().unwrap().0.as_str(), "other");
-        assert!(again.quarantined.first().unwrap().starts_with("d:"), "{:?}", again.quarantined);
+        assert_eq!(again.docs.first().unwrap().doc.as_str(), "other");
+        let quarantined = again.store.shared.quarantined();
+        assert!(quarantined.first().unwrap().starts_with("d:"), "{quarantined:?}");
         // What comes for it is not kept, nor acknowledged, and harms nobody.
         again.store.keep(record(&mut a, 2)).await;
         let shared = Arc::clone(&again.store.shared);
@@ -559,10 +705,11 @@ mod tests {
         peer.with(burst).await.unwrap();
         peer.shutdown().await;
         let db = Database::create(dir.path().join("store.redb")).unwrap();
-        let records = db.begin_read().unwrap().open_table(DELTAS).unwrap().iter().unwrap().count();
+        let records = db.begin_read().unwrap().open_table(table::DELTAS).unwrap().iter().unwrap().count();
         assert_eq!(records, 2);
-        let loaded = load(&db, id(9)).unwrap();
-        for ((_, doc), name) in loaded.docs.iter().zip(["a", "b"]) {
+        for name in ["a", "b"] {
+            let row = table::row(&db, name).unwrap().unwrap();
+            let doc = table::parts(&db, &row).unwrap().doc;
             assert_eq!(doc.as_doc().unwrap().text("t").unwrap().to_string(), name.repeat(200));
         }
     }

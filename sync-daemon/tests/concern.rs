@@ -6,8 +6,13 @@ mod common;
 use std::time::Duration;
 
 use common::{PATIENCE, client, daemon, free_address, has, note, put, url, within};
+use crdt::ReplicaId;
+use crdt::doc::AnyDoc;
+use crdt::sync::{Config, Input, LinkId, Node, Output, Role};
+use futures_util::{SinkExt, StreamExt};
 use sync_daemon::WriteConcern::{All, Local, Majority, Memory, N};
-use sync_daemon::{Outcome, Peer, PeerConfig, Phase, Token, WriteConcern};
+use sync_daemon::{Outcome, Peer, PeerConfig, Phase, Progress, Token, WriteConcern};
+use tokio_tungstenite::tungstenite::Message;
 
 async fn wait(peer: &Peer, token: &Token, concern: WriteConcern) -> Outcome {
     let outcome = peer.wait_for(&note(), token, concern, PATIENCE).await.unwrap();
@@ -67,4 +72,70 @@ async fn an_app_knows_what_is_only_here() {
     let offline = app.progress().await.unwrap();
     // What the daemon called safe before it went still is.
     assert_eq!((offline.phase, offline.unsynced, offline.undurable), (Phase::Offline, 1, 1));
+}
+
+/// Asks until an app stands where it should.
+async fn stands(app: &Peer, wanted: Progress) {
+    let there = async {
+        while app.progress().await.unwrap() != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(&format!("{wanted:?}"), there).await;
+}
+
+/// Each phase and each number says what is so, no more: connected is not in step, and in step is not safe.
+#[tokio::test]
+async fn an_app_tells_connected_from_in_step_from_safe() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("ws://{}", listener.local_addr().unwrap());
+    let app = Peer::start(client(&[])).await.unwrap();
+    put(&app, "x", 1).await;
+    let progress = |phase, unsynced, undurable| Progress { phase, unsynced, undurable };
+    stands(&app, progress(Phase::Offline, 1, 1)).await;
+    drop(app);
+
+    // A daemon whose every word is in our hands.
+    let app = Peer::start(client(&[address])).await.unwrap();
+    put(&app, "x", 1).await;
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut ws = tokio_tungstenite::accept_async(stream).await.unwrap();
+    stands(&app, progress(Phase::Connecting, 1, 1)).await;
+
+    let (link, id) = (LinkId(1), ReplicaId::from_u128(9));
+    let mut daemon: Node<AnyDoc> = Node::new(Config::new(id, "by hand", Role::Daemon), 1);
+    daemon.handle(0, Input::LinkUp { link, dialed: false });
+    let hello = daemon.poll_transmit(0, link).unwrap();
+    ws.send(Message::Binary(hello.into())).await.unwrap();
+    stands(&app, progress(Phase::Syncing, 1, 1)).await;
+
+    let mut safe = None;
+    for now in 0..10_000 {
+        if let Ok(Some(Ok(Message::Binary(bytes)))) =
+            tokio::time::timeout(Duration::from_millis(5), ws.next()).await
+        {
+            daemon.handle(now, Input::Frame { link, bytes: bytes.into() });
+        }
+        while let Some(bytes) = daemon.poll_transmit(now, link) {
+            ws.send(Message::Binary(bytes.into())).await.unwrap();
+        }
+        while let Some(output) = daemon.poll_output() {
+            if let Output::Store { doc, delta, .. } = output {
+                let version = delta.spans.iter().map(|span| (span.replica, span.to)).collect();
+                safe = Some(Input::Durable { doc, version });
+            }
+        }
+        if safe.is_some() && app.progress().await.unwrap() == progress(Phase::Synced, 0, 1) {
+            break;
+        }
+    }
+    // In step, and on no disk until the daemon says so.
+    stands(&app, progress(Phase::Synced, 0, 1)).await;
+    daemon.handle(20_000, safe.unwrap());
+    while let Some(bytes) = daemon.poll_transmit(20_000, link) {
+        ws.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+    stands(&app, progress(Phase::Synced, 0, 0)).await;
+    drop(ws);
+    stands(&app, progress(Phase::Offline, 0, 0)).await;
 }

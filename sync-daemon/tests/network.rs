@@ -4,6 +4,7 @@
 mod common;
 
 use common::{client, daemon, free_address, has, note, put, url, within};
+use crdt::Replicated;
 use sync_daemon::{Peer, PeerConfig, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -216,6 +217,54 @@ async fn connections_are_counted() {
         }
     };
     within("room for another", freed).await;
+}
+
+/// Clients that all come back at once are let in a few at a time, and all get in.
+#[tokio::test]
+async fn a_storm_of_returns_is_let_in_a_few_at_a_time() {
+    let daemon = Peer::start(PeerConfig { max_arriving: 2, ..daemon("n1", &[]) }).await.unwrap();
+    let mut apps = Vec::new();
+    for n in 0..100 {
+        let app = Peer::start(client(&[])).await.unwrap();
+        put(&app, &format!("offline-{n}"), n).await;
+        // What an app has that was there before the daemon.
+        let deltas = app.read(&note(), |doc| doc.delta_since(&crdt::VersionVector::new())).await.unwrap();
+        let again = Peer::start(client(&[url(&daemon)])).await.unwrap();
+        again.apply(&note(), crdt::sync::Kind::DOC, deltas.unwrap()).await.unwrap();
+        apps.push(again);
+    }
+    let all = async {
+        while daemon.version(&note()).await.unwrap().len() < 100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("everything from everyone", all).await;
+    let version = daemon.version(&note()).await.unwrap();
+    for app in &apps {
+        has(app, &version).await;
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_arrive_now_is_told_when_to_come_again() {
+    let config = PeerConfig { max_arriving: 1, max_waiting: 1, ..daemon("n1", &[]) };
+    let daemon = Peer::start(config).await.unwrap();
+    let address = daemon.local_addr().unwrap();
+    // One arrives and never says who it is, one waits, and a third is told.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    silent.write_all(&upgrade("")).await.unwrap();
+    let mut switched = [0; 12];
+    silent.read_exact(&mut switched).await.unwrap();
+    assert_eq!(&switched, b"HTTP/1.1 101");
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(&upgrade("")).await.unwrap();
+    let answer = talk(address, &upgrade("Connection: close\r\n")).await;
+    let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: "), "{answer}");
+    drop((silent, waits));
+    let app = Peer::start(client(&[url(&daemon)])).await.unwrap();
+    let version = put(&app, "x", 1).await;
+    has(&daemon, &version).await;
 }
 
 #[tokio::test]

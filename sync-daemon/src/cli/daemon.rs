@@ -31,6 +31,9 @@ pub(crate) struct RunArgs {
     /// Where to keep documents [default: sync-daemon in the user's data directory]
     #[arg(long, value_name = "DIR", env = "SYNC_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// How much memory documents may take, in MiB, before those that are not in use stay on disk [default: 256]
+    #[arg(long, value_name = "MIB", env = "SYNC_CACHE_MB")]
+    cache_mb: Option<usize>,
     /// A peer to keep a link to, as ws://host:port; may be given again
     #[arg(long = "peer", value_name = "URL", env = "SYNC_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
@@ -67,6 +70,7 @@ struct File {
     name: Option<String>,
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
+    cache_mb: Option<usize>,
     #[serde(default)]
     peers: Vec<String>,
     #[serde(default)]
@@ -102,14 +106,17 @@ fn either(flags: Vec<String>, file: Vec<String>) -> Vec<String> {
 fn effective(args: &RunArgs) -> anyhow::Result<PeerConfig> {
     let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
     let data_dir = args.data_dir.clone().or(file.data_dir).map_or_else(default_data_dir, Ok)?;
+    let usual = PeerConfig::new(&args.name.clone().or(file.name).unwrap_or_else(default_name));
+    let cache = args.cache_mb.or(file.cache_mb).map(|mib| mib.saturating_mul(1 << 20));
     Ok(PeerConfig {
+        cache_bytes: cache.unwrap_or(usual.cache_bytes),
         listen: Some(args.listen.or(file.listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7420)))),
         insecure: args.insecure || file.insecure.unwrap_or(false),
         peers: either(args.peers.clone(), file.peers),
         origins: either(args.origins.clone(), file.origins),
         hosts: either(args.hosts.clone(), file.hosts),
         data_dir: Some(data_dir),
-        ..PeerConfig::new(&args.name.clone().or(file.name).unwrap_or_else(default_name))
+        ..usual
     })
 }
 
@@ -119,6 +126,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<u8> {
     if args.print_config {
         let listen = config.listen.map(|listen| listen.to_string()).unwrap_or_default();
         println!("name = {:?}\nlisten = {listen:?}\ndata-dir = {data_dir:?}", config.name);
+        println!("cache-mb = {}", config.cache_bytes >> 20);
         println!(
             "peers = {:?}\norigins = {:?}\ninsecure = {}",
             config.peers, config.origins, config.insecure

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use sync_daemon::{Status, http};
+use sync_daemon::{Compaction, Status, http};
 
 use super::{DONE, FAILED, NOT_CONVERGED, To, Unreachable};
 
@@ -85,7 +85,22 @@ pub(crate) async fn status(args: StatusArgs) -> anyhow::Result<u8> {
         ]);
     }
     println!("{links}");
-    println!("{} documents", first.docs.len());
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    println!(
+        "{} documents, {} of them in memory: about {} MiB{}",
+        first.documents,
+        first.in_memory,
+        mib(first.memory_bytes),
+        if first.cache_bytes == usize::MAX {
+            String::new()
+        } else {
+            format!(" of {}", mib(first.cache_bytes))
+        }
+    );
+    if first.compaction.done > 0 || first.compaction.waiting > 0 {
+        let Compaction { waiting, done, bytes_before, bytes_after } = first.compaction;
+        println!("compacted {done} documents, {bytes_before} B to {bytes_after} B; {waiting} to go");
+    }
     Ok(DONE)
 }
 
@@ -119,7 +134,9 @@ async fn cluster(args: &StatusArgs, first: Status) -> anyhow::Result<u8> {
             _ => true,
         })
     };
-    let converged = docs.iter().all(|name| agrees(name)) && unreachable.is_empty();
+    // Not all documents of very many are listed; the fingerprint is of all.
+    let equal = members.windows(2).all(|pair| matches!(pair, [a, b] if a.fingerprint == b.fingerprint));
+    let converged = equal && docs.iter().all(|name| agrees(name)) && unreachable.is_empty();
     if args.json {
         let report =
             serde_json::json!({ "converged": converged, "unreachable": unreachable, "daemons": members });
@@ -142,7 +159,8 @@ async fn cluster(args: &StatusArgs, first: Status) -> anyhow::Result<u8> {
         println!("{out}");
         unreachable.iter().for_each(|address| println!("cannot reach {address}"));
         let word = if converged { "CONVERGED" } else { "NOT CONVERGED" };
-        println!("{word}: {} daemons, {} documents", members.len(), docs.len());
+        let documents = members.iter().map(|status| status.documents).max().unwrap_or(0);
+        println!("{word}: {} daemons, {documents} documents", members.len());
     }
     Ok(if converged { DONE } else { NOT_CONVERGED })
 }

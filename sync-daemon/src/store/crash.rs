@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use crdt::Replicated;
+use crdt::sync::Document;
 use redb::StorageBackend;
 
 use super::*;
@@ -140,9 +142,9 @@ struct Ledger {
 
 impl Ledger {
     /// What is read after a crash has all that was durable, nothing that nobody wrote, and no half transaction.
-    fn check(&self, loaded: &Loaded, story: &str) {
-        assert!(loaded.quarantined.is_empty(), "{story}: {:?}", loaded.quarantined);
-        let docs: BTreeMap<_, _> = loaded.docs.iter().map(|(id, doc)| (id.clone(), doc)).collect();
+    fn check(&self, loaded: &[(DocId, AnyDoc)], quarantined: &[(String, String)], story: &str) {
+        assert!(quarantined.is_empty(), "{story}: {quarantined:?}");
+        let docs: BTreeMap<_, _> = loaded.iter().map(|(id, doc)| (id.clone(), doc)).collect();
         for (id, durable) in &self.durable {
             let version = docs.get(id).map(|doc| doc.version().clone()).unwrap_or_default();
             assert!(version.covers(durable), "{story}: {id} was durable at {durable:?}, is at {version:?}");
@@ -163,16 +165,12 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
     let Ok(db) = Database::builder().set_cache_size(1 << 20).create_with_backend(disk.clone()) else {
         return false;
     };
-    if prepare(&db).is_err() {
-        return false;
-    }
-    let Ok(loaded) = load(&db, author) else { return false };
-    ledger.check(&loaded, story);
-    let Loaded { docs, files, next_number, .. } = loaded;
+    let Ok((mut writer, _)) = Writer::open(db, Arc::default()) else { return false };
+    let Ok((docs, quarantined)) = table::read_all(&writer.db) else { return false };
+    ledger.check(&docs, &quarantined, story);
     let mut docs: BTreeMap<DocId, AnyDoc> = docs.into_iter().collect();
-    let shared = Arc::new(Shared::default());
-    let mut writer = Writer { db, files, next_number, shared };
-    let room = Arc::new(Semaphore::new(1 << 20));
+    docs.values_mut().for_each(|doc| doc.set_author(author));
+    let compacts = writer.compacts.take().unwrap();
     for _ in 0..rng.usize(1..8) {
         let mut batch = Vec::new();
         // Seldom so many that the document is rewritten as one.
@@ -189,8 +187,7 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
             });
             ledger.written.entry(id.clone()).or_default().merge(doc.version());
             let delta = Arc::new(doc.delta_since(&before));
-            let permit = Arc::clone(&room).try_acquire_owned().unwrap();
-            batch.push((Record { doc: id, kind: Kind::DOC, delta }, permit));
+            batch.push(Record { doc: id, kind: Kind::DOC, delta });
         }
         if writer.commit(&batch).is_err() {
             break;
@@ -198,7 +195,13 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
         for (id, version) in writer.shared.take_durable() {
             ledger.durable.entry(id).or_default().merge(&version);
         }
-        if writer.rewrite_long(&batch).is_err() {
+        let compact = |writer: &mut Writer| {
+            compacts.try_iter().try_for_each(|(doc, row)| {
+                let joined = compact::join(&writer.db, doc, &row)?;
+                writer.replace(joined)
+            })
+        };
+        if compact(&mut writer).is_err() {
             break;
         }
     }
@@ -210,7 +213,7 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
 /// A store that was made in peace: it gets its name only then.
 fn empty() -> Vec<u8> {
     let disk = Disk(Arc::default());
-    prepare(&Database::builder().create_with_backend(disk.clone()).unwrap()).unwrap();
+    table::prepare(&Database::builder().create_with_backend(disk.clone()).unwrap()).unwrap();
     let image = disk.0.lock().unwrap();
     image.now.clone()
 }
@@ -242,8 +245,9 @@ fn nothing_durable_is_lost_when_the_power_goes() {
         let image = Image { now: bytes.clone(), synced: bytes.clone(), ..Image::default() };
         let db = Database::builder().create_with_backend(Disk(Arc::new(Mutex::new(image))));
         let db = db.unwrap_or_else(|error| panic!("{story}: cannot be opened again: {error}"));
-        prepare(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
-        ledger.check(&load(&db, ReplicaId::MIN).unwrap_or_else(|error| panic!("{story}: {error}")), &story);
+        table::prepare(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
+        let (docs, quarantined) = table::read_all(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
+        ledger.check(&docs, &quarantined, &story);
     }
     println!(
         "SEED={seed}: {crashes} power cuts, {opened} while writing, {durable} events durable, none lost"
@@ -270,14 +274,14 @@ fn a_disk_that_lies_costs_data_but_no_panic() {
         let disk = Disk(Arc::new(Mutex::new(image)));
         let loaded = guarded(|| {
             let db = Database::builder().create_with_backend(disk)?;
-            prepare(&db)?;
-            load(&db, ReplicaId::MIN)
+            table::prepare(&db)?;
+            table::read_all(&db)
         });
         match loaded {
             Err(_) => refused += 1,
-            Ok(loaded) => {
+            Ok((docs, _)) => {
                 read += 1;
-                for (_, doc) in &loaded.docs {
+                for (_, doc) in &docs {
                     assert_eq!(doc.as_doc().unwrap().version().total() % 2, 0, "half of a transaction");
                 }
             }

@@ -61,9 +61,14 @@ pub struct Process {
 
 impl Process {
     pub fn start(dir: &std::path::Path, address: SocketAddr) -> Process {
+        Self::start_with(dir, address, &[])
+    }
+
+    pub fn start_with(dir: &std::path::Path, address: SocketAddr, more: &[&str]) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_sync-daemon"))
             .args(["run", "--listen", &address.to_string(), "--data-dir"])
             .arg(dir)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
