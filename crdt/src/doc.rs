@@ -27,6 +27,7 @@ mod list;
 mod node;
 mod path;
 mod record;
+mod rescue;
 mod tree;
 mod undo;
 mod value;
@@ -51,6 +52,7 @@ pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
 pub use cursor::Cursor;
 pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
 pub use history::HistoryError;
+pub use rescue::{Rescue, Rescued, RescuedEdit};
 pub use tree::{TreeMut, TreePatch, TreeView};
 pub use undo::{UndoManager, UndoOptions};
 pub use value::{Scalar, Value};
@@ -415,14 +417,19 @@ impl Replicated for Doc {
         if self.goes_whole(since, &until) { self.whole() } else { self.plain_delta(since, &until) }
     }
 
+    fn is_behind(&self, since: &VersionVector) -> bool {
+        !since.covers(self.forgotten())
+    }
+
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+        if whole::is_whole(delta) {
+            self.admit_spans(&delta.spans)?;
+            return self.apply_whole(delta);
+        }
         if delta.is_known_to(self.version()) {
             return Ok(Applied::default());
         }
         self.admit_spans(&delta.spans)?;
-        if whole::is_whole(delta) {
-            return self.apply_whole(delta);
-        }
         let table = delta.table();
         let body = wire::decode(delta, &table)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {

@@ -53,6 +53,7 @@
 //! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
 //! | move folders without making a cycle | [`Tree`](tree::Tree) |
 //! | drop history that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Doc::forget`], [`Replica::forget`](replica::Replica::forget) |
+//! | bring back who was away when all others forgot | [`Doc::rescue`] |
 //! | save only what a document shows | [`Doc::save_shallow`] |
 //! | operations instead of states | [`oplog`], [`causal`] |
 //! | siblings in a key-value store | [`DottedVersionVector`](dvv::DottedVersionVector) |

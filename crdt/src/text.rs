@@ -349,6 +349,12 @@ impl Text {
         spans.iter().any(|span| self.core().touches(*span))
     }
 
+    /// The characters that these events deleted.
+    pub(crate) fn deleted_by(&self, spans: &[Span]) -> Vec<Span> {
+        let ops = spans.iter().flat_map(|span| self.core().ops(*span));
+        ops.filter_map(|(_, op)| op.targets()).collect()
+    }
+
     /// Writes the operations among these events, by replica and number.
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {
         self.core().encode(spans, w);

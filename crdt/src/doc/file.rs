@@ -55,7 +55,7 @@ impl Doc {
                 w.u64(span.after);
             }
         }
-        self.write(&events, &mut w, Packed::new);
+        self.write(&events, &mut w, if shallow { Packed::quick } else { Packed::new });
         seal(MAGIC, if shallow { SHALLOW } else { FORMAT }, &w.into_body())
     }
 
@@ -147,7 +147,7 @@ impl Doc {
     ) -> Result<(), ApplyError> {
         let version: VersionVector = events.iter().map(|span| (span.replica, span.to)).collect();
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
-        let state = Packed::decode(r)?.unpack()?;
+        let state = Packed::read(r)?;
         let graph = Packed::decode(r)?;
         let replicas: Vec<ReplicaId> = events.iter().map(|span| span.replica).collect();
         let horizon =

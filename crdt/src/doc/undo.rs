@@ -74,6 +74,15 @@ impl Inverse {
         (!all.is_empty()).then_some(Inverse::All(all))
     }
 
+    /// Says after which placeholder the element stands that is restored first.
+    pub(super) fn stand_after(&mut self, placeholder: Option<Dot>) {
+        match self {
+            Inverse::All(all) => all.iter_mut().take(1).for_each(|first| first.stand_after(placeholder)),
+            Inverse::RestoreElement { left, .. } => *left = placeholder,
+            _ => {}
+        }
+    }
+
     /// What brings back an element of a list with all that it holds.
     pub(super) fn restore_element(doc: &Doc, list: &Path, element: Dot) -> Option<Inverse> {
         let mut all = Vec::new();
@@ -329,7 +338,7 @@ pub(super) struct UndoableEdit {
 
 /// What came back under which names.
 #[derive(Clone, Debug, Default)]
-struct Renamed {
+pub(super) struct Renamed {
     /// Characters, and the placeholders of elements.
     characters: Names,
     elements: Names,
@@ -383,7 +392,7 @@ impl Names {
     }
 }
 
-fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
+pub(super) fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
     match inverse {
         Inverse::All(all) => all.into_iter().for_each(|inverse| run(tx, inverse, renamed)),
         Inverse::Delete { path, first, len } => delete(tx, &renamed.path(&path), first, len, renamed),

@@ -33,7 +33,7 @@ impl Doc {
     pub(super) fn goes_whole(&self, since: &VersionVector, until: &VersionVector) -> bool {
         let version = self.version();
         let much = version.total() >= MIN_EVENTS && !self.texts.is_empty();
-        !since.covers(self.forgotten()) || much && until == version && since.meet(version).is_empty()
+        self.is_behind(since) || much && until == version && since.meet(version).is_empty()
     }
 
     /// The whole document as a delta.
@@ -72,17 +72,34 @@ impl Doc {
     /// Takes a whole document in. Costs what it shows where nothing is here that it lacks, and else what is new
     /// in it and its history.
     pub(super) fn apply_whole(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
-        let whole = Doc::read_whole(delta)?;
         let here = self.version().clone();
+        let known = delta.is_known_to(&here);
+        if known && delta.body.first() == Some(&WHOLE) {
+            return Ok(Applied::default());
+        }
+        let mut whole = Doc::read_whole(delta)?;
+        if !whole.version().covers(&here) && !self.goes_on_from(&mut whole) {
+            return Err(ApplyError::Behind);
+        }
+        if known {
+            return Ok(Applied::default());
+        }
         if !here.is_empty() && here.covers(whole.forgotten()) {
             return self.apply(&whole.plain_delta(&here, whole.version()));
-        }
-        if !whole.version().covers(&here) {
-            return Err(ApplyError::Behind);
         }
         self.become_whole(whole);
         self.history.iter_mut().for_each(|history| history.add(delta));
         Ok(Applied { novel: self.version().since(&here).collect() })
+    }
+
+    /// Whether all that is here and not in another document was written having seen what that has forgotten.
+    fn goes_on_from(&self, whole: &mut Doc) -> bool {
+        let unseen: Vec<Span> = self.version().since(whole.version()).collect();
+        let parents = self.graph.parents_in(&unseen);
+        let ordered = whole.graph.order(&unseen, &parents);
+        self.version().covers(whole.forgotten())
+            && (whole.forgotten().is_empty()
+                || ordered.is_ok_and(|ordered| whole.graph.admit(&ordered, &parents).is_ok()))
     }
 
     /// Puts another document's content in the place of this one's, of which it has seen all.
