@@ -44,6 +44,7 @@
 //! | keep a cursor where it is while others type | [`Doc::cursor`], [`Doc::position`] |
 //! | look at the past, compare, branch off | [`Doc::keep_history`], [`Doc::at`], [`Doc::diff`], [`Doc::fork`] |
 //! | keep a document in a file | [`Doc::save`], [`Doc::load`] |
+//! | add what is new to a file | [`Doc::save_since`], [`Doc::load_pieces`] |
 //! | send what another lacks, take what came | [`Replicated::delta_since`], [`Delta::to_bytes`], [`Replicated::apply`] |
 //! | know whether one replica has seen all of another | [`VersionVector`] |
 //! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |

@@ -155,6 +155,18 @@ fn documents_that_have_forgotten() {
 }
 
 #[test]
+fn files_of_pieces() {
+    let mut doc = doc();
+    let mut file = doc.save_since(&VersionVector::new());
+    let first = doc.version().clone();
+    doc.transact(3_000, |tx| tx.text("note").insert(3, "x"));
+    file.extend(doc.save_since(&first));
+    let loaded = Doc::load_pieces(&frozen("pieces-1.bin", &file), id(9)).unwrap();
+    assert_eq!((loaded.pieces, loaded.torn), (2, 0));
+    assert_eq!(loaded.doc.save(), doc.save());
+}
+
+#[test]
 fn whole_documents_as_deltas() {
     let mut doc = doc();
     doc.transact(3_000, |tx| tx.text("note").insert(3, &"grüße ".repeat(50)));

@@ -30,6 +30,8 @@ const MAGIC: &[u8; 4] = b"CRDT";
 const FORMAT: u8 = 2;
 /// Of a document that has forgotten.
 const SHALLOW: u8 = 3;
+/// So much, without its history, is better read at once than small, unless packing halves it.
+const LONG: usize = 64 * 1024;
 
 impl Doc {
     /// The document with all its history, as far as it is not [forgotten](Self::forget), as bytes. Equal
@@ -55,7 +57,10 @@ impl Doc {
                 w.u64(span.after);
             }
         }
-        self.write(&events, &mut w, if shallow { Packed::quick } else { Packed::new });
+        let pack = |state: Vec<u8>| {
+            if shallow && state.len() >= LONG { Packed::quick(state) } else { Packed::new(state) }
+        };
+        self.write(&events, &mut w, pack);
         seal(MAGIC, if shallow { SHALLOW } else { FORMAT }, &w.into_body())
     }
 
@@ -174,7 +179,7 @@ impl Doc {
         }
         s.end()?;
         r.end()?;
-        self.check(&version, &heads, &all, &tree)?;
+        self.check(&version, horizon.cut(), &heads, &all, &tree)?;
         self.join_tree(&all, &tree);
         self.graph = EventGraph::restored(version, heads, order, horizon);
         Ok(())
@@ -184,6 +189,7 @@ impl Doc {
     fn check(
         &self,
         version: &VersionVector,
+        cut: &VersionVector,
         heads: &[Dot],
         all: &[Span],
         tree: &Tree,
@@ -193,6 +199,9 @@ impl Doc {
         }
         if !tree.needed.is_empty() || !tree.removals.removed().within(version) {
             return Err(ApplyError::Refused("removal of what was never written"));
+        }
+        if tree.removals.iter().any(|(by, _)| cut.contains(by)) {
+            return Err(ApplyError::Refused("a removal that is forgotten"));
         }
         Body::check_tree(tree, all).map_err(ApplyError::Refused)
     }

@@ -415,7 +415,9 @@ impl<D: Document> Node<D> {
     fn keep_ahead(&mut self, doc: &DocId, delta: Delta) {
         let Some(held) = self.docs.get_mut(doc) else { return };
         self.pending_bytes -= held.ahead_bytes();
-        held.set_ahead(Some(delta).filter(|delta| self.pending_bytes + delta.size() <= MAX_ALL_PENDING_BYTES));
+        held.set_ahead(
+            Some(delta).filter(|delta| self.pending_bytes + delta.size() <= MAX_ALL_PENDING_BYTES),
+        );
         self.pending_bytes += held.ahead_bytes();
     }
 

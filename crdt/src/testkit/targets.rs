@@ -61,8 +61,19 @@ pub fn delta(bytes: &[u8]) {
     }
 }
 
-/// A saved document from anywhere, with its checksum made right.
+/// A saved document from anywhere, and a file of pieces, with their checksums made right.
 pub fn saved(bytes: &[u8]) {
+    let piece = |bytes: &[u8]| {
+        let mut w = Writer::new();
+        w.bytes(bytes);
+        crate::codec::seal(b"CRDP", 1, &w.into_body())
+    };
+    for bytes in [bytes.to_vec(), piece(bytes)] {
+        if let Ok(loaded) = Doc::load_pieces(&bytes, id(201)) {
+            assert_eq!(loaded.len + loaded.torn, bytes.len());
+            sound(&loaded.doc);
+        }
+    }
     let _ = Doc::load(bytes, id(201));
     let mut bytes = bytes.to_vec();
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
