@@ -20,8 +20,7 @@ const MAX_INDEXED: usize = 1024;
 impl<D: Document> Live<D> {
     /// The difference of exactly these spans to one at `known`.
     fn delta(&mut self, known: &VersionVector, spans: &[Span]) -> Arc<Delta> {
-        let behind = self.doc.is_behind(known);
-        if let Some(delta) = self.cache.get(spans).filter(|_| !behind) {
+        if let Some(delta) = self.cache.get(spans) {
             return delta;
         }
         let mut until = known.clone();
