@@ -48,6 +48,12 @@ impl Delta {
         self.spans.iter().fold(0, |n, s| n.saturating_add(s.len()))
     }
 
+    /// How many bytes of memory it takes, about.
+    #[cfg(feature = "std")]
+    pub(crate) fn size(&self) -> usize {
+        self.body.len() + 24 * self.spans.len() + 16 * self.others.len()
+    }
+
     /// Whether `version` already holds every event of this delta.
     pub fn is_known_to(&self, version: &VersionVector) -> bool {
         self.spans.iter().all(|s| version.get(s.replica) >= s.to)
@@ -177,6 +183,14 @@ pub trait Replicated {
     /// entry. The receiver then refuses with [`ApplyError::Missing`] what builds on the part left out.
     fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta;
 
+    /// Whether one at `since` is behind what is forgotten here. The difference for it is everything, whatever was
+    /// asked for; it is taken by one who has nothing that this one lacks, and refused with
+    /// [`ApplyError::Behind`] by others. Never for what does not forget.
+    fn is_behind(&self, since: &VersionVector) -> bool {
+        let _ = since;
+        false
+    }
+
     /// Take this. Applying twice is applying once. Order does not matter, but a delta whose events
     /// build on others that are missing here is refused until those have come.
     ///
@@ -206,11 +220,11 @@ pub enum ApplyError {
     #[error("refused: {0}")]
     Refused(&'static str),
     /// The whole document came from one who has forgotten what this one lacks, and this one has edits of its
-    /// own that the sender lacks: the two cannot be merged.
+    /// own that the sender lacks: the two cannot be merged. `Doc::rescue` makes its edits anew.
     #[error("too far behind to be merged, and it has edits that the sender lacks")]
     Behind,
     /// The events were written without having seen all that is forgotten here, so their place is not known. Their
-    /// author has to take this document and to make them anew.
+    /// author has to take this document, and to make them anew with `Doc::rescue`.
     #[error("written without having seen all that is forgotten here: their author is too far behind")]
     Late,
     /// The document's own engine failed on it; the document was rebuilt as it was before.

@@ -34,8 +34,6 @@
 //! | … | use |
 //! |---|---|
 //! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
-//! | make text bold, a link, a comment | [`TextMut::mark`](doc::TextMut::mark), [`Doc::spans`], [`Doc::attributes`] |
-//! | exchange rich text with Quill | [`Doc::to_delta`], [`TextMut::apply_delta`](doc::TextMut::apply_delta) |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
 //! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
 //! | read a value by path | [`Doc::get`], [`Doc::text`] |
@@ -46,6 +44,7 @@
 //! | keep a cursor where it is while others type | [`Doc::cursor`], [`Doc::position`] |
 //! | look at the past, compare, branch off | [`Doc::keep_history`], [`Doc::at`], [`Doc::diff`], [`Doc::fork`] |
 //! | keep a document in a file | [`Doc::save`], [`Doc::load`] |
+//! | add what is new to a file | [`Doc::save_since`], [`Doc::load_pieces`] |
 //! | send what another lacks, take what came | [`Replicated::delta_since`], [`Delta::to_bytes`], [`Replicated::apply`] |
 //! | know whether one replica has seen all of another | [`VersionVector`] |
 //! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |
@@ -55,6 +54,7 @@
 //! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
 //! | move folders without making a cycle | [`Tree`](tree::Tree) |
 //! | drop history that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Doc::forget`], [`Replica::forget`](replica::Replica::forget) |
+//! | bring back who was away when all others forgot | [`Doc::rescue`] |
 //! | save only what a document shows | [`Doc::save_shallow`] |
 //! | operations instead of states | [`oplog`], [`causal`] |
 //! | siblings in a key-value store | [`DottedVersionVector`](dvv::DottedVersionVector) |

@@ -1,5 +1,7 @@
 //! Bytes in a file, compressed where that makes them fewer.
 
+use std::borrow::Cow;
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -50,26 +52,19 @@ impl Packed {
     }
 
     pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Packed, DecodeError> {
-        let len = r.u64()?;
-        let bytes = r.bytes()?;
-        let most = bytes.len().saturating_mul(MAX_RATIO) as u64;
-        if len < bytes.len() as u64 || len > most {
-            return Err(r.limit("bytes from so few"));
-        }
-        Ok(Packed { len: len as usize, bytes: bytes.to_vec() })
+        let (len, bytes) = read_parts(r)?;
+        Ok(Packed { len, bytes: bytes.to_vec() })
+    }
+
+    /// As [`decode`](Self::decode) and then [`unpack`](Self::unpack), without a copy of what is whole.
+    pub(crate) fn read<'a>(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
+        let (len, bytes) = read_parts(r)?;
+        if bytes.len() == len { Ok(bytes.into()) } else { inflate(bytes, len).map(Cow::Owned) }
     }
 
     /// The bytes that went in.
     pub(crate) fn unpack(&self) -> Result<Vec<u8>, DecodeError> {
-        if self.bytes.len() == self.len {
-            return Ok(self.bytes.clone());
-        }
-        let mut out = Vec::with_capacity(self.len);
-        let status = Decompress::new(false).decompress_vec(&self.bytes, &mut out, FlushDecompress::Finish);
-        if matches!(status, Ok(Status::StreamEnd)) && out.len() == self.len {
-            return Ok(out);
-        }
-        Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" })
+        if self.bytes.len() == self.len { Ok(self.bytes.clone()) } else { inflate(&self.bytes, self.len) }
     }
 
     /// The text that went in.
@@ -77,6 +72,26 @@ impl Packed {
         String::from_utf8(self.unpack()?)
             .map_err(|_| DecodeError::Invalid { at: 0, what: "text is not UTF-8" })
     }
+}
+
+/// The length and the bytes; no length that they cannot have.
+fn read_parts<'a>(r: &mut Reader<'a>) -> Result<(usize, &'a [u8]), DecodeError> {
+    let len = r.u64()?;
+    let bytes = r.bytes()?;
+    let most = bytes.len().saturating_mul(MAX_RATIO) as u64;
+    if len < bytes.len() as u64 || len > most {
+        return Err(r.limit("bytes from so few"));
+    }
+    Ok((len as usize, bytes))
+}
+
+fn inflate(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::with_capacity(len);
+    let status = Decompress::new(false).decompress_vec(bytes, &mut out, FlushDecompress::Finish);
+    if matches!(status, Ok(Status::StreamEnd)) && out.len() == len {
+        return Ok(out);
+    }
+    Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" })
 }
 
 #[cfg(test)]

@@ -9,12 +9,10 @@
 //! | `sequence` | all characters in their order, deleted ones too: `chunk`s of runs, a `tree` of counts over them, an `index` from event to chunk |
 //! | `order` | where concurrent insertions go |
 //! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
-//! | `beside` | deleted characters among the visible ones |
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
 //! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 //! | `forgotten` | what is kept of characters whose insertion everybody has |
 
-mod beside;
 mod chunk;
 mod core;
 mod count;
@@ -349,6 +347,12 @@ impl Text {
     /// Whether this text has operations among these events.
     pub(crate) fn touches(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| self.core().touches(*span))
+    }
+
+    /// The characters that these events deleted.
+    pub(crate) fn deleted_by(&self, spans: &[Span]) -> Vec<Span> {
+        let ops = spans.iter().flat_map(|span| self.core().ops(*span));
+        ops.filter_map(|(_, op)| op.targets()).collect()
     }
 
     /// Writes the operations among these events, by replica and number.

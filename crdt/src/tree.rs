@@ -252,6 +252,13 @@ impl<V: DotStore> Tree<V> {
     }
 
     #[cfg(feature = "std")]
+    /// The nodes that this part puts somewhere.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let placed = self.nodes.iter().filter(|(_, (register, _))| !register.is_bottom());
+        placed.map(|(node, _)| *node)
+    }
+
+    #[cfg(feature = "std")]
     /// Every node that must be there for this part to make sense: those it puts somewhere, and their parents.
     pub(crate) fn named(&self) -> impl Iterator<Item = NodeId> + '_ {
         let places = |register: &LwwRegister<Place>| {

@@ -1,6 +1,7 @@
 //! Replicas that forget at different cuts, and one that never does, stay one document.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
+use crdt::doc::{Rescued, RescuedEdit};
 use crdt::matrix::MatrixClock;
 use crdt::tree::Position;
 use crdt::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
@@ -160,4 +161,185 @@ proptest! {
             prop_assert_eq!(new.value(), doc.value());
         }
     }
+}
+
+/// All text that one shows and another has not heard of.
+fn unheard(late: &Doc, others: &Doc) -> Vec<char> {
+    let note = late.text("note").map(|text| text.to_string().chars().zip(text.dots()).collect::<Vec<_>>());
+    let new = note.into_iter().flatten().filter(|(_, dot)| !others.version().contains(*dot));
+    new.map(|(c, _)| c).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// One is away for so long that it is not waited for. It is refused and refuses, both without harm; all that it
+    /// typed is in the rescue; nothing that others deleted comes back; in the end all agree.
+    #[test]
+    fn who_was_away_is_rescued(
+        before in prop::collection::vec(any::<[u8; 3]>(), 0..20),
+        away in prop::collection::vec(any::<[u8; 3]>(), 0..12),
+        meanwhile in prop::collection::vec((0..2usize, any::<[u8; 3]>()), 1..20),
+        approve: u8,
+    ) {
+        let [mut a, mut b, mut late] = [0, 1, 2].map(|n| Doc::new(id(n)));
+        let mut now = 0;
+        let mut step = |doc: &mut Doc, [kind, x, y]: [u8; 3]| {
+            now += 1;
+            edit(doc, now, kind, x, y);
+        };
+        for (n, what) in before.into_iter().enumerate() {
+            step(if n % 2 == 0 { &mut a } else { &mut late }, what);
+            send(&a, &mut late).unwrap();
+            send(&late, &mut a).unwrap();
+        }
+        away.into_iter().for_each(|what| step(&mut late, what));
+        for (who, what) in meanwhile {
+            step([&mut a, &mut b][who], what);
+            send(&a, &mut b).unwrap();
+            send(&b, &mut a).unwrap();
+        }
+        a.forget(&b.version().clone());
+        let (saved, mine) = (a.save(), late.save());
+        let unheard = unheard(&late, &a);
+        if late.version().covers(a.forgotten()) || a.version().covers(late.version()) {
+            prop_assert!(send(&a, &mut late).is_ok());
+            return Ok(());
+        }
+        prop_assert_eq!(send(&late, &mut a), Err(ApplyError::Late));
+        prop_assert_eq!(send(&a, &mut late), Err(ApplyError::Behind));
+        prop_assert_eq!((a.save(), late.save()), (saved, mine));
+
+        let mut fresh = Doc::new(id(5));
+        send(&a, &mut fresh).unwrap();
+        let rescue = late.rescue(fresh);
+        let typed = |edit: &RescuedEdit| match (edit.path(), edit.what()) {
+            ("/note", Rescued::Inserted(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let typed: String = rescue.edits().iter().rev().map(typed).collect();
+        prop_assert_eq!(typed.chars().collect::<Vec<_>>(), unheard.clone());
+        prop_assert!(rescue.edits().iter().all(|edit| !edit.to_string().is_empty()));
+
+        // Without approval nothing happens.
+        let (none, left) = rescue.clone().apply(99, |_| false);
+        prop_assert_eq!((none.value(), left.len()), (a.value(), rescue.edits().len()));
+        // Some, and all.
+        let (some, left) = rescue.clone().apply(99, |edit| edit.to_string().len() % 2 == usize::from(approve % 2));
+        prop_assert!(left.len() <= rescue.edits().len());
+        let (all, left) = rescue.apply(99, |_| true);
+        prop_assert!(left.iter().all(|edit| !edit.has_place()));
+        // Of the characters, only new ones have come.
+        let shown = |doc: &Doc| doc.text("note").map(|text| text.dots().collect::<Vec<_>>()).unwrap_or_default();
+        let old = shown(&a);
+        prop_assert!(shown(&all).iter().all(|dot| dot.replica == id(5) || old.contains(dot)));
+        prop_assert_eq!(shown(&all).iter().filter(|dot| dot.replica == id(5)).count(), unheard.len());
+        for mut rescued in [some, all] {
+            let (mut a, mut b) = (a.clone(), b.clone());
+            send(&rescued, &mut a).unwrap();
+            send(&rescued, &mut b).unwrap();
+            prop_assert_eq!(a.value(), rescued.value());
+            prop_assert_eq!(b.value(), rescued.value());
+            edit(&mut a, 100, 0, 1, 1);
+            send(&a, &mut rescued).unwrap();
+            prop_assert_eq!(a.value(), rescued.value());
+        }
+    }
+}
+
+/// Everything that a document holds is rescued as what it was.
+#[test]
+fn each_kind_of_edit_is_rescued() {
+    let [mut a, mut late] = [0, 1].map(|n| Doc::new(id(n)));
+    let nodes = a.transact(1, |tx| {
+        tx.text("note").insert(0, "one two three");
+        tx.put("title", "draft");
+        tx.put("gone", 1);
+        tx.counter("votes").add(5);
+        tx.set("tags").insert("old");
+        tx.flag("on").enable();
+        ["a", "b", "c"].iter().for_each(|item| tx.list("todo").push(*item));
+        tx.list("todo").push_map().text("what").insert(0, "deep");
+        let mut tree = tx.tree("tree");
+        ["x", "y", "z"].map(|name| {
+            let node = tree.create(None, Position::Last);
+            tree.data(node).unwrap().put("name", name);
+            node
+        })
+    });
+    send(&a, &mut late).unwrap();
+    late.transact(2, |tx| {
+        tx.text("note").replace(4..7, "2");
+        tx.put("title", "final");
+        tx.remove("gone");
+        tx.counter("votes").add(-2);
+        tx.set("tags").remove("old");
+        tx.set("tags").insert("new");
+        tx.list("todo").move_to(2, 0); // c a b deep
+        tx.list("todo").remove(1); // c b deep
+        tx.list("todo").insert(1, "d"); // c d b deep
+        tx.list("todo").map(3).unwrap().text("what").insert(4, "er");
+        let mut tree = tx.tree("tree");
+        tree.move_to(nodes[2], Some(nodes[0]), Position::First);
+        tree.remove(nodes[1]);
+        let new = tree.create(Some(nodes[2]), Position::First);
+        tree.data(new).unwrap().put("name", "new");
+    });
+    a.transact(3, |tx| tx.text("other").insert(0, "meanwhile"));
+    a.forget(&a.version().clone());
+    let mut fresh = Doc::new(id(2));
+    send(&a, &mut fresh).unwrap();
+    let rescue = late.rescue(fresh);
+    let said: Vec<String> = rescue.edits().iter().map(ToString::to_string).collect();
+    for what in [
+        "/note: insert \"2\"",
+        "/note: delete \"two\"",
+        "/title: put \"final\" for \"draft\"",
+        "/gone: remove 1",
+        "/votes: count -2",
+        "/tags: add \"new\"",
+        "/tags: take out \"old\"",
+        "/todo: move \"c\"",
+        "/todo: drop \"a\"",
+        "/todo: make \"d\"",
+    ] {
+        assert!(said.iter().any(|said| said == what), "{what}: {said:?}");
+    }
+    let (doc, left) = rescue.apply(4, |_| true);
+    assert!(left.is_empty(), "{left:?}");
+    let mut now = doc.fork(id(3));
+    now.transact(5, |tx| tx.remove("other"));
+    for path in [
+        "/note",
+        "/title",
+        "/gone",
+        "/votes",
+        "/tags",
+        "/on",
+        "/todo",
+        "/tree/0/data",
+        "/tree/1/data",
+        "/tree/2/data",
+    ] {
+        let read = |value: &Doc| value.get(path);
+        assert_eq!(read(&now), read(&late), "{path}");
+    }
+}
+
+/// What was typed where others have deleted the place is shown, and not made anew.
+#[test]
+fn an_edit_without_a_place_is_kept_for_review() {
+    let [mut a, mut late] = [0, 1].map(|n| Doc::new(id(n)));
+    a.transact(1, |tx| tx.list("todo").push_map().text("what").insert(0, "milk"));
+    send(&a, &mut late).unwrap();
+    late.transact(2, |tx| tx.list("todo").map(0).unwrap().text("what").insert(4, " and bread"));
+    a.transact(3, |tx| tx.list("todo").remove(0));
+    a.forget(&a.version().clone());
+    let mut fresh = Doc::new(id(2));
+    send(&a, &mut fresh).unwrap();
+    let rescue = late.rescue(fresh);
+    assert_eq!(rescue.edits()[0].what(), &Rescued::Inserted(" and bread".into()));
+    assert_eq!(rescue.edits()[0].to_string(), "/todo/0/what: insert \" and bread\" (its place is gone)");
+    let (doc, left) = rescue.apply(4, |_| true);
+    assert_eq!((doc.value(), left.len()), (a.value(), 1));
 }

@@ -501,3 +501,49 @@ fn a_copied_replica_costs_the_others_nothing() {
     net.run(120_000);
     assert!(net.content() - before < 100, "it is tried less and less often");
 }
+
+/// A daemon has forgotten what two peers lack that were away. One has nothing of its own and takes the document whole.
+/// The other has, is refused, and keeps it; other documents go on; a rescue brings it back.
+#[test]
+fn who_was_away_too_long_catches_up_or_is_rescued() {
+    let mut net = Net::new(3, &[(0, 1), (0, 2)]);
+    net.edit(0, "start");
+    net.run(5_000);
+    assert!(net.converged());
+    net.cut(0);
+    net.cut(1);
+    net.edit(2, "typed offline");
+    net.edit(0, "meanwhile");
+    let other: DocId = "other".parse().unwrap();
+    let write = |doc: &mut AnyDoc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1));
+    net.members[0].node.edit(net.now, &other, Kind::DOC, write).unwrap();
+    let doc = net.members[0].node.doc_mut(&note()).and_then(AnyDoc::as_doc_mut).unwrap();
+    doc.forget(&doc.version().clone());
+    let mine = net.value(2);
+
+    net.heal(0);
+    net.heal(1);
+    net.run(60_000);
+    assert!(net.closed.is_empty(), "{:?}", net.closed);
+    assert_eq!((net.value(1), net.version(1)), (net.value(0), net.version(0)));
+    assert_eq!(net.value(2), mine);
+    assert!(net.members[2].node.doc(&other).is_some_and(|doc| !doc.version().is_empty()));
+    let before = net.content();
+    net.run(120_000);
+    assert!(net.content() - before < 20, "what is refused is not sent again and again");
+
+    let late = net.members[2].node.doc(&note()).and_then(AnyDoc::as_doc).unwrap();
+    let mut fresh = crdt::Doc::new(ReplicaId::from_u128(99));
+    fresh.apply(net.members[2].node.ahead(&note()).unwrap()).unwrap();
+    let (rescued, left) = late.rescue(fresh).apply(net.now, |_| true);
+    assert!(left.is_empty());
+    net.members[2].node.replace(net.now, &note(), AnyDoc::Doc(rescued));
+    net.settle(2);
+    net.cut(1);
+    net.heal(1);
+    net.run(60_000);
+    assert!(net.converged());
+    for text in ["start", "typed offline", "meanwhile"] {
+        assert!(net.value(0).contains(text), "{text}: {}", net.value(0));
+    }
+}

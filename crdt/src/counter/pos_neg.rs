@@ -40,6 +40,16 @@ impl PnCounter {
         }
     }
 
+    /// By how much the replicas in this part of a counter moved it beyond what another counts of them.
+    #[cfg(feature = "std")]
+    pub(crate) fn more_than(&self, other: &PnCounter) -> i64 {
+        let more = self.0.entries.iter().map(|(dot, total)| {
+            let before = other.0.find(dot.replica).ok().and_then(|at| other.0.entries.get(at));
+            total.net() - before.map_or(0, |(_, before)| before.net())
+        });
+        more.sum::<i128>().clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
     /// The sum over all replicas; stops at the ends of `i64`.
     pub fn value(&self) -> i64 {
         self.0.sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64

@@ -101,6 +101,10 @@ impl Replicated for AnyDoc {
         self.inner().delta_between(since, until)
     }
 
+    fn is_behind(&self, since: &VersionVector) -> bool {
+        self.inner().is_behind(since)
+    }
+
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         self.inner_mut().apply(delta)
     }

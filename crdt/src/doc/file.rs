@@ -30,6 +30,8 @@ const MAGIC: &[u8; 4] = b"CRDT";
 const FORMAT: u8 = 2;
 /// Of a document that has forgotten.
 const SHALLOW: u8 = 3;
+/// So much, without its history, is better read at once than small, unless packing halves it.
+const LONG: usize = 64 * 1024;
 
 impl Doc {
     /// The document with all its history, as far as it is not [forgotten](Self::forget), as bytes. Equal
@@ -55,7 +57,10 @@ impl Doc {
                 w.u64(span.after);
             }
         }
-        self.write(&events, &mut w, Packed::new);
+        let pack = |state: Vec<u8>| {
+            if shallow && state.len() >= LONG { Packed::quick(state) } else { Packed::new(state) }
+        };
+        self.write(&events, &mut w, pack);
         seal(MAGIC, if shallow { SHALLOW } else { FORMAT }, &w.into_body())
     }
 
@@ -147,7 +152,7 @@ impl Doc {
     ) -> Result<(), ApplyError> {
         let version: VersionVector = events.iter().map(|span| (span.replica, span.to)).collect();
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
-        let state = Packed::decode(r)?.unpack()?;
+        let state = Packed::read(r)?;
         let graph = Packed::decode(r)?;
         let replicas: Vec<ReplicaId> = events.iter().map(|span| span.replica).collect();
         let horizon =
@@ -174,9 +179,8 @@ impl Doc {
         }
         s.end()?;
         r.end()?;
-        self.check(&version, &heads, &all, &tree)?;
-        self.join_tree(&all, &tree, false);
-        self.find_marks();
+        self.check(&version, horizon.cut(), &heads, &all, &tree)?;
+        self.join_tree(&all, &tree);
         self.graph = EventGraph::restored(version, heads, order, horizon);
         Ok(())
     }
@@ -185,6 +189,7 @@ impl Doc {
     fn check(
         &self,
         version: &VersionVector,
+        cut: &VersionVector,
         heads: &[Dot],
         all: &[Span],
         tree: &Tree,
@@ -194,6 +199,9 @@ impl Doc {
         }
         if !tree.needed.is_empty() || !tree.removals.removed().within(version) {
             return Err(ApplyError::Refused("removal of what was never written"));
+        }
+        if tree.removals.iter().any(|(by, _)| cut.contains(by)) {
+            return Err(ApplyError::Refused("a removal that is forgotten"));
         }
         Body::check_tree(tree, all).map_err(ApplyError::Refused)
     }

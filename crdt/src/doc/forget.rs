@@ -17,7 +17,8 @@ impl Doc {
     /// counts what is here.
     ///
     /// One who was not waited for and comes back from before is refused what he wrote with
-    /// [`ApplyError::Late`](crate::ApplyError::Late), and gets the whole document instead of a difference. The history that
+    /// [`ApplyError::Late`](crate::ApplyError::Late), and gets the whole document instead of a difference; if he
+    /// has edits that nobody has seen, [`rescue`](Self::rescue) makes them anew. The history that
     /// [`keep_history`](Self::keep_history) keeps is not forgotten.
     ///
     /// Costs what is remembered, once.

@@ -21,12 +21,10 @@ pub(super) enum Shape {
     /// That an element of a list holds a container, even an empty one.
     Present,
     Tree,
-    /// The marks of the text of the same name.
-    Marks,
 }
 
 impl Shape {
-    const ALL: [Shape; 11] = [
+    const ALL: [Shape; 10] = [
         Shape::Text,
         Shape::List,
         Shape::Map,
@@ -37,7 +35,6 @@ impl Shape {
         Shape::Register,
         Shape::Present,
         Shape::Tree,
-        Shape::Marks,
     ];
 
     /// The container with this number.
@@ -169,13 +166,6 @@ impl Path {
         self.0.iter().filter_map(Key::item_name)
     }
 
-    /// The place of the same name and another type.
-    pub(super) fn beside(&self, shape: Shape) -> Path {
-        let mut path = self.clone();
-        path.0.iter_mut().last().into_iter().for_each(|key| key.shape = shape);
-        path
-    }
-
     /// Whether it leads to a list.
     pub(super) fn is_list(&self) -> bool {
         self.0.last().is_some_and(|key| key.shape == Shape::List)
@@ -188,9 +178,7 @@ impl Path {
 
     /// Whether it leads to what is never shown by itself.
     pub(super) fn is_hidden(&self) -> bool {
-        self.0
-            .last()
-            .is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree | Shape::Marks))
+        self.0.last().is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree))
     }
 
     /// How many levels.

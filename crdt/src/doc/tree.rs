@@ -73,6 +73,26 @@ impl Outline {
         Spot { parent, left }
     }
 
+    /// The nodes that were put somewhere in this part.
+    pub(super) fn placed(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.placed()
+    }
+
+    /// Whether a node is shown.
+    pub(super) fn shows(&self, node: NodeId) -> bool {
+        self.nodes.contains(node)
+    }
+
+    pub(super) fn children(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.nodes.children(Some(node))
+    }
+
+    /// The nearest sibling before a node for which `known` holds.
+    pub(super) fn known_before(&self, node: NodeId, known: impl Fn(NodeId) -> bool) -> Option<NodeId> {
+        let siblings = self.nodes.children(self.nodes.parent(node));
+        siblings.take_while(|sibling| *sibling != node).filter(|sibling| known(*sibling)).last()
+    }
+
     /// The children of every node that is shown.
     pub(super) fn standing(&self) -> Standing {
         let mut children = BTreeMap::from([(None, self.nodes.children(None).collect())]);

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
-
-use smol_str::SmolStr;
 
 use crate::id::{Dot, Span};
-use crate::text::{Cursor, Text};
+use crate::text::Text;
 
 use super::change::Origin;
 use super::edit::{ListMut, Place, Spot, Tx};
-use super::marks::{Index, Mark, Marks, Rank};
 use super::node::Node;
 use super::path::{Key, Name, Path, Shape};
 use super::tree::{Spot as NodeSpot, TreeMut};
-use super::{Doc, Scalar, view};
+use super::{Doc, Scalar};
 
 /// What takes back one edit. It says what to do in terms of events, not of positions, so that it means the
 /// same whatever others did meanwhile.
@@ -25,8 +21,6 @@ pub(super) enum Inverse {
     Delete { path: Path, first: Dot, len: u64 },
     /// Inserts again what was deleted, where it stood; it counts as the same characters from then on.
     Insert { path: Path, first: Dot, left: Option<Dot>, text: String },
-    /// Marks a text, by keys, with values, between anchors.
-    Marks { path: Path, marks: Vec<(SmolStr, Scalar, Cursor, Cursor)> },
     /// Writes a register, or clears it.
     Put { path: Path, value: Option<Scalar> },
     /// Writes a register of several values, or clears it.
@@ -51,35 +45,6 @@ pub(super) enum Inverse {
     All(Vec<Inverse>),
 }
 
-/// The positions within a range at which marks start or end, sorted.
-fn ends_within(text: &Text, index: Option<&Index>, range: Range<usize>) -> Vec<usize> {
-    let (from, to) = (Rank::before(range.start), Rank::behind(range.end));
-    let marks = index.into_iter().flat_map(|index| index.between(from, to, text));
-    let ends = marks.flat_map(|placed| [placed.start.pos, placed.end.pos]);
-    let mut ends: Vec<usize> =
-        ends.filter(|pos| range.start < *pos && *pos < range.end).map(|pos| pos - range.start).collect();
-    ends.sort_unstable();
-    ends.dedup();
-    ends
-}
-
-/// Cuts runs of characters after so many characters in all.
-fn cut(runs: Vec<Span>, at: Vec<usize>) -> Vec<Span> {
-    let (mut out, mut done, mut at) = (Vec::with_capacity(runs.len()), 0, at.into_iter().peekable());
-    for mut run in runs {
-        while let Some(cut) = at.next_if(|cut| (*cut as u64) < done + run.len()) {
-            let middle = run.after + (cut as u64 - done);
-            if middle > run.after {
-                out.push(Span { to: middle, ..run });
-            }
-            (done, run.after) = (cut as u64, middle);
-        }
-        done += run.len();
-        out.push(run);
-    }
-    out
-}
-
 /// What an element of a list holds from its first event on.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Holds {
@@ -89,18 +54,11 @@ pub(super) enum Holds {
 
 impl Inverse {
     /// What brings the characters of a range back after they will have been deleted.
-    /// Cut where marks start and end, so that each piece comes back where they cover it as they did.
-    pub(super) fn reinsert(
-        text: &Text,
-        index: Option<&Index>,
-        path: &Path,
-        range: Range<usize>,
-    ) -> impl Iterator<Item = Inverse> + use<> {
+    pub(super) fn reinsert(text: &Text, path: &Path, range: Range<usize>) -> impl Iterator<Item = Inverse> {
         let whole = text.slice(range.clone());
         let mut chars = whole.chars();
         let mut left = range.start.checked_sub(1).and_then(|pos| text.dot_at(pos));
-        let spans = cut(text.stretches(range.clone()), ends_within(text, index, range));
-        let pieces = spans.into_iter().map(|span| {
+        let pieces = text.stretches(range).into_iter().map(|span| {
             let first = Dot::new(span.replica, span.after + 1);
             let before = left.replace(Dot::new(span.replica, span.to));
             let text = chars.by_ref().take(span.len() as usize).collect();
@@ -116,6 +74,15 @@ impl Inverse {
         (!all.is_empty()).then_some(Inverse::All(all))
     }
 
+    /// Says after which placeholder the element stands that is restored first.
+    pub(super) fn stand_after(&mut self, placeholder: Option<Dot>) {
+        match self {
+            Inverse::All(all) => all.iter_mut().take(1).for_each(|first| first.stand_after(placeholder)),
+            Inverse::RestoreElement { left, .. } => *left = placeholder,
+            _ => {}
+        }
+    }
+
     /// What brings back an element of a list with all that it holds.
     pub(super) fn restore_element(doc: &Doc, list: &Path, element: Dot) -> Option<Inverse> {
         let mut all = Vec::new();
@@ -129,9 +96,8 @@ fn restore_into(doc: &Doc, path: &Path, all: &mut Vec<Inverse>) {
     match (key.shape, doc.node(path.keys())) {
         (Shape::Text, _) => {
             if let Some(text) = doc.texts.get(path) {
-                all.extend(Inverse::reinsert(text, doc.marks_of(path), path, 0..text.len()));
+                all.extend(Inverse::reinsert(text, path, 0..text.len()));
             }
-            all.extend(view::marks_at(&doc.tree, path).map(|marks| mark_again(path, marks)));
         }
         (Shape::List, _) => {
             let elements = doc.elements(path);
@@ -157,14 +123,6 @@ fn restore_into(doc: &Doc, path: &Path, all: &mut Vec<Inverse>) {
     }
 }
 
-/// What brings the marks of a text back, in an order in which the same win.
-fn mark_again(path: &Path, marks: &Marks) -> Inverse {
-    let mut marks: Vec<_> = marks.iter().collect();
-    marks.sort_unstable_by_key(|(dot, mark)| (mark.stamp, *dot));
-    let again = |(_, mark): (Dot, &Arc<Mark>)| (mark.key.clone(), mark.value.clone(), mark.start, mark.end);
-    Inverse::Marks { path: path.clone(), marks: marks.into_iter().map(again).collect() }
-}
-
 fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
     let path = || path.clone();
     match node {
@@ -183,7 +141,7 @@ fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
         Node::Register(register) => {
             all.extend(register.get().map(|v| Inverse::Put { path: path(), value: Some(v.clone()) }));
         }
-        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) | Node::Marks(_) => {}
+        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => {}
     }
 }
 
@@ -380,7 +338,7 @@ pub(super) struct UndoableEdit {
 
 /// What came back under which names.
 #[derive(Clone, Debug, Default)]
-struct Renamed {
+pub(super) struct Renamed {
     /// Characters, and the placeholders of elements.
     characters: Names,
     elements: Names,
@@ -401,10 +359,6 @@ impl Renamed {
 
     fn character(&self, dot: Dot) -> Dot {
         self.characters.now(dot)
-    }
-
-    fn anchor(&self, anchor: Cursor) -> Cursor {
-        Cursor::new(anchor.anchor().map(|dot| self.character(dot)), anchor.side())
     }
 
     fn spot(&self, spot: NodeSpot) -> NodeSpot {
@@ -438,19 +392,13 @@ impl Names {
     }
 }
 
-fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
+pub(super) fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
     match inverse {
         Inverse::All(all) => all.into_iter().for_each(|inverse| run(tx, inverse, renamed)),
         Inverse::Delete { path, first, len } => delete(tx, &renamed.path(&path), first, len, renamed),
         Inverse::Insert { path, first, left, text } => {
             insert(tx, &renamed.path(&path), (first, left), &text, renamed);
         }
-        Inverse::Marks { path, marks } => with_place(tx, &path, renamed, |place| {
-            let mut text = place.into_text();
-            for (key, value, start, end) in marks {
-                text.put_mark(key, value, renamed.anchor(start), renamed.anchor(end));
-            }
-        }),
         Inverse::Put { path, value } => with_place(tx, &path, renamed, |mut place| match value {
             Some(value) => place.put(value),
             None => place.clear_leaf(),

@@ -33,7 +33,7 @@ impl Doc {
     pub(super) fn goes_whole(&self, since: &VersionVector, until: &VersionVector) -> bool {
         let version = self.version();
         let much = version.total() >= MIN_EVENTS && !self.texts.is_empty();
-        !since.covers(self.forgotten()) || much && until == version && since.meet(version).is_empty()
+        self.is_behind(since) || much && until == version && since.meet(version).is_empty()
     }
 
     /// The whole document as a delta.
@@ -72,17 +72,34 @@ impl Doc {
     /// Takes a whole document in. Costs what it shows where nothing is here that it lacks, and else what is new
     /// in it and its history.
     pub(super) fn apply_whole(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
-        let whole = Doc::read_whole(delta)?;
         let here = self.version().clone();
+        let known = delta.is_known_to(&here);
+        if known && delta.body.first() == Some(&WHOLE) {
+            return Ok(Applied::default());
+        }
+        let mut whole = Doc::read_whole(delta)?;
+        if !whole.version().covers(&here) && !self.goes_on_from(&mut whole) {
+            return Err(ApplyError::Behind);
+        }
+        if known {
+            return Ok(Applied::default());
+        }
         if !here.is_empty() && here.covers(whole.forgotten()) {
             return self.apply(&whole.plain_delta(&here, whole.version()));
-        }
-        if !whole.version().covers(&here) {
-            return Err(ApplyError::Behind);
         }
         self.become_whole(whole);
         self.history.iter_mut().for_each(|history| history.add(delta));
         Ok(Applied { novel: self.version().since(&here).collect() })
+    }
+
+    /// Whether all that is here and not in another document was written having seen what that has forgotten.
+    fn goes_on_from(&self, whole: &mut Doc) -> bool {
+        let unseen: Vec<Span> = self.version().since(whole.version()).collect();
+        let parents = self.graph.parents_in(&unseen);
+        let ordered = whole.graph.order(&unseen, &parents);
+        self.version().covers(whole.forgotten())
+            && (whole.forgotten().is_empty()
+                || ordered.is_ok_and(|ordered| whole.graph.admit(&ordered, &parents).is_ok()))
     }
 
     /// Puts another document's content in the place of this one's, of which it has seen all.
@@ -90,7 +107,7 @@ impl Doc {
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         let record = watched.then(|| self.note_replacement(&whole));
         (self.graph, self.tree, self.removals) = (whole.graph, whole.tree, whole.removals);
-        (self.texts, self.marks) = (whole.texts, whole.marks);
+        self.texts = whole.texts;
         if let Some(record) = record {
             self.notify(Origin::Remote, &record);
         }
@@ -100,13 +117,11 @@ impl Doc {
     fn note_replacement(&self, whole: &Doc) -> Record {
         let mut record = Record::default();
         let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
-        self.each_change(&whole.tree, &ended, |path, key, _, _| self.note_change(path, key, &mut record));
+        self.note_changes(&whole.tree, &ended, &mut record);
         let paths: std::collections::BTreeSet<&Path> = self.texts.keys().chain(whole.texts.keys()).collect();
         for path in paths {
             if path.is_list() {
                 record.list(path, &self.tree, &self.texts);
-            } else if self.marks.contains_key(path) || whole.marks.contains_key(path) {
-                self.note_rich_replacement(path, whole.texts.get(path), &mut record);
             } else {
                 let text = |doc: &Doc| doc.texts.get(path).map(Text::to_string).unwrap_or_default();
                 let patches = replacement(&text(self), &text(whole));
@@ -114,18 +129,6 @@ impl Doc {
             }
         }
         record
-    }
-
-    /// Notes that a text with marks will stand in the place of one: all of it comes, with all its attributes.
-    fn note_rich_replacement(&self, path: &Path, whole: Option<&Text>, record: &mut Record) {
-        let len = self.texts.get(path).map_or(0, Text::len);
-        if len > 0 {
-            record.text(path, TextPatch::Delete { pos: 0, len });
-        }
-        if let Some(text) = whole.filter(|text| !text.is_empty()) {
-            record.text(path, TextPatch::Insert { pos: 0, text: text.to_string() });
-            record.inserted(path, text.stretches(0..text.len()));
-        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Live<D> {
     pub(crate) durable: VersionVector,
     pub(crate) cache: DeltaCache,
     pub(crate) pending: Pending,
+    /// What a peer sent that is too far ahead to be merged with this.
+    ahead: Option<Delta>,
     /// What its events took encoded, and what was added since.
     encoded: usize,
     added: usize,
@@ -76,6 +78,7 @@ impl<D: Document> Held<D> {
             durable: doc.version().clone(),
             cache: DeltaCache::default(),
             pending: Pending::default(),
+            ahead: None,
             encoded,
             added: 0,
             used: true,
@@ -162,6 +165,25 @@ impl<D: Document> Held<D> {
         }
     }
 
+    /// What a peer sent that is too far ahead to be merged with it.
+    pub(crate) fn ahead(&self) -> Option<&Delta> {
+        match &self.body {
+            Body::Live(live) => live.ahead.as_ref(),
+            Body::Parked(_) | Body::Loading(_) => None,
+        }
+    }
+
+    pub(crate) fn set_ahead(&mut self, ahead: Option<Delta>) {
+        if let Some(live) = self.live() {
+            live.ahead = ahead;
+        }
+    }
+
+    /// How many bytes that takes.
+    pub(crate) fn ahead_bytes(&self) -> usize {
+        self.ahead().map_or(0, Delta::size)
+    }
+
     /// What waited for it, when it was on its way.
     pub(crate) fn into_waiting(self) -> Waiting {
         match self.body {
@@ -188,6 +210,7 @@ impl<D: Document> Held<D> {
             && !version.is_empty()
             && live.durable.covers(version)
             && live.pending.deltas.is_empty()
+            && live.ahead.is_none()
             && !live.doc.is_watched();
         idle.then(|| version.clone())
     }

@@ -236,6 +236,26 @@ impl<D: Document> Node<D> {
         self.docs.get(id).map(Held::version)
     }
 
+    /// What a peer sent of a document when it had [forgotten](crate::Doc::forget) what the document here lacks, and
+    /// the document here has edits that the peer lacks: it was [refused](Output::Refused). A
+    /// [rescue](crate::Doc::rescue) makes the edits anew on it; then [`replace`](Self::replace) the document. It is
+    /// not there when too much waits already.
+    pub fn ahead(&self, id: &DocId) -> Option<&Delta> {
+        self.docs.get(id)?.ahead()
+    }
+
+    /// Puts another document in the place of one, such as what comes of a rescue; the store must hold it already, and
+    /// no more what it held before. Links over which the old one went are closed: dial them again.
+    pub fn replace(&mut self, now: Millis, id: &DocId, doc: D) {
+        let encoded = doc.delta_since(&VersionVector::new()).body.len();
+        if let Some(mut old) = self.hold(id.clone(), Held::new(doc, encoded)) {
+            self.pending_bytes -= old.pending().map_or(0, |pending| pending.bytes) + old.ahead_bytes();
+        }
+        let links: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| *link).collect();
+        links.into_iter().for_each(|link| self.close(now, link, format!("{id} was replaced")));
+    }
+
     /// A hash over all documents and their versions; a store may keep it to know later what it was.
     pub fn fingerprint(&self) -> u64 {
         self.index.fingerprint()

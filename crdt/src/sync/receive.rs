@@ -390,10 +390,35 @@ impl<D: Document> Node<D> {
             }
             Err(ApplyError::Invalid(error)) => Err(format!("{doc}: not a delta of this document: {error}")),
             Err(error) => {
+                match error {
+                    ApplyError::Behind => self.keep_ahead(doc, delta),
+                    ApplyError::Late => self.send_whole(id, doc),
+                    _ => {}
+                }
                 self.refuse(id, doc, &error);
                 Ok(())
             }
         }
+    }
+
+    /// Owes a peer the whole document, once: it is to learn that it is behind, and needs it for a rescue.
+    fn send_whole(&mut self, id: LinkId, doc: &DocId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let peered = link.docs.entry(doc.clone()).or_default();
+        if !peered.refused {
+            peered.known = VersionVector::new();
+            link.dirty.insert(doc.clone());
+        }
+    }
+
+    /// Keeps what a rescue needs.
+    fn keep_ahead(&mut self, doc: &DocId, delta: Delta) {
+        let Some(held) = self.docs.get_mut(doc) else { return };
+        self.pending_bytes -= held.ahead_bytes();
+        held.set_ahead(
+            Some(delta).filter(|delta| self.pending_bytes + delta.size() <= MAX_ALL_PENDING_BYTES),
+        );
+        self.pending_bytes += held.ahead_bytes();
     }
 
     /// Takes no more of a document from a link: one bad document must not cost the others their link.
@@ -412,7 +437,7 @@ impl<D: Document> Node<D> {
         // What waits for the disk will surely be used, so that one large delta may.
         let first = held.is_loading();
         let Some(pending) = held.pending() else { return };
-        let size = delta.body.len() + 24 * delta.spans.len() + 16 * delta.others.len();
+        let size = delta.size();
         let small = pending.bytes + size <= MAX_PENDING_BYTES || first && pending.deltas.is_empty();
         let fits = small && self.pending_bytes + size <= MAX_ALL_PENDING_BYTES;
         if fits && pending.deltas.len() < MAX_PENDING {

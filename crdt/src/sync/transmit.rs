@@ -20,7 +20,8 @@ const MAX_INDEXED: usize = 1024;
 impl<D: Document> Live<D> {
     /// The difference of exactly these spans to one at `known`.
     fn delta(&mut self, known: &VersionVector, spans: &[Span]) -> Arc<Delta> {
-        if let Some(delta) = self.cache.get(spans) {
+        let behind = self.doc.is_behind(known);
+        if let Some(delta) = self.cache.get(spans).filter(|_| !behind) {
             return delta;
         }
         let mut until = known.clone();

@@ -331,8 +331,7 @@ impl Model for Doc {
     }
 
     fn view(&self) -> String {
-        let marks = ["k", "l", "m"].map(|key| self.to_delta(key).map(|delta| delta.to_string()));
-        format!("{:?} {marks:?}", self.value())
+        format!("{:?}", self.value())
     }
 
     fn reborn(&mut self, me: u8) {
@@ -420,7 +419,7 @@ pub fn subjects() -> Vec<Subject> {
         own::<OrMap<u8, Tree<LwwRegister<u8>>>>("map-of-trees", "trees in a map"),
         Subject::new(
             "doc",
-            "documents: texts with marks, maps, sets, counters, trees",
+            "documents: texts, maps, sets, counters",
             Kit::<Doc>::new().deltas().codec().rollback(),
         ),
     ];
