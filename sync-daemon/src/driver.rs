@@ -27,6 +27,8 @@ pub(crate) const INPUTS: usize = 1024;
 const EVENTS: usize = 4096;
 /// When it is first looked whether a new connection has arrived; then after twice as long, and so on.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// How long a connection that says nothing keeps its place among those that arrive: clients speak at once.
+const SILENT_AT_MOST: Duration = Duration::from_millis(500);
 /// How long a new connection may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// After this many inputs in a row, outputs are carried out before more are taken.
@@ -127,10 +129,10 @@ pub(crate) enum Command {
     Free {
         link: LinkId,
     },
-    /// Whether a connection has said who it is and is owed nothing, or is gone.
-    HasArrived {
+    /// How far a new connection is.
+    Progress {
         link: LinkId,
-        reply: oneshot::Sender<bool>,
+        reply: oneshot::Sender<Arriving>,
     },
     /// The time within which a new connection has to say who it is has passed.
     HelloDue {
@@ -139,6 +141,17 @@ pub(crate) enum Command {
     Stop {
         done: oneshot::Sender<()>,
     },
+}
+
+/// How far a connection is that arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Arriving {
+    /// It has not said who it is.
+    Silent,
+    /// It is owed something.
+    CatchingUp,
+    /// It is owed nothing, or gone.
+    Done,
 }
 
 /// What a connection is told to send.
@@ -334,10 +347,12 @@ impl Driver {
                     self.ready.insert(link);
                 }
             }
-            Command::HasArrived { link, reply } => {
-                let connection = self.connections.get(&link);
-                let arriving = connection.is_some_and(|connection| !connection.known || self.node.owes(link));
-                let _ = reply.send(!arriving);
+            Command::Progress { link, reply } => {
+                let _ = reply.send(match self.connections.get(&link) {
+                    Some(connection) if !connection.known => Arriving::Silent,
+                    Some(_) if self.node.owes(link) => Arriving::CatchingUp,
+                    Some(_) | None => Arriving::Done,
+                });
             }
             Command::HelloDue { link } => {
                 if self.connections.get(&link).is_some_and(|connection| !connection.known) {
@@ -376,11 +391,13 @@ impl Driver {
             while arrival.is_some() && opened.elapsed() + pause < HELLO_WITHIN {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
-                let (reply, arrived) = oneshot::channel();
+                let (reply, stage) = oneshot::channel();
                 let Some(commands) = commands.upgrade() else { return };
-                let _ = commands.send(Command::HasArrived { link, reply }).await;
-                if arrived.await.unwrap_or(true) {
-                    break;
+                let _ = commands.send(Command::Progress { link, reply }).await;
+                match stage.await {
+                    Ok(Arriving::CatchingUp) => {}
+                    Ok(Arriving::Silent) if opened.elapsed() < SILENT_AT_MOST => {}
+                    Ok(_) | Err(_) => break,
                 }
             }
             drop(arrival);
