@@ -302,16 +302,30 @@ impl EventGraph {
         for span in ordered {
             let first = Dot::new(span.replica, span.after + 1);
             let named = parents.0.get(&first);
-            let before = Dot::new(span.replica, span.after);
-            self.heads.retain(|head| *head != before && !named.is_some_and(|named| named.contains(head)));
+            self.replace_heads(span, named);
             if let Some(named) = named {
                 self.name(first, named.clone());
             }
-            let last = Dot::new(span.replica, span.to);
-            let at = self.heads.partition_point(|head| *head < last);
-            self.heads.insert(at, last);
             self.version.advance(span.replica, span.to);
         }
+    }
+
+    /// Puts the last event of a span in place of what its first builds on. There is one head for each replica at
+    /// most, so they stay sorted where only a number grows.
+    fn replace_heads(&mut self, span: &Span, named: Option<&Vec<Dot>>) {
+        let before = Dot::new(span.replica, span.after);
+        if let (Ok(head), None) = (self.heads.binary_search(&before), named) {
+            self.heads[head].seq = span.to;
+            return;
+        }
+        for gone in named.into_iter().flatten().chain([&before]) {
+            if let Ok(head) = self.heads.binary_search(gone) {
+                self.heads.remove(head);
+            }
+        }
+        let last = Dot::new(span.replica, span.to);
+        let at = self.heads.partition_point(|head| *head < last);
+        self.heads.insert(at, last);
     }
 
     /// What the events of `spans` build on.

@@ -33,7 +33,8 @@ impl Doc {
     pub(super) fn goes_whole(&self, since: &VersionVector, until: &VersionVector) -> bool {
         let version = self.version();
         let much = version.total() >= MIN_EVENTS && !self.texts.is_empty();
-        self.is_behind(since) || much && until == version && since.meet(version).is_empty()
+        let knows_any = || since.iter().any(|(replica, _)| version.get(replica) > 0);
+        self.is_behind(since) || much && until == version && !knows_any()
     }
 
     /// The whole document as a delta.
