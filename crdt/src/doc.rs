@@ -36,6 +36,7 @@ mod view;
 mod whole;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::codec::Reader;
@@ -66,6 +67,8 @@ use path::{Path, Shape};
 use record::Record;
 use undo::{Inverse, UndoableEdit};
 use wire::{Body, Tree};
+
+const NEVER_WAS: ApplyError = ApplyError::Refused("an edit next to a character that never was");
 
 /// A document.
 ///
@@ -292,8 +295,12 @@ impl Doc {
         }
         for (path, ops) in &body.texts {
             let (text, characters) = (self.texts.get(path), Body::characters(ops));
+            // A single operation, as of a keystroke, is looked at when it is done.
+            if body.is_one_op() && text.is_some() {
+                break;
+            }
             if !ops.iter().all(|(_, op)| Text::accepts(text, op, &characters)) {
-                return Err(ApplyError::Refused("an edit next to a character that never was"));
+                return Err(NEVER_WAS);
             }
         }
         Ok(())
@@ -380,8 +387,9 @@ impl Doc {
         }
     }
 
-    /// Takes text operations in, in an order in which each comes after those it builds on.
-    fn join_texts(&mut self, ordered: &[Span], texts: &[(Path, Ops<'_>)]) {
+    /// Takes text operations in, in an order in which each comes after those it builds on. Only a delta of one
+    /// operation can fail here, and then nothing has changed.
+    fn join_texts(&mut self, ordered: &[Span], texts: &[(Path, Ops<'_>)]) -> Result<(), ApplyError> {
         for (path, ops) in texts {
             if !self.texts.contains_key(path) {
                 self.texts.insert(path.clone(), Text::default());
@@ -399,13 +407,15 @@ impl Doc {
                     let skip = (span.after + 1).saturating_sub(at.seq);
                     let part = op.part(*at, skip, span.to + 1 - at.seq - skip);
                     let wanted = record.is_some().then_some(&mut patches);
-                    text.apply(Dot::new(at.replica, at.seq + skip), part, wanted);
+                    let at = Dot::new(at.replica, at.seq + skip);
+                    text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
                 }
             }
             if let Some(record) = &mut record {
                 patches.into_iter().for_each(|patch| record.text(path, patch));
             }
         }
+        Ok(())
     }
 }
 
@@ -415,7 +425,10 @@ impl Replicated for Doc {
     }
 
     fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta {
-        let until = until.meet(self.version());
+        let until = match std::ptr::eq(until, self.version()) {
+            true => Cow::Borrowed(until),
+            false => Cow::Owned(until.meet(self.version())),
+        };
         if self.goes_whole(since, &until) { self.whole() } else { self.plain_delta(since, &until) }
     }
 
@@ -448,7 +461,10 @@ impl Replicated for Doc {
         if !body.is_text_only() {
             self.join_tree(&delta.spans, &body.tree);
         }
-        self.join_texts(&ordered, &body.texts);
+        if let Err(refused) = self.join_texts(&ordered, &body.texts) {
+            self.record = None;
+            return Err(refused);
+        }
         let novel = |span: &Span| {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })

@@ -10,6 +10,8 @@
 //! | `order` | where concurrent insertions go |
 //! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
+//! | `draft` | a text of which nobody has asked which character is which: a `rope` and the `steps` that made it |
+//! | `view` | reading text in pieces, through an edit that it lacks |
 //! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 //! | `forgotten` | what is kept of characters whose insertion everybody has |
 
@@ -17,6 +19,7 @@ mod chunk;
 mod core;
 mod count;
 mod cursor;
+mod draft;
 mod forgotten;
 mod history;
 mod index;
@@ -25,10 +28,13 @@ mod op;
 mod open;
 mod order;
 mod past;
+mod rope;
 mod roster;
 mod sequence;
+mod steps;
 mod stored;
 mod tree;
+mod view;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -45,9 +51,11 @@ use crate::version::VersionVector;
 use self::core::Core;
 use count::{Count, Unit, byte_of_char, byte_within};
 pub use cursor::{Cursor, Side};
+use draft::Draft;
 pub(crate) use op::{Op, Ops};
 use open::Open;
 use stored::Stored;
+use view::Pieces;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,11 +115,13 @@ impl TextPatch {
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
-    /// Nothing while it is stored.
+    /// Nothing while it is stored or a draft.
     core: Core,
+    open: Open,
     /// As it was read from a file; until an edit, or for ever.
     stored: Option<Box<Stored>>,
-    open: Open,
+    /// As one author wrote it; until someone asks which character is which, or for ever.
+    draft: Option<Box<Draft>>,
 }
 
 impl Text {
@@ -123,11 +133,15 @@ impl Text {
 
     /// Whether anything was ever written here.
     pub(crate) fn is_written(&self) -> bool {
-        self.stored.is_some() || self.runs() > 0
+        self.stored.is_some() || self.draft.is_some() || self.runs() > 0
     }
 
     fn core(&self) -> &Core {
-        self.stored.as_ref().map_or(&self.core, |stored| stored.core())
+        match (&self.stored, &self.draft) {
+            (Some(stored), _) => stored.core(),
+            (_, Some(draft)) => draft.core(),
+            _ => &self.core,
+        }
     }
 
     /// The characters and the log, with the open edit in its place.
@@ -139,9 +153,20 @@ impl Text {
         core
     }
 
+    /// The draft that `author` writes; a new one, if nothing was written yet.
+    fn draft_of(&mut self, author: ReplicaId) -> Option<&mut Draft> {
+        if self.draft.is_none() && self.stored.is_none() && self.core.is_empty() {
+            self.draft = Some(Box::new(Draft::new(author)));
+        }
+        self.draft.as_deref_mut().filter(|draft| draft.is_of(author))
+    }
+
     fn edit(&mut self) -> (&mut Core, &mut Open) {
         if let Some(stored) = self.stored.take() {
             self.core = stored.into_core();
+        }
+        if let Some(draft) = self.draft.take() {
+            self.core = draft.into_core();
         }
         (&mut self.core, &mut self.open)
     }
@@ -153,9 +178,10 @@ impl Text {
 
     /// How many characters there are.
     pub fn len(&self) -> usize {
-        match self.whole() {
-            Some(text) => Count::of(text).chars(),
-            None => self.open.shown(self.core.sequence.total().chars()),
+        match (self.whole(), &self.draft) {
+            (Some(text), _) => Count::of(text).chars(),
+            (_, Some(draft)) => draft.len(),
+            _ => self.open.shown(self.core.sequence.total().chars()),
         }
     }
 
@@ -219,16 +245,19 @@ impl Text {
     }
 
     fn measure(&self, pos: usize, unit: Unit) -> usize {
-        match self.whole() {
-            Some(text) => Count::of(&text[..byte_of_char(text, pos)]).get(unit),
-            None => self.open.measure(&self.core, pos.min(self.len()), unit),
+        let within = pos.min(self.len());
+        match (self.whole(), &self.draft) {
+            (Some(text), _) => Count::of(&text[..byte_of_char(text, pos)]).get(unit),
+            (_, Some(draft)) => draft.view().measure(draft.rope(), within, unit),
+            _ => self.open.view(&self.core).measure(&self.core.sequence, within, unit),
         }
     }
 
     fn find(&self, unit: Unit, n: usize) -> usize {
-        match self.whole() {
-            Some(text) => Count::of(&text[..byte_within(text, unit, n)]).chars(),
-            None => self.open.find(&self.core, unit, n),
+        match (self.whole(), &self.draft) {
+            (Some(text), _) => Count::of(&text[..byte_within(text, unit, n)]).chars(),
+            (_, Some(draft)) => draft.view().find(draft.rope(), unit, n),
+            _ => self.open.view(&self.core).find(&self.core.sequence, unit, n),
         }
     }
 
@@ -243,9 +272,11 @@ impl Text {
             let (from, to) = (byte_of_char(text, range.start), byte_of_char(text, range.end));
             text.get(from..to).unwrap_or_default()
         });
-        let end = range.end.min(self.open.shown(self.core.sequence.total().chars()));
-        let pieces = self.open.pieces(&self.core, range.start.min(end)..end);
-        whole.into_iter().chain(pieces).filter(|piece| !piece.is_empty())
+        let cut = move |len: usize| range.start.min(range.end.min(len))..range.end.min(len);
+        let draft = self.draft.iter().flat_map(move |d| d.view().pieces(d.rope(), cut(d.len())));
+        let len = self.open.shown(self.core.sequence.total().chars());
+        let pieces = self.open.view(&self.core).pieces(&self.core.sequence, cut(len));
+        whole.into_iter().chain(draft).chain(pieces).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.
@@ -312,6 +343,9 @@ impl Text {
 
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
     pub(crate) fn insert(&mut self, author: ReplicaId, first: u64, pos: usize, text: &str, len: usize) {
+        if let Some(draft) = self.draft_of(author) {
+            return draft.insert(first, pos, text, len);
+        }
         let (core, open) = self.edit();
         open.insert(core, Dot::new(author, first), pos, text, len);
     }
@@ -325,6 +359,9 @@ impl Text {
 
     /// Deletes by `author` the `len` characters from `pos` on; the events are those from `first` on.
     pub(crate) fn delete(&mut self, author: ReplicaId, first: u64, pos: usize, len: usize) {
+        if let Some(draft) = self.draft_of(author) {
+            return draft.delete(first, pos, len);
+        }
         let (core, open) = self.edit();
         open.delete(core, Dot::new(author, first), pos, len);
     }
@@ -337,11 +374,11 @@ impl Text {
         }
     }
 
-    /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
-    pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
+    /// Takes another replica's operation; `None`, and the text is as it was, if it names characters that are not
+    /// here, which [`accepts`](Self::accepts) says of many operations at once.
+    pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) -> Option<()> {
         let (core, open) = self.edit();
-        open.settle(core);
-        core.apply(at, op, patches);
+        open.take(core, at, op, patches)
     }
 
     /// Whether this text has operations among these events.

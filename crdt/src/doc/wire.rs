@@ -172,6 +172,11 @@ impl Body<'_> {
         self.done.is_none()
     }
 
+    /// Whether it is one operation on one text and nothing else: a keystroke.
+    pub(super) fn is_one_op(&self) -> bool {
+        self.is_text_only() && self.texts.iter().map(|(_, ops)| ops.len()).sum::<usize>() == 1
+    }
+
     fn is_one_text(&self, spans: &[Span]) -> bool {
         // Operations on one text lie within the spans, and share no event.
         let [(_, ops)] = self.texts.as_slice() else { return false };

@@ -1,6 +1,7 @@
 //! A chunk of a text: a few dozen runs, and the visible characters of them.
 
-use super::count::{Count, byte_of_char};
+use super::count::Count;
+use super::view::byte_in;
 
 /// A character: its replica, as a number in the text's roster, and its number there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,12 +32,12 @@ const DELETED: u32 = 1 << 31;
 const CHAINED: u32 = 1 << 30;
 const LEN: u32 = CHAINED - 1;
 
-/// Longest visible run, in characters: no edit moves much text.
+/// Longest visible run that grows from shorter ones, in characters: no edit moves much text.
 pub(super) const MAX_RUN: usize = small(512, 6);
 /// A chunk with more runs than this is cut in two.
 const MAX_RUNS: usize = small(48, 3);
 /// So is a chunk of several runs with more bytes of text than this.
-const MAX_BYTES: usize = small(1536, 24);
+pub(super) const MAX_BYTES: usize = small(1536, 24);
 
 /// A limit, and what it is in debug builds: there the small texts of tests have many chunks.
 pub(super) const fn small(limit: usize, debug: usize) -> usize {
@@ -47,14 +48,23 @@ pub(super) const fn small(limit: usize, debug: usize) -> usize {
 /// the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    pub(super) first: Id,
+    /// The number of the first character, low half first: so a run is 16 bytes.
+    seq: [u32; 2],
+    replica: u32,
     /// The length, and two flags.
     bits: u32,
 }
 
 impl Run {
     pub(super) fn new(first: Id, len: usize, chained: bool) -> Run {
-        Run { first, bits: (len as u32 & LEN) | if chained { CHAINED } else { 0 } }
+        let seq = [first.seq as u32, (first.seq >> 32) as u32];
+        let bits = (len as u32 & LEN) | if chained { CHAINED } else { 0 };
+        Run { seq, replica: first.replica, bits }
+    }
+
+    /// The first character.
+    pub(super) fn first(&self) -> Id {
+        Id::new(self.replica, u64::from(self.seq[0]) | u64::from(self.seq[1]) << 32)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,20 +84,20 @@ impl Run {
     }
 
     pub(super) fn end(&self) -> u64 {
-        self.first.seq + self.len() as u64
+        self.first().seq + self.len() as u64
     }
 
     /// How far into the run a character is.
     pub(super) fn offset(&self, id: Id) -> Option<usize> {
-        let inside = self.first.replica == id.replica && self.first.seq <= id.seq && id.seq < self.end();
-        inside.then(|| (id.seq - self.first.seq) as usize)
+        let offset = id.seq.wrapping_sub(self.first().seq);
+        (self.replica == id.replica && offset < self.len() as u64).then_some(offset as usize)
     }
 
     /// The part from `from` up to `to`.
     fn part(&self, from: usize, to: usize) -> Run {
         let chained = from > 0 || self.chained();
         let deleted = self.bits & DELETED;
-        let mut part = Run::new(self.first.plus(from as u64), to - from, chained);
+        let mut part = Run::new(self.first().plus(from as u64), to - from, chained);
         part.bits |= deleted;
         part
     }
@@ -101,7 +111,7 @@ impl Run {
     fn goes_on(&self, next: &Run) -> bool {
         let most = if self.deleted() { LEN as usize } else { MAX_RUN };
         next.chained()
-            && next.first == Id::new(self.first.replica, self.end())
+            && next.first() == Id::new(self.replica, self.end())
             && next.deleted() == self.deleted()
             && self.len() + next.len() <= most
     }
@@ -125,9 +135,14 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// One visible run.
+    pub(super) fn of(run: Run, text: &str) -> Chunk {
+        Chunk { runs: vec![run], text: text.to_owned(), chars: run.len() }
+    }
+
     /// Where the character at `pos` starts, in bytes.
     pub(super) fn byte(&self, pos: usize) -> usize {
-        if self.text.len() == self.chars { pos.min(self.chars) } else { byte_of_char(&self.text, pos) }
+        byte_in(&self.text, self.chars, pos)
     }
 
     /// Where a character stands.
@@ -226,16 +241,25 @@ impl Chunk {
     /// Cuts the chunk in two; the second half is returned.
     pub(super) fn split(&mut self) -> Chunk {
         let half = self.runs.len() / 2;
-        let chars = self.runs.iter().take(half).map(Run::visible).sum();
+        let before = self.runs.iter().take(half).map(Run::visible).sum();
+        self.split_at(Spot { run: half, offset: 0, before })
+    }
+
+    /// Cuts the chunk in two at a spot; what is behind it is returned.
+    pub(super) fn split_at(&mut self, spot: Spot) -> Chunk {
+        let chars = self.position(spot);
         let byte = self.byte(chars);
-        let rest = Chunk {
-            runs: self.runs.split_off(half),
-            text: self.text.split_off(byte),
-            chars: self.chars - chars,
-        };
+        let mut runs = self.runs.split_off(spot.run);
+        if spot.offset > 0
+            && let Some(run) = runs.first_mut()
+        {
+            self.runs.push(run.part(0, spot.offset));
+            *run = run.part(spot.offset, run.len());
+        }
+        let rest = Chunk { runs, text: self.text.split_off(byte), chars: self.chars - chars };
         self.chars = chars;
-        // Room to grow a little, not to keep what the other half took.
-        self.runs.shrink_to(half + half / 2);
+        // Room to grow a little, not to keep what the other part took.
+        self.runs.shrink_to(self.runs.len() * 3 / 2);
         self.text.shrink_to(byte + byte / 2);
         rest
     }

@@ -1,11 +1,14 @@
 //! A text's characters and its log under one roster of replicas.
 
+use std::cmp::Ordering;
+
 use crate::codec::Writer;
 use crate::context::DotRanges;
 use crate::id::{Dot, Span};
 
 use super::TextPatch;
 use super::chunk::Id;
+use super::count::byte_of_char;
 use super::forgotten::Forgotten;
 use super::log::{Entry, Log, What};
 use super::op::{self, Op};
@@ -21,6 +24,11 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// Whether nothing was ever written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.roster.is_empty()
+    }
+
     pub(super) fn dot(&self, id: Id) -> Dot {
         self.roster.dot(id)
     }
@@ -40,8 +48,9 @@ impl Core {
         pos
     }
 
-    /// Deletes the `len` visible characters from `pos` on; the events are those from `at` on.
-    pub(super) fn delete(&mut self, mut at: Id, pos: usize, mut len: usize) {
+    /// Deletes the `len` visible characters from `pos` on; the events are those from `at` on. Calls `gone` with
+    /// the first and the number of characters of each run.
+    pub(super) fn delete(&mut self, mut at: Id, pos: usize, mut len: usize, mut gone: impl FnMut(Id, usize)) {
         while len > 0 {
             let Some(place) = self.sequence.visible(pos) else { break };
             let (Some(target), Some(run)) = (self.sequence.id(place), self.sequence.stretch(place)) else {
@@ -50,9 +59,23 @@ impl Core {
             let n = len.min(run.len - place.spot.offset);
             self.sequence.hide(place, n);
             self.log.push(at, n as u64, What::Delete { target, back: false }, "");
+            gone(target, n);
             at = at.plus(n as u64);
             len -= n;
         }
+    }
+
+    /// Puts text in where there are blanks: all that is visible, and what is deleted by its characters.
+    pub(super) fn fill(&mut self, visible: &str, deleted: Vec<(Id, &str)>) {
+        let (mut pieces, mut rest) = (deleted, visible);
+        for stretch in self.sequence.stretches().filter(|stretch| !stretch.deleted) {
+            let (piece, after) = rest.split_at(byte_of_char(rest, stretch.len));
+            rest = after;
+            pieces.push((stretch.first, piece));
+        }
+        pieces.sort_unstable_by_key(|(first, _)| (first.replica, first.seq));
+        self.log.fill(&pieces);
+        self.sequence.fill(visible);
     }
 
     /// Whether every one of these characters is here.
@@ -81,54 +104,89 @@ impl Core {
         op.names(|span| self.here_or_coming(span, coming))
     }
 
-    /// Takes another replica's operation, which [`accepts`](Self::accepts) has let through.
-    pub(super) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) {
+    /// Takes another replica's operation; `None`, and nothing changed, if it names characters that are not here.
+    pub(super) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) -> Option<()> {
         let text = if let Op::Insert { text, .. } = op { text } else { "" };
-        self.join(at, op, text, patches);
+        self.join(at, op, text, patches)
     }
 
     /// [`apply`](Self::apply) of an operation whose text comes later; blanks stand for it.
-    pub(super) fn replay(&mut self, at: Dot, op: Op<'_>) {
-        self.join(at, op, "", None);
+    pub(super) fn replay(&mut self, at: Dot, op: Op<'_>) -> Option<()> {
+        self.join(at, op, "", None)
     }
 
-    fn join(&mut self, at: Dot, op: Op<'_>, logged: &str, mut patches: Option<&mut Vec<TextPatch>>) {
-        let at = self.id(at);
+    fn join(
+        &mut self,
+        at: Dot,
+        op: Op<'_>,
+        logged: &str,
+        mut patches: Option<&mut Vec<TextPatch>>,
+    ) -> Option<()> {
         let what = match op {
             Op::Insert { left, right, text, .. } => {
-                let (left, right) = (left.map(|dot| self.id(dot)), right.map(|dot| self.id(dot)));
-                let place = self.place(at, left, right);
+                let (place, left, right) = self.place(at, left, right)?;
                 if let Some(patches) = patches {
                     let pos = self.sequence.position(place);
                     patches.push(TextPatch::Insert { pos, text: text.to_owned() });
                 }
+                let at = self.id(at);
                 self.sequence.insert(place, at, left == Some(at.before()), text);
                 What::Insert { left, right }
             }
             Op::Delete { target, len, back } => {
-                let target = self.id(target);
-                let first = if back { Id::new(target.replica, target.seq + 1 - len) } else { target };
+                let first = self.targets(&op)?;
                 self.sequence.delete(first, len, |sequence, place, len| {
                     if let Some(patches) = &mut patches {
                         patches.push(TextPatch::Delete { pos: sequence.position(place), len });
                     }
                 });
-                What::Delete { target, back }
+                What::Delete { target: self.id(target), back }
             }
         };
+        let at = self.id(at);
         self.log.push(at, op.len(), what, logged);
+        Some(())
     }
 
-    /// Where an insertion goes. No honest author sees its right neighbour left of its left one.
-    fn place(&self, at: Id, left: Option<Id>, right: Option<Id>) -> Place {
-        let here = self.sequence.behind(left);
+    /// Where an insertion goes, and its neighbours; `None` if one is not here.
+    pub(super) fn place(
+        &mut self,
+        at: Dot,
+        left: Option<Dot>,
+        right: Option<Dot>,
+    ) -> Option<(Place, Option<Id>, Option<Id>)> {
+        let known = |dot: Option<Dot>| match dot {
+            Some(dot) => self.roster.id(dot).map(Some),
+            None => Some(None),
+        };
+        let (left, right) = (known(left)?, known(right)?);
+        let here = match left {
+            Some(left) => self.sequence.after(self.sequence.find(left)?),
+            None => self.sequence.behind(None),
+        };
         if self.sequence.id(self.sequence.settle(here)) == right {
-            return here;
+            return Some((here, left, right));
         }
-        let right = right.filter(|right| {
-            left.is_none_or(|left| self.sequence.order(left, *right).is_some_and(std::cmp::Ordering::is_lt))
+        if let Some(right) = right {
+            self.sequence.find(right)?;
+        }
+        // No honest author sees its right neighbour left of its left one.
+        let sane = right.filter(|right| {
+            left.is_none_or(|left| self.sequence.order(left, *right).is_some_and(Ordering::is_lt))
         });
-        self.destination(here, at, left, right)
+        let at = self.id(at);
+        Some((self.destination(here, at, left, sane), left, right))
+    }
+
+    /// The first character that a deletion names; `None` if one of them is not here.
+    pub(super) fn targets(&self, op: &Op<'_>) -> Option<Id> {
+        let span = op.targets()?;
+        let first = self.roster.id(Dot::new(span.replica, span.after + 1))?;
+        let here = match span.len() {
+            1 => self.sequence.find(first).is_some(),
+            _ => self.here_or_coming(span, &DotRanges::new()),
+        };
+        here.then_some(first)
     }
 
     pub(super) fn touches(&self, span: Span) -> bool {

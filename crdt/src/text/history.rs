@@ -16,6 +16,8 @@ use super::core::Core;
 use super::count::{Count, byte_of_char};
 use super::log::What;
 use super::op::Op;
+use super::sequence::Stretch;
+use super::view::Pieces;
 
 const DELETE: u8 = 1;
 /// A deletion from the end to the front.
@@ -199,6 +201,7 @@ pub(super) fn decode(
     if decoder.used != chars || core.sequence.total().chars() != Count::of(visible).chars() {
         return Err(r.invalid("a text that its history does not make"));
     }
+    let deleted = deleted_pieces(&core, deleted);
     core.fill(visible, deleted);
     Ok(core)
 }
@@ -300,27 +303,18 @@ impl Decoder<'_> {
             }
             _ => return Err(self.names.invalid("unknown kind of operation")),
         };
-        if !self.core.accepts(&op, &Default::default()) {
-            return Err(self.names.invalid("an edit next to a character that never was"));
-        }
-        self.core.replay(at, op);
-        Ok(())
+        let done = self.core.replay(at, op);
+        done.ok_or_else(|| self.names.invalid("an edit next to a character that never was"))
     }
 }
 
-impl Core {
-    /// Puts text in where there are blanks: what is visible and what is deleted, each in the text's order.
-    fn fill(&mut self, visible: &str, deleted: &str) {
-        let mut pieces = Vec::new();
-        let (mut visible_rest, mut deleted_rest) = (visible, deleted);
-        for stretch in self.sequence.stretches() {
-            let rest = if stretch.deleted { &mut deleted_rest } else { &mut visible_rest };
-            let (piece, after) = rest.split_at(byte_of_char(rest, stretch.len));
-            *rest = after;
-            pieces.push((stretch.first, piece));
-        }
-        pieces.sort_unstable_by_key(|(first, _)| (first.replica, first.seq));
-        self.log.fill(&pieces);
-        self.sequence.fill(visible);
-    }
+/// What was deleted, which is in the order of the text, by its characters.
+fn deleted_pieces<'a>(core: &Core, mut deleted: &'a str) -> Vec<(Id, &'a str)> {
+    let runs = core.sequence.stretches().filter(|stretch| stretch.deleted);
+    let cut = |stretch: Stretch| {
+        let (piece, rest) = deleted.split_at(byte_of_char(deleted, stretch.len));
+        deleted = rest;
+        (stretch.first, piece)
+    };
+    runs.map(cut).collect()
 }

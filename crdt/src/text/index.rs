@@ -43,9 +43,10 @@ impl Index {
     /// Says that the characters from `from` up to `last` are in a chunk.
     pub(super) fn set(&mut self, from: u64, last: u64, chunk: usize) {
         let chunk = chunk as u32;
-        let after = if last < self.last { self.get(last + 1) } else { None };
+        let entry = self.entry(from);
+        let after = if last < self.last { self.after(entry, last) } else { None };
         self.last = self.last.max(last);
-        let mut at = match self.entry(from) {
+        let mut at = match entry {
             Some((block, i)) if self.blocks[block].chunks[i] == chunk => (block, i + 1),
             Some((block, i)) if self.blocks[block].starts[i] == from => {
                 self.blocks[block].chunks[i] = chunk;
@@ -55,9 +56,20 @@ impl Index {
             None => self.insert(0, 0, from, chunk),
         };
         let ends_here = self.remove_until(&mut at, last);
-        if let Some(after) = after.filter(|after| *after as u32 != chunk && !ends_here) {
-            self.insert(at.0, at.1, last + 1, after as u32);
+        if let Some(after) = after.filter(|after| *after != chunk && !ends_here) {
+            self.insert(at.0, at.1, last + 1, after);
         }
+    }
+
+    /// The chunk of the number after `last`, found from an entry that starts before it: mostly it is that one's.
+    fn after(&self, entry: Option<(usize, usize)>, last: u64) -> Option<u32> {
+        if let Some((block, i)) = entry
+            && let Some(next) = self.blocks[block].starts.get(i + 1)
+            && *next > last + 1
+        {
+            return Some(self.blocks[block].chunks[i]);
+        }
+        self.get(last + 1).map(|chunk| chunk as u32)
     }
 
     /// Puts an entry in; returns the place after it.

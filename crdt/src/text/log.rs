@@ -123,7 +123,11 @@ struct Lane {
 impl Lane {
     /// The place of the entry that holds an event, or of the next one.
     fn at(&self, seq: u64) -> usize {
-        let next = self.firsts.partition_point(|first| *first <= seq);
+        // Mostly it is the last.
+        let next = match self.firsts.last() {
+            Some(last) if *last <= seq => self.firsts.len(),
+            _ => self.firsts.partition_point(|first| *first <= seq),
+        };
         match next.checked_sub(1).and_then(|last| self.entry(last)) {
             Some(entry) if entry.last() >= seq => next - 1,
             _ => next,

@@ -7,41 +7,31 @@ use std::ops::Range;
 
 use crate::id::Dot;
 
+use super::TextPatch;
 use super::chunk::Id;
 use super::core::Core;
-use super::count::{Count, Unit, byte_within};
 use super::log::What;
+use super::op::Op;
 use super::sequence::Place;
+use super::view::{Pieces, View};
 
-/// An edit that the sequence lacks.
+/// An edit that the sequence lacks. `pos` is where in the sequence its place is; found out when it matters.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Open {
     #[default]
     None,
-    /// Characters that stand before position `pos` of the sequence, at `place`; their text ends their log.
-    Insert { pos: usize, place: Place, first: Id, len: usize, chained: bool, from_byte: usize },
-    /// The `len` characters from `pos` on are deleted: those from `first` on, at `place`, which are in one run.
-    Delete { pos: usize, place: Place, first: Id, len: usize, run: Range<u64> },
-}
-
-/// The sequence as it is to be seen: from `at` on, `removed` characters are not, and `added` are.
-struct View<'a> {
-    at: usize,
-    removed: usize,
-    added: &'a str,
-    first: Id,
-    len: usize,
-}
-
-impl View<'_> {
-    /// The position in the sequence of a position behind `added`.
-    fn behind(&self, pos: usize) -> usize {
-        pos.max(self.at + self.len) - self.len + self.removed
-    }
-
-    fn added(&self) -> Count {
-        Count::of(self.added)
-    }
+    /// Characters that stand at `place`, before `right`; their text ends their log.
+    Insert {
+        pos: Option<usize>,
+        place: Place,
+        first: Id,
+        len: usize,
+        right: Option<Id>,
+        chained: bool,
+        from_byte: usize,
+    },
+    /// The `len` characters from `place` on are deleted: those from `first` on, which are in one run.
+    Delete { pos: Option<usize>, place: Place, first: Id, len: usize, run: Range<u64> },
 }
 
 impl Open {
@@ -58,64 +48,37 @@ impl Open {
         }
     }
 
-    fn view<'a>(&self, core: &'a Core) -> View<'a> {
+    /// The sequence as it is to be seen.
+    pub(super) fn view<'a>(&self, core: &'a Core) -> View<'a> {
+        let at = self.pos(core);
         match *self {
-            Open::None => View { at: 0, removed: 0, added: "", first: Id::new(0, 0), len: 0 },
-            Open::Insert { pos, first, len, from_byte, .. } => {
+            Open::None => View::default(),
+            Open::Insert { first, len, from_byte, .. } => {
                 let added = core.log.text(first.replica).get(from_byte..).unwrap_or_default();
-                View { at: pos, removed: 0, added, first, len }
+                View { at, removed: 0, added, len }
             }
-            Open::Delete { pos, first, len, .. } => View { at: pos, removed: len, added: "", first, len: 0 },
+            Open::Delete { len, .. } => View { at, removed: len, added: "", len: 0 },
+        }
+    }
+
+    fn pos(&self, core: &Core) -> usize {
+        match self {
+            Open::None => 0,
+            Open::Insert { pos, place, .. } | Open::Delete { pos, place, .. } => {
+                pos.unwrap_or_else(|| core.sequence.position(*place))
+            }
+        }
+    }
+
+    /// The first character of an open insertion.
+    fn first(&self) -> Id {
+        match self {
+            Open::Insert { first, .. } => *first,
+            _ => Id::new(0, 0),
         }
     }
 
     // ---- reading ----
-
-    pub(super) fn pieces<'a>(
-        &self,
-        core: &'a Core,
-        range: Range<usize>,
-    ) -> impl Iterator<Item = &'a str> + use<'a> {
-        let view = self.view(core);
-        let before = range.start.min(view.at)..range.end.min(view.at);
-        let inside = |pos: usize| pos.saturating_sub(view.at).min(view.len);
-        let byte = |pos: usize| byte_within(view.added, Unit::Chars, inside(pos));
-        let added = view.added.get(byte(range.start)..byte(range.end)).unwrap_or_default();
-        let behind = view.behind(range.start)..view.behind(range.end);
-        core.sequence.pieces(before).chain([added]).chain(core.sequence.pieces(behind))
-    }
-
-    /// How long the first `pos` characters are.
-    pub(super) fn measure(&self, core: &Core, pos: usize, unit: Unit) -> usize {
-        let view = self.view(core);
-        let to = |chars: usize| core.sequence.count_to(chars).get(unit);
-        if pos <= view.at {
-            return to(pos);
-        }
-        if pos - view.at < view.len {
-            let byte = byte_within(view.added, Unit::Chars, pos - view.at);
-            return to(view.at) + Count::of(&view.added[..byte]).get(unit);
-        }
-        let gone = to(view.at + view.removed) - to(view.at);
-        to(view.behind(pos)) - gone + view.added().get(unit)
-    }
-
-    /// How many whole characters the first `n` of a unit hold.
-    pub(super) fn find(&self, core: &Core, unit: Unit, n: usize) -> usize {
-        let view = self.view(core);
-        let to = |chars: usize| core.sequence.count_to(chars).get(unit);
-        let (start, added) = (to(view.at), view.added());
-        if n <= start {
-            return core.sequence.chars_in(unit, n);
-        }
-        if n - start <= added.get(unit) {
-            let byte = byte_within(view.added, unit, n - start);
-            return view.at + Count::of(&view.added[..byte]).chars();
-        }
-        let gone = to(view.at + view.removed) - start;
-        let found = core.sequence.chars_in(unit, n - added.get(unit) + gone);
-        found + added.chars() - view.removed
-    }
 
     /// The visible characters in order.
     pub(super) fn ids<'a>(&self, core: &'a Core) -> impl Iterator<Item = Id> + use<'a> {
@@ -124,14 +87,15 @@ impl Open {
             let visible = core.sequence.stretches().filter(|stretch| !stretch.deleted);
             visible.flat_map(|run| (0..run.len as u64).map(move |n| run.first.plus(n)))
         };
-        let added = (0..view.len as u64).map(move |n| view.first.plus(n));
+        let first = self.first();
+        let added = (0..view.len as u64).map(move |n| first.plus(n));
         shown().take(view.at).chain(added).chain(shown().skip(view.at + view.removed))
     }
 
     pub(super) fn id_at(&self, core: &Core, pos: usize) -> Option<Id> {
         let view = self.view(core);
         match pos.checked_sub(view.at) {
-            Some(inside) if inside < view.len => Some(view.first.plus(inside as u64)),
+            Some(inside) if inside < view.len => Some(self.first().plus(inside as u64)),
             Some(_) => core.sequence.id(core.sequence.visible(view.behind(pos))?),
             None => core.sequence.id(core.sequence.visible(pos)?),
         }
@@ -139,20 +103,26 @@ impl Open {
 
     /// Where a character stands or, once deleted, stood; and whether it is visible.
     pub(super) fn place_of(&self, core: &Core, id: Id) -> Option<(usize, bool)> {
-        let view = self.view(core);
-        let offset = id.seq.wrapping_sub(view.first.seq);
-        if id.replica == view.first.replica && offset < view.len as u64 {
+        let (view, first) = (self.view(core), self.first());
+        let offset = id.seq.wrapping_sub(first.seq);
+        if id.replica == first.replica && offset < view.len as u64 {
             return Some((view.at + offset as usize, true));
         }
         let place = core.sequence.find(id)?;
         let visible = !core.sequence.stretch(place)?.deleted;
         let pos = core.sequence.position(place);
         match pos.checked_sub(view.at) {
-            // What is deleted at the place of an open insertion stands behind it.
             None => Some((pos, visible)),
+            // What is deleted has no place of its own: it may stand before an open insertion all the same.
+            Some(0) if self.stands_behind(core, place) => Some((pos, visible)),
             Some(inside) if inside < view.removed => Some((view.at, false)),
             Some(_) => Some((pos + view.len - view.removed, visible)),
         }
+    }
+
+    /// Whether an open insertion stands behind a character.
+    fn stands_behind(&self, core: &Core, of: Place) -> bool {
+        matches!(self, Open::Insert { place, .. } if core.sequence.place_order(of, *place).is_lt())
     }
 
     /// Whether nothing stands between a character and the next visible one. Only for those of one replica.
@@ -176,7 +146,7 @@ impl Open {
     /// Inserts by one replica: goes on with the open run, or opens another.
     pub(super) fn insert(&mut self, core: &mut Core, at: Dot, pos: usize, text: &str, chars: usize) {
         let replica = core.roster.intern(at.replica);
-        if let Open::Insert { pos: start, first, len, .. } = self
+        if let Open::Insert { pos: Some(start), first, len, .. } = self
             && *start + *len == pos
             && Id::new(replica, at.seq) == first.plus(*len as u64)
         {
@@ -192,7 +162,7 @@ impl Open {
         let chained = left == Some(first.before());
         let from_byte = core.log.text(replica).len();
         core.log.push(first, chars as u64, What::Insert { left, right }, text);
-        *self = Open::Insert { pos, place, first, len: chars, chained, from_byte };
+        *self = Open::Insert { pos: Some(pos), place, first, len: chars, right, chained, from_byte };
     }
 
     /// Deletes by one replica: goes on with the open deletion, or opens another.
@@ -209,14 +179,14 @@ impl Open {
                 let first = run.first.plus(place.spot.offset as u64);
                 core.log.push(at, n as u64, What::Delete { target: first, back: false }, "");
                 let run = run.first.seq..run.first.seq + run.len as u64;
-                *self = Open::Delete { pos, place, first, len: n, run };
+                *self = Open::Delete { pos: Some(pos), place, first, len: n, run };
             }
-            _ => core.delete(at, pos, n),
+            _ => core.delete(at, pos, n, |_, _| ()),
         }
     }
 
     fn delete_more(&mut self, core: &mut Core, at: Id, pos: usize, n: usize) -> bool {
-        let Open::Delete { pos: start, place, first, len, run } = self else { return false };
+        let Open::Delete { pos: Some(start), place, first, len, run } = self else { return false };
         let target = if pos + n == *start && run.start + n as u64 <= first.seq {
             *start = pos;
             first.seq -= n as u64;
@@ -232,6 +202,92 @@ impl Open {
         true
     }
 
+    // ---- what others did ----
+
+    /// Takes another replica's operation: goes on with the open edit, or opens another. `None`, and the text is
+    /// as it was, if it names characters that are not here.
+    pub(super) fn take(
+        &mut self,
+        core: &mut Core,
+        at: Dot,
+        op: Op<'_>,
+        mut patches: Option<&mut Vec<TextPatch>>,
+    ) -> Option<()> {
+        if let Some(from) = self.take_more(core, at, &op) {
+            if let Some(patches) = patches {
+                patches.push(patch(&op, self.pos(core) + from));
+            }
+            return Some(());
+        }
+        self.settle(core);
+        *self = match op {
+            Op::Insert { left, right, text, len } => {
+                let (place, left, right) = core.place(at, left, right)?;
+                let first = core.id(at);
+                let from_byte = core.log.text(first.replica).len();
+                core.log.push(first, len, What::Insert { left, right }, text);
+                let chained = left == Some(first.before());
+                Open::Insert { pos: None, place, first, len: len as usize, right, chained, from_byte }
+            }
+            Op::Delete { target, len, back } => {
+                let first = core.targets(&op)?;
+                let place = core.sequence.find(first)?;
+                let run = core.sequence.stretch(place)?;
+                if run.deleted || (place.spot.offset as u64 + len) > run.len as u64 {
+                    return core.apply(at, op, patches);
+                }
+                let (at, target) = (core.id(at), core.id(target));
+                core.log.push(at, len, What::Delete { target, back }, "");
+                let run = run.first.seq..run.first.seq + run.len as u64;
+                Open::Delete { pos: None, place, first, len: len as usize, run }
+            }
+        };
+        if let Some(patches) = &mut patches {
+            patches.push(patch(&op, self.pos(core)));
+        }
+        Some(())
+    }
+
+    /// Goes on with the open edit, if the operation does; how far behind its place the operation then is.
+    fn take_more(&mut self, core: &mut Core, at: Dot, op: &Op<'_>) -> Option<usize> {
+        match (self, op) {
+            (
+                Open::Insert { first, len, right, .. },
+                Op::Insert { left, right: its_right, text, len: more },
+            ) => {
+                let next = core.dot(first.plus(*len as u64));
+                let after_last = next == at && *left == Some(Dot::new(at.replica, at.seq - 1));
+                if !after_last || right.map(|right| core.dot(right)) != *its_right {
+                    return None;
+                }
+                core.log.extend(first.replica, *more, text);
+                let from = *len;
+                *len += *more as usize;
+                Some(from)
+            }
+            (Open::Delete { pos, place, first, len, run }, Op::Delete { target, len: more, back }) => {
+                let (span, n) = (op.targets()?, *more as usize);
+                let ours = core.dot(*first);
+                if span.replica != ours.replica {
+                    return None;
+                }
+                if span.to + 1 == ours.seq && run.start <= span.after + 1 {
+                    *first = Id { seq: span.after + 1, ..*first };
+                    place.spot.offset -= n;
+                    pos.iter_mut().for_each(|pos| *pos -= n);
+                } else if !(span.after + 1 == ours.seq + *len as u64 && span.to < run.end) {
+                    return None;
+                }
+                *len += n;
+                let target = Id { seq: target.seq, ..*first };
+                let at = core.id(at);
+                core.log.push(at, *more, What::Delete { target, back: *back }, "");
+                Some(0)
+            }
+            _ => None,
+        }
+    }
+
     /// Puts the open edit among the characters.
     pub(super) fn settle(&mut self, core: &mut Core) {
         match std::mem::take(self) {
@@ -242,5 +298,13 @@ impl Open {
             }
             Open::Delete { place, len, .. } => core.sequence.hide(place, len),
         }
+    }
+}
+
+/// What an operation at a position does to the text.
+fn patch(op: &Op<'_>, pos: usize) -> TextPatch {
+    match op {
+        Op::Insert { text, .. } => TextPatch::Insert { pos, text: (*text).to_owned() },
+        Op::Delete { len, .. } => TextPatch::Delete { pos, len: *len as usize },
     }
 }

@@ -7,10 +7,11 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::chunk::{Chunk, Id, MAX_RUN, Run, Spot};
-use super::count::{Count, Unit, byte_of_char, byte_within};
+use super::chunk::{Chunk, Id, MAX_BYTES, MAX_RUN, Run, Spot};
+use super::count::{Count, Unit, byte_of_char};
 use super::index::Index;
 use super::tree::Tree;
+use super::view::Pieces;
 
 /// A place between characters or of the character behind it.
 #[derive(Clone, Copy, Debug)]
@@ -44,52 +45,26 @@ impl Default for Sequence {
     }
 }
 
-impl Sequence {
-    /// How much is visible.
-    pub(super) fn total(&self) -> &Count {
-        self.tree.total()
+impl Pieces for Sequence {
+    fn tree(&self) -> &Tree {
+        &self.tree
     }
 
+    fn piece(&self, number: usize) -> (&str, usize) {
+        let chunk = &self.chunks[number];
+        (&chunk.text, chunk.chars)
+    }
+}
+
+impl Sequence {
     pub(super) fn runs(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.runs.len()).sum()
     }
 
-    fn in_order(&self, from: Option<usize>) -> impl Iterator<Item = usize> + '_ {
-        std::iter::successors(from, |chunk| self.tree.next(*chunk))
-    }
-
     /// Everything in order, deleted characters too.
     pub(super) fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
-        let runs = self.in_order(Some(0)).flat_map(|chunk| &self.chunks[chunk].runs);
-        runs.map(|run| Stretch { first: run.first, len: run.len(), deleted: run.deleted() })
-    }
-
-    /// The visible text between two positions, in pieces.
-    pub(super) fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = &str> + '_ {
-        let (first, mut before) = self.tree.find(Unit::Chars, range.start + 1);
-        self.in_order((!range.is_empty()).then_some(first)).map_while(move |chunk| {
-            let chunk = &self.chunks[chunk];
-            let from = range.start.saturating_sub(before).min(chunk.chars);
-            let to = range.end.checked_sub(before).filter(|to| *to > 0)?.min(chunk.chars);
-            before += chunk.chars;
-            Some(&chunk.text[chunk.byte(from)..chunk.byte(to)])
-        })
-    }
-
-    /// How long the first `chars` characters of the visible text are.
-    pub(super) fn count_to(&self, chars: usize) -> Count {
-        let (chunk, before) = self.tree.find(Unit::Chars, chars);
-        let text = &self.chunks[chunk].text;
-        let byte = self.chunks[chunk].byte(chars.saturating_sub(before));
-        self.tree.before(chunk).plus(Count::of(&text[..byte]))
-    }
-
-    /// How many whole characters are in the first `n` of a unit. For lines: up to and with the `n`-th line feed.
-    pub(super) fn chars_in(&self, unit: Unit, n: usize) -> usize {
-        let (chunk, before) = self.tree.find(unit, n);
-        let text = &self.chunks[chunk].text;
-        let byte = byte_within(text, unit, n.saturating_sub(before));
-        self.tree.chars_before(chunk) + Count::of(&text[..byte]).chars()
+        let runs = self.tree.from(Some(0)).flat_map(|chunk| &self.chunks[chunk].runs);
+        runs.map(|run| Stretch { first: run.first(), len: run.len(), deleted: run.deleted() })
     }
 
     // ---- characters ----
@@ -112,12 +87,12 @@ impl Sequence {
 
     /// The character at a place.
     pub(super) fn id(&self, place: Place) -> Option<Id> {
-        self.run(place).map(|run| run.first.plus(place.spot.offset as u64))
+        self.run(place).map(|run| run.first().plus(place.spot.offset as u64))
     }
 
     /// The run that a place is in.
     pub(super) fn stretch(&self, place: Place) -> Option<Stretch> {
-        self.run(place).map(|run| Stretch { first: run.first, len: run.len(), deleted: run.deleted() })
+        self.run(place).map(|run| Stretch { first: run.first(), len: run.len(), deleted: run.deleted() })
     }
 
     /// How many visible characters stand before a place.
@@ -157,9 +132,13 @@ impl Sequence {
         if a == b {
             return Some(Ordering::Equal);
         }
-        let (a, b) = (self.find(a)?, self.find(b)?);
+        Some(self.place_order(self.find(a)?, self.find(b)?))
+    }
+
+    /// Which of two places comes first.
+    pub(super) fn place_order(&self, a: Place, b: Place) -> Ordering {
         let within = (a.spot.run, a.spot.offset).cmp(&(b.spot.run, b.spot.offset));
-        Some(self.tree.order(a.chunk, b.chunk).then(within))
+        self.tree.order(a.chunk, b.chunk).then(within)
     }
 
     /// The run that ends at a place, from behind `left` on if that is in it: its place and its first
@@ -214,21 +193,32 @@ impl Sequence {
 
     /// Puts characters in at a place. `chained` says that the first was written right of the one numbered
     /// before it.
-    pub(super) fn insert(&mut self, mut place: Place, mut first: Id, mut chained: bool, mut text: &str) {
+    pub(super) fn insert(&mut self, place: Place, first: Id, chained: bool, text: &str) {
+        if text.len() > MAX_RUN {
+            return self.insert_long(place, first, chained, text);
+        }
+        let count = Count::of(text);
+        let Some(last) = (count.chars() as u64).checked_sub(1).map(|n| first.plus(n)) else { return };
+        self.chunks[place.chunk].insert(place.spot, Run::new(first, count.chars(), chained), text);
+        self.index(first.replica).set(first.seq, last.seq, place.chunk);
+        self.tree.add(place.chunk, count);
+        self.cut(place.chunk);
+    }
+
+    /// Puts a long text in: in chunks of its own.
+    fn insert_long(&mut self, place: Place, mut first: Id, mut chained: bool, mut text: &str) {
+        let mut chunk = place.chunk;
+        self.cut_at(place);
         while !text.is_empty() {
-            let byte = if text.len() <= MAX_RUN { text.len() } else { byte_of_char(text, MAX_RUN) };
-            let (piece, rest) = text.split_at(byte);
-            let count = Count::of(piece);
-            let last = first.plus(count.chars() as u64 - 1);
-            self.chunks[place.chunk].insert(place.spot, Run::new(first, count.chars(), chained), piece);
-            self.index(first.replica).set(first.seq, last.seq, place.chunk);
-            self.tree.add(place.chunk, count);
-            self.cut(place.chunk);
-            text = rest;
-            if !text.is_empty() {
-                (first, chained) = (last.plus(1), true);
-                place = self.behind(Some(last));
-            }
+            let end = if text.len() <= MAX_BYTES { text.len() } else { byte_of_char(text, MAX_BYTES / 2) };
+            let (block, rest) = text.split_at(end);
+            let count = Count::of(block);
+            let end = first.plus(count.chars() as u64);
+            self.tree.add(chunk, count);
+            chunk = self.tree.split(chunk, count);
+            self.chunks.push(Chunk::of(Run::new(first, count.chars(), chained), block));
+            self.index(first.replica).set(first.seq, end.seq - 1, chunk);
+            (first, chained, text) = (end, true, rest);
         }
     }
 
@@ -241,7 +231,7 @@ impl Sequence {
 
     /// Puts the visible text in where there are blanks of one byte for each of its characters.
     pub(super) fn fill(&mut self, mut visible: &str) {
-        let order: Vec<usize> = self.in_order(Some(0)).collect();
+        let order: Vec<usize> = self.tree.from(Some(0)).collect();
         for chunk in order {
             let (text, rest) = visible.split_at(byte_of_char(visible, self.chunks[chunk].chars));
             self.tree.remove(chunk, Count::of(&self.chunks[chunk].text));
@@ -275,13 +265,40 @@ impl Sequence {
 
     /// Cuts a chunk that has grown too big in two.
     fn cut(&mut self, chunk: usize) {
-        if !self.chunks[chunk].is_big() {
-            return;
+        if self.chunks[chunk].is_big() {
+            let rest = self.chunks[chunk].split();
+            self.put_behind(chunk, rest);
         }
-        let rest = self.chunks[chunk].split();
+    }
+
+    /// Cuts a chunk in two at a place; what is behind it goes to a chunk of its own.
+    fn cut_at(&mut self, place: Place) {
+        if place.spot.run < self.chunks[place.chunk].runs.len() {
+            let rest = self.chunks[place.chunk].split_at(place.spot);
+            self.put_behind(place.chunk, rest);
+        }
+    }
+
+    fn put_behind(&mut self, chunk: usize, rest: Chunk) {
         let new = self.tree.split(chunk, Count::of(&rest.text));
+        // Runs that are neighbours in number, in either direction, move as one.
+        let mut moved: Option<(u32, Range<u64>)> = None;
         for run in &rest.runs {
-            self.index(run.first.replica).set(run.first.seq, run.end() - 1, new);
+            let (first, end) = (run.first(), run.end());
+            match &mut moved {
+                Some((replica, seqs)) if *replica == first.replica && seqs.end == first.seq => seqs.end = end,
+                Some((replica, seqs)) if *replica == first.replica && seqs.start == end => {
+                    seqs.start = first.seq;
+                }
+                _ => {
+                    if let Some((replica, seqs)) = moved.replace((first.replica, first.seq..end)) {
+                        self.index(replica).set(seqs.start, seqs.end - 1, new);
+                    }
+                }
+            }
+        }
+        if let Some((replica, seqs)) = moved {
+            self.index(replica).set(seqs.start, seqs.end - 1, new);
         }
         self.chunks.push(rest);
     }

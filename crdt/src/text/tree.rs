@@ -103,6 +103,11 @@ impl Tree {
         (previous != NONE).then_some(previous as usize)
     }
 
+    /// Chunks in order, from one on.
+    pub(super) fn from(&self, first: Option<usize>) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(first, |chunk| self.next(*chunk))
+    }
+
     /// The chunk that holds the `n`-th of a unit, counting from 1, and how many of them are before it. The
     /// first chunk for 0, the last where there are fewer.
     pub(super) fn find(&self, unit: Unit, n: usize) -> (usize, usize) {
