@@ -1,0 +1,205 @@
+//! What text promises: units, forms of one text, the cost of a keystroke, no interleaving.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+use crdt::text::Text;
+use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+use proptest::prelude::*;
+
+fn id(n: u128) -> ReplicaId {
+    ReplicaId::from_u128(n)
+}
+
+fn note(doc: &Doc) -> String {
+    doc.text("t").map(ToString::to_string).unwrap_or_default()
+}
+
+/// One edit: where, how much goes, what comes.
+type Edit = (u16, u8, String);
+
+/// Edits as people make them: here and there, but mostly on from the last.
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let place = prop_oneof![any::<u16>(), Just(0), Just(1), Just(2), Just(u16::MAX)];
+    let gone = prop_oneof![Just(0), Just(0), Just(1), 0..9u8];
+    prop::collection::vec((place, gone, "[aé\n👋]{0,3}|[a-z]{20,40}"), 1..60)
+}
+
+/// Makes an edit; places 0, 1 and 2 go on where the last one left off, after it, at it, before it.
+fn edit(doc: &mut Doc, plain: &mut Vec<char>, last: &mut usize, (place, gone, text): &Edit) {
+    let len = plain.len();
+    let pos = match place {
+        0 | 1 => *last,
+        2 => last.saturating_sub(usize::from(*gone).max(1)),
+        place => usize::from(*place) * (len + 1) / 65_536,
+    };
+    let (pos, end) = (pos.min(len), (pos + usize::from(*gone)).min(len));
+    doc.transact(0, |tx| tx.text("t").replace(pos..end.max(pos), text));
+    plain.splice(pos..end.max(pos), text.chars());
+    *last = if *place == 1 { pos } else { pos + text.chars().count() };
+}
+
+fn is_as(text: &Text, plain: &[char]) {
+    let whole: String = plain.iter().collect();
+    assert_eq!((text.to_string(), text.len()), (whole.clone(), plain.len()));
+    assert_eq!(text.chunks().collect::<String>(), whole);
+    let (mut utf8, mut utf16, mut line) = (0, 0, 0);
+    for (pos, c) in plain.iter().chain([&' ']).enumerate() {
+        assert_eq!(
+            [text.char_to_utf8(pos), text.char_to_utf16(pos), text.char_to_line(pos)],
+            [utf8, utf16, line]
+        );
+        assert_eq!((text.utf8_to_char(utf8), text.utf16_to_char(utf16)), (pos, pos));
+        let slice: String = plain[pos / 2..pos].iter().collect();
+        assert_eq!(text.slice(pos / 2..pos), slice);
+        utf8 += c.len_utf8();
+        utf16 += c.len_utf16();
+        line += usize::from(*c == '\n');
+        if *c == '\n' {
+            assert_eq!(text.line_to_char(line), pos + 1);
+        }
+    }
+    assert_eq!(text.len_lines(), line + 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// A text of which nobody has asked which character is which is that text all the same: in every unit, and in
+    /// each byte that is sent or saved.
+    #[test]
+    fn names_that_are_given_late_are_the_same_names(edits in edits(), asks in any::<u64>()) {
+        let [mut late, mut soon, mut always] = [(); 3].map(|()| Doc::new(id(1)));
+        let (mut plain, mut last) = (Vec::new(), 0);
+        for (i, step) in edits.iter().enumerate() {
+            for doc in [&mut soon, &mut always] {
+                edit(doc, &mut plain.clone(), &mut last.clone(), step);
+            }
+            edit(&mut late, &mut plain, &mut last, step);
+            // Another edit between takes events of the same author.
+            if i % 7 == 3 {
+                for doc in [&mut late, &mut soon, &mut always] {
+                    doc.transact(0, |tx| tx.put("x", i as i64));
+                }
+            }
+            let _ = always.delta_since(&VersionVector::new());
+            if asks >> (i % 64) & 15 == 15 {
+                let _ = soon.text("t").map(|text| text.dots().count());
+            }
+        }
+        let nothing = VersionVector::new();
+        for doc in [&late, &soon, &always] {
+            if let Some(text) = doc.text("t") {
+                is_as(text, &plain);
+            }
+        }
+        prop_assert_eq!(late.delta_since(&nothing), always.delta_since(&nothing));
+        prop_assert_eq!(soon.delta_since(&nothing), always.delta_since(&nothing));
+        prop_assert_eq!(late.save(), always.save());
+        prop_assert_eq!(Doc::load(&late.save(), id(1)).unwrap().delta_since(&nothing), late.delta_since(&nothing));
+    }
+}
+
+/// Runs typed here and there with corrections: each keystroke alone, as a link would send it.
+#[test]
+fn a_keystroke_of_steady_typing_is_16_bytes_at_most() {
+    let (mut doc, mut told, mut len, mut bytes, mut count) = (Doc::new(id(1)), VersionVector::new(), 0, 0, 0);
+    let mut random = 1_u64;
+    while count < 20_000 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (place, run, wrong) =
+            ((random >> 33) as usize % (len + 1), (random >> 20) as usize % 60, (random >> 10) as usize % 8);
+        let typed = (0..run).map(|i| (place + i, true));
+        let keys: Vec<_> = typed.chain((0..wrong.min(run)).map(|i| (place + run - 1 - i, false))).collect();
+        for (i, (pos, types)) in keys.into_iter().enumerate() {
+            doc.transact(0, |tx| match types {
+                true => tx.text("t").insert(pos, "x"),
+                false => tx.text("t").delete(pos..pos + 1),
+            });
+            let delta = doc.delta_since(&told);
+            told = doc.version().clone();
+            // Only the first of a run names what stands before it.
+            let most = if i == 0 { 20 } else { 16 };
+            assert!(delta.body.len() <= most, "{} bytes", delta.body.len());
+            (bytes, count, len) = (bytes + delta.body.len(), count + 1, doc.text("t").unwrap().len());
+        }
+    }
+    assert!(bytes <= 14 * count, "{bytes} bytes for {count} keystrokes");
+}
+
+/// Everybody writes at once, having seen the same; the text that all end in.
+fn at_once(base: &str, writers: &[&dyn Fn(&mut Doc)]) -> String {
+    let mut start = Doc::new(id(99));
+    start.transact(0, |tx| tx.text("t").insert(0, base));
+    let docs: Vec<Doc> = (1..)
+        .zip(writers)
+        .map(|(n, write)| {
+            let mut doc = start.clone();
+            doc.set_author(id(n));
+            write(&mut doc);
+            doc
+        })
+        .collect();
+    let mut merged = docs.clone();
+    for doc in &mut merged {
+        docs.iter().for_each(|other| drop(doc.apply(&other.delta_since(doc.version())).unwrap()));
+    }
+    assert!(merged.iter().all(|doc| note(doc) == note(&merged[0])));
+    note(&merged[0])
+}
+
+fn forwards(pos: usize, word: &'static str) -> impl Fn(&mut Doc) {
+    move |doc| {
+        for (i, c) in word.char_indices() {
+            doc.transact(0, |tx| tx.text("t").insert(pos + i, &c.to_string()));
+        }
+    }
+}
+
+fn backwards(pos: usize, word: &'static str) -> impl Fn(&mut Doc) {
+    move |doc| {
+        for c in word.chars().rev() {
+            doc.transact(0, |tx| tx.text("t").insert(pos, &c.to_string()));
+        }
+    }
+}
+
+/// "The Art of the Fugue", section 2: two people complete "Hello!" in the same place.
+#[test]
+fn forward_interleaving() {
+    let text = at_once("Hello!", &[&forwards(5, " Alice"), &forwards(5, " Charlie")]);
+    assert_eq!(text, "Hello Alice Charlie!");
+}
+
+/// The same, each character typed before the one typed last.
+#[test]
+fn backward_interleaving() {
+    let text = at_once("Hello!", &[&backwards(5, " Alice"), &backwards(5, " Charlie")]);
+    assert_eq!(text, "Hello Alice Charlie!");
+}
+
+/// One types forwards, one backwards, one comes back to put a word before their own.
+#[test]
+fn interleaving_of_runs_typed_in_pieces() {
+    let in_pieces = |doc: &mut Doc| {
+        forwards(5, " Bob")(doc);
+        forwards(5, " dear")(doc);
+    };
+    let text = at_once("Hello!", &[&forwards(5, " Alice"), &in_pieces, &backwards(5, " Charlie")]);
+    for run in [" Alice", " dear Bob", " Charlie"] {
+        assert!(text.contains(run), "{text}");
+    }
+    assert_eq!(text.len(), "Hello Alice dear Bob Charlie!".len());
+}
+
+/// Where both neighbours differ: what stands between the same left neighbour and different right ones stays
+/// beside the right neighbour that its author saw. This is what FugueMax adds to Fugue.
+#[test]
+fn interleaving_with_different_right_neighbours() {
+    let outer = |doc: &mut Doc| {
+        doc.transact(0, |tx| tx.text("t").insert(1, "b"));
+        doc.transact(0, |tx| tx.text("t").insert(1, "a"));
+    };
+    let text = at_once("[]", &[&outer, &forwards(1, "xy"), &backwards(1, "12")]);
+    for run in ["ab", "xy", "12"] {
+        assert!(text.contains(run), "{text}");
+    }
+}
