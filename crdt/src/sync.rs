@@ -39,6 +39,8 @@ use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
 
+#[cfg(feature = "testkit")]
+mod checking;
 pub(crate) mod frame;
 mod held;
 mod link;
@@ -48,6 +50,8 @@ mod receive;
 pub mod reconcile;
 mod transmit;
 
+#[cfg(feature = "testkit")]
+pub use checking::Planted;
 pub use node::{Node, OpenError};
 
 /// The version of the protocol that this program speaks.

@@ -15,7 +15,7 @@ const PER_BYTE: usize = 8;
 const MEASURE_AFTER: usize = 64 << 10;
 
 /// A document and what surrounds it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Held<D> {
     kind: Kind,
     /// Follows the version.
@@ -23,7 +23,7 @@ pub(crate) struct Held<D> {
     body: Body<D>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Body<D> {
     Live(Box<Live<D>>),
     /// On the disk, all of it, at this version.
@@ -33,7 +33,7 @@ enum Body<D> {
 }
 
 /// A document in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Live<D> {
     pub(crate) doc: D,
     pub(crate) durable: VersionVector,
@@ -49,7 +49,7 @@ pub(crate) struct Live<D> {
 }
 
 /// A document on its way from the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Loading {
     version: VersionVector,
     pending: Pending,
@@ -58,7 +58,7 @@ struct Loading {
 }
 
 /// Deltas that wait for their document, or for what they build on, with the link that brought them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) deltas: Vec<(LinkId, Delta)>,
     pub(crate) bytes: usize,

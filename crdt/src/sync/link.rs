@@ -17,7 +17,7 @@ use crate::version::VersionVector;
 pub(crate) type Fault = String;
 
 /// One document as seen over one link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Peered {
     /// The kind, as the peer defined it.
     pub(crate) kind: Option<Kind>,
@@ -69,7 +69,7 @@ pub(crate) struct Want {
 }
 
 /// A large difference on its way out, cut into fragments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bulk {
     pub(crate) doc: DocId,
     pub(crate) since: VersionVector,
@@ -78,7 +78,7 @@ pub(crate) struct Bulk {
 }
 
 /// A large difference on its way in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reassembly {
     pub(crate) doc: u64,
     pub(crate) total: usize,
@@ -86,7 +86,7 @@ pub(crate) struct Reassembly {
 }
 
 /// What this side has defined, and what the peer has.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Dictionaries {
     own_docs: BTreeMap<DocId, u64>,
     own_replicas: BTreeMap<ReplicaId, u64>,
@@ -95,7 +95,7 @@ pub(crate) struct Dictionaries {
 }
 
 /// The state of one connection. Sets of marks, never queues of content.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
     pub(crate) peer: Option<PeerInfo>,
     pub(crate) peer_interest: Interest,
@@ -315,7 +315,7 @@ impl Link {
 }
 
 /// A few differences of one document, so that links owed the same share one computation.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DeltaCache(VecDeque<Arc<Delta>>);
 
 impl DeltaCache {

@@ -24,10 +24,10 @@ use crate::version::VersionVector;
 /// for a link that is [`Output::Ready`] whenever its socket can take a message, until it gives `None`. After each
 /// of them drain [`poll_output`](Self::poll_output) until it gives `None`.
 /// Call `handle` with [`Input::Wake`] when [`next_deadline`](Self::next_deadline) has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node<D> {
     pub(crate) config: Config,
-    rng: u64,
+    pub(crate) rng: u64,
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) outputs: VecDeque<Output>,
@@ -36,7 +36,7 @@ pub struct Node<D> {
     pub(crate) presences: Presences,
     /// Of all documents together.
     pub(crate) pending_bytes: usize,
-    past: [Traffic; 2],
+    pub(crate) past: [Traffic; 2],
     /// All documents that hold anything, to find which differ from a peer's.
     pub(crate) index: Index,
     /// What an item of it stands for.
@@ -47,6 +47,8 @@ pub struct Node<D> {
     memory: usize,
     /// Documents that the disk did not give back: here they are only taken from others.
     lost: BTreeSet<DocId>,
+    #[cfg(feature = "testkit")]
+    pub(crate) planted: Option<crate::sync::checking::Planted>,
 }
 
 /// A document could not be opened; nothing changed.
@@ -97,6 +99,8 @@ impl<D: Document> Node<D> {
             ring: VecDeque::new(),
             memory: 0,
             lost: BTreeSet::new(),
+            #[cfg(feature = "testkit")]
+            planted: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::id::ReplicaId;
 use crate::sync::{DocId, MAX_PRESENCES, Millis};
 
 /// What someone shows in a document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shown {
     /// Raised by the owner with every renewal.
     pub(crate) clock: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Shown {
 pub(crate) type Key = (DocId, ReplicaId);
 
 /// Everyone's presence in every document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Presences {
     shown: BTreeMap<Key, Shown>,
     renew_at: BTreeMap<DocId, Millis>,

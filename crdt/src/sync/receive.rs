@@ -302,6 +302,10 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let (doc, kind) = link.doc_at(ix)?;
         let wanted = link.version_at(entries)?;
+        #[cfg(feature = "testkit")]
+        if self.planted == Some(super::checking::Planted::ClosedWant) {
+            return self.answer_closed(id, &doc, kind, &wanted);
+        }
         let Some(held) = self.docs.get(&doc).filter(|held| held.kind() == kind) else { return Ok(()) };
         for span in held.version().since(&wanted) {
             link.pruned_by_peer.remove(&span.replica);
@@ -508,6 +512,8 @@ impl<D: Document> Node<D> {
                 let feeds = |link: &crate::sync::link::Link| !link.pruned_by_us.contains(&replica);
                 *parent != id && self.links.get(parent).is_some_and(feeds)
             });
+        #[cfg(feature = "testkit")]
+        let fed = fed || self.planted == Some(super::checking::Planted::PrunedSource);
         let Some(link) = self.links.get_mut(&id) else { return };
         let daemon = link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon);
         if fed && daemon && link.pruned_by_us.len() < MAX_TREES && link.pruned_by_us.insert(replica) {
