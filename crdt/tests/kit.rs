@@ -152,6 +152,27 @@ fn pictures_do_not_leak_markup() {
     assert!(!page.contains("<script>") && !page.contains("<b>\"") && !page.contains("<i>"));
 }
 
+/// An operation that comes before those it builds on may take away what its author never saw. Two specifications
+/// called that wrong; they speak of histories in which causes come first.
+#[test]
+fn no_specification_speaks_of_operations_that_came_early() {
+    let replays = [
+        (
+            "aw-set",
+            "crdt-fuzz/1 0000000000000000 0000000100000000 0000000100000000 9800000200000000 b001000000000000 0001000000000000",
+        ),
+        (
+            "mv-register",
+            "crdt-fuzz/1 0000000000000000 0000000000000000 5800000000000000 0001002f00000000 0001000000000000 9800010200000000 b001000000000000",
+        ),
+    ];
+    for (name, replay) in replays {
+        let all = subjects();
+        let subject = all.iter().find(|subject| subject.name() == name).expect("a type of this crate");
+        assert!(subject.replay(replay).is_ok(), "{name}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_byte_string_is_a_schedule(bytes in prop::collection::vec(any::<u8>(), 0..400)) {

@@ -131,7 +131,8 @@ pub trait Codec: Model {
 
 /// A type whose meaning is written down a second time, obviously right and slow.
 ///
-/// Law: a replica shows what the specification says of the edits it knows.
+/// Law: a replica shows what the specification says of the edits it knows, once causes and effects of all of them are
+/// known: of operations that came before those they build on it says nothing.
 pub trait Spec: Model {
     /// What is to be seen after this history.
     fn spec(history: &History<'_, Self::Command>) -> Self::View;
@@ -229,6 +230,8 @@ pub struct Event<C> {
     pub command: C,
     pub(super) id: usize,
     pub(super) saw: Known,
+    /// Whether all that its author knew had come in order.
+    pub(super) causal: bool,
 }
 
 impl<C> Event<C> {
