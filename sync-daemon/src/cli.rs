@@ -38,6 +38,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Load daemons and let things go wrong for a long time; nothing durable may be missing at the end
     Soak(crate::soak::SoakArgs),
+    /// Hit daemons at every call to the disk, fill their disks, drop their packets, shift their clocks
+    Chaos(crate::chaos::ChaosArgs),
     /// Make an editing trace for the demo from revisions of a file
     #[command(hide = true)]
     MakeTrace(crate::demo::MakeArgs),
@@ -107,6 +109,7 @@ pub(crate) async fn run(args: Args) -> u8 {
     let result = match args.command {
         Command::Demo(args) => crate::demo::run(args).await,
         Command::Soak(args) => crate::soak::run(args).await,
+        Command::Chaos(args) => crate::chaos::run(args).await,
         Command::MakeTrace(args) => crate::demo::make(&args),
         Command::Run(args) => daemon::run(args).await,
         Command::Status(args) => inspect::status(args).await,

@@ -24,6 +24,8 @@ pub(crate) struct Member {
     pub(crate) address: SocketAddr,
     dir: PathBuf,
     peers: Vec<String>,
+    /// By how much its clock is wrong.
+    clock: Option<&'static str>,
     child: Option<Child>,
     /// What its earlier lives sent and received, as far as was heard before they ended.
     past: TrafficStatus,
@@ -56,6 +58,16 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(n: usize, edges: &[(usize, usize)], dir: &Path) -> anyhow::Result<Cluster> {
+        Self::start_at(n, edges, dir, &[]).await
+    }
+
+    /// Like [`start`](Self::start), with clocks that are wrong by these, in turn; needs `faketime`.
+    pub(crate) async fn start_at(
+        n: usize,
+        edges: &[(usize, usize)],
+        dir: &Path,
+        clocks: &[&'static str],
+    ) -> anyhow::Result<Cluster> {
         let addresses = free_addresses(n)?;
         let mut cluster = Cluster { members: Vec::new(), edges: Vec::new() };
         for (i, address) in addresses.iter().enumerate() {
@@ -66,6 +78,7 @@ impl Cluster {
                 address: *address,
                 dir,
                 peers: Vec::new(),
+                clock: clocks.iter().cycle().nth(i).copied(),
                 child: None,
                 past: TrafficStatus::default(),
             });
@@ -88,7 +101,16 @@ impl Cluster {
         let member = &mut self.members[i];
         std::fs::create_dir_all(&member.dir)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(member.dir.join("log"))?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let exe = std::env::current_exe()?;
+        let mut command = match member.clock {
+            Some(wrong) => {
+                let mut command = Command::new("faketime");
+                // Only the time of day is wrong: a machine's clock does not change how long a second is.
+                command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").args(["-f", wrong]).arg(exe);
+                command
+            }
+            None => Command::new(exe),
+        };
         command.args(["run", "--name", &member.name, "--listen", &member.address.to_string(), "--data-dir"]);
         command.arg(&member.dir);
         for peer in &member.peers {

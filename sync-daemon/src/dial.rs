@@ -1,15 +1,16 @@
 //! Keeping a link to a peer: dialling, and dialling again after a growing, jittered pause.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::conn::{self, Counted};
 use crate::driver::Command;
 use crate::error::StartError;
+use crate::machine::TcpStream;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

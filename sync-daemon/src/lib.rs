@@ -35,6 +35,7 @@
 //! | `arrive` | thousands that come back at once, a few at a time |
 //! | `store` | deltas on disk, in group commits |
 //! | `concern` | how safe an edit is to be, and how safe it is |
+//! | `machine` | sockets, time, identities: real ones, or simulated |
 //! | `config`, `status`, `error` | what a peer is told, what it says of itself, what can fail |
 //! | `metrics`, `page.html` | what it says of itself, for monitoring and for people |
 
@@ -47,8 +48,11 @@ mod driver;
 mod error;
 pub mod http;
 mod listen;
+mod machine;
 mod metrics;
 mod peer;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod status;
 mod store;
 
@@ -56,12 +60,7 @@ pub use concern::{BadToken, Outcome, Token, WriteConcern};
 pub use config::PeerConfig;
 pub use driver::Event;
 pub use error::{PeerError, StartError};
+pub use machine::wall_clock_ms;
 pub use peer::{Peer, Written};
 pub use status::{DocStatus, LinkStatus, Phase, Progress, Status, TrafficStatus};
 pub use store::Compaction;
-
-/// Milliseconds since 1970, as the clock of this machine says.
-pub fn wall_clock_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
-}

@@ -24,7 +24,6 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -32,6 +31,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use crate::arrive::{Arrival, Arrivals, ComeAgain};
 use crate::config::PeerConfig;
 use crate::conn;
+use crate::machine::{TcpListener, TcpStream};
 use crate::metrics;
 use crate::peer::Peer;
 

@@ -1,5 +1,6 @@
 //! The command line of `sync-daemon`.
 
+mod chaos;
 mod cli;
 mod cluster;
 mod demo;

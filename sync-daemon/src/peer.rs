@@ -7,10 +7,8 @@ use std::time::Duration;
 use crdt::doc::{AnyDoc, Patch};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::concern::{Outcome, Token, WriteConcern};
 use crate::config::PeerConfig;
@@ -18,6 +16,7 @@ use crate::dial::{self, Target};
 use crate::driver::{Command, Driver, Event, INPUTS};
 use crate::error::{PeerError, StartError};
 use crate::listen::{self, Gate};
+use crate::machine::{self, TcpListener};
 use crate::status::{Progress, Status};
 use crate::store::Store;
 
@@ -77,13 +76,9 @@ impl Peer {
             None => None,
         };
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let id = ReplicaId::from(Uuid::now_v7());
+        let id = machine::new_identity();
         let opened = match config.data_dir.clone() {
-            Some(dir) => {
-                Some(tokio::task::spawn_blocking(move || Store::open(&dir, id)).await.map_err(
-                    |error| StartError::Store { path: "store".into(), reason: error.to_string() },
-                )??)
-            }
+            Some(dir) => Some(Store::open_apart(dir, id).await?),
             None => None,
         };
         let mut node = Node::new(
@@ -195,7 +190,7 @@ impl Peer {
     ) -> Result<Written<R>, PeerError> {
         let id = doc.clone();
         let result = self.with_doc(doc, move |driver, now| {
-            let wall = crate::wall_clock_ms();
+            let wall = machine::wall_clock_ms();
             driver.node.edit(now, &id, kind, |doc| {
                 let value = edit(doc, wall);
                 Written { value, version: doc.version().clone() }

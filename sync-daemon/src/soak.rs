@@ -28,6 +28,9 @@ const SAMPLE: Duration = Duration::from_secs(2);
 /// How long all may take to agree once the faults have ended.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 
+/// How clocks may be wrong, as `faketime` says it.
+const CLOCKS: [&str; 5] = ["+0s", "+10y", "-10y", "+1h", "-3d"];
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Faults: SIGKILL and restart; SIGSTOP and SIGCONT; links that are cut, silent in both directions or in one, \
@@ -52,6 +55,9 @@ pub(crate) struct SoakArgs {
     /// How many faults begin in a minute; 0 for none
     #[arg(long, default_value_t = 40.0)]
     faults: f64,
+    /// Let the daemons' clocks be years apart; needs faketime
+    #[arg(long)]
+    clocks: bool,
     /// For faults and edits drawn by chance
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -95,12 +101,14 @@ async fn perform(args: SoakArgs) -> anyhow::Result<u8> {
     let edges = topology.edges(args.nodes, &mut rng)?;
     let temporary = tempfile::Builder::new().prefix("sync-daemon-soak-").tempdir()?;
     let dir = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let mut cluster = Cluster::start(args.nodes, &edges, &dir).await?;
+    let clocks: &[&str] = if args.clocks { &CLOCKS } else { &[] };
+    let mut cluster = Cluster::start_at(args.nodes, &edges, &dir, clocks).await?;
     let started = Instant::now();
     let ledger = Shared::default();
     let addresses: Vec<String> =
         cluster.members.iter().map(|member| format!("ws://{}", member.address)).collect();
-    let load = load::start(&addresses, args.docs, args.rate / args.nodes as f64, args.seed, &ledger);
+    let load =
+        load::start(&addresses, args.docs, args.rate / args.nodes as f64, args.seed, args.clocks, &ledger);
     let (mut faults, mut samples) = (Faults::new(args.faults, args.seed), Samples::default());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

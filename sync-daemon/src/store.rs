@@ -38,7 +38,11 @@ const COMMIT_BYTES: usize = 8 << 20;
 const COMMIT_EVERY: Duration = Duration::from_millis(5);
 /// How many bytes of the file's pages are kept in memory.
 const PAGES: usize = 64 << 20;
+/// How often simulated threads look whether there is something to do.
+#[cfg(feature = "simulation")]
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many documents are read at once.
+#[cfg(not(feature = "simulation"))]
 const READERS: usize = 2;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -137,6 +141,12 @@ pub(crate) struct Opened {
     pub(crate) docs: Vec<Listed>,
 }
 
+#[cfg(not(feature = "simulation"))]
+type Running = std::thread::JoinHandle<()>;
+/// In a simulation all that runs is a task.
+#[cfg(feature = "simulation")]
+type Running = tokio::task::JoinHandle<()>;
+
 /// The way to the threads.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -144,15 +154,29 @@ pub(crate) struct Store {
     room: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
     requests: Option<threads::Sender<Request>>,
-    threads: Vec<std::thread::JoinHandle<()>>,
+    threads: Vec<Running>,
 }
 
 /// A document that is to be read, and who is told.
 type Request = (DocId, oneshot::Sender<Read>);
 
 impl Store {
+    /// Opens a store without holding up the caller's thread.
+    pub(crate) async fn open_apart(dir: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
+        // A simulated machine has one thread.
+        if cfg!(feature = "simulation") {
+            return Self::open(&dir, author);
+        }
+        let opened = tokio::task::spawn_blocking(move || Self::open(&dir, author)).await;
+        opened.map_err(|error| StartError::Store { path: "store".into(), reason: error.to_string() })?
+    }
+
     /// Opens or makes the store in a directory; documents will write as `author`.
     pub(crate) fn open(dir: &Path, author: ReplicaId) -> Result<Opened, StartError> {
+        #[cfg(feature = "simulation")]
+        if cfg!(not(test)) {
+            return Self::on_backend(crate::simulation::disk(dir, crash::empty), author);
+        }
         let in_dir = |source| StartError::DataDir { path: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(in_dir)?;
         let path = dir.join("store.redb");
@@ -169,13 +193,13 @@ impl Store {
     }
 
     /// Opens a store on any backend: for faults at every write.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn on_backend(
         backend: impl redb::StorageBackend,
         author: ReplicaId,
     ) -> Result<Opened, StartError> {
         let path = PathBuf::from("backend");
-        let db = Database::builder().create_with_backend(backend);
+        let db = guarded(|| Ok(Database::builder().create_with_backend(backend)?));
         let db = db.map_err(|e| StartError::Store { path: path.clone(), reason: e.to_string() })?;
         Self::start(db, path, author)
     }
@@ -188,18 +212,27 @@ impl Store {
         let (tasks, queue) = mpsc::channel(QUEUE);
         let (requests, to_read) = threads::channel::<Request>();
         let compactor = compact::Compactor::new(&mut writer, tasks.downgrade());
-        let to_read = Arc::new(Mutex::new(to_read));
-        let mut jobs: Vec<Box<dyn FnOnce() + Send>> =
-            vec![Box::new(move || compactor.run()), Box::new(move || writer.run(queue))];
-        for _ in 0..READERS {
-            let (reader, to_read, tasks) = (reader.clone(), Arc::clone(&to_read), tasks.downgrade());
-            let shared = Arc::clone(&shared);
-            jobs.push(Box::new(move || reader.run(&to_read, &tasks, &shared)));
-        }
-        let spawn =
-            |job: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name("store".into()).spawn(job);
-        let threads = jobs.into_iter().map(spawn).collect::<Result<_, _>>();
-        let threads = threads.map_err(|error| failed(error.into()))?;
+        #[cfg(not(feature = "simulation"))]
+        let threads = {
+            let to_read = Arc::new(Mutex::new(to_read));
+            let mut jobs: Vec<Box<dyn FnOnce() + Send>> =
+                vec![Box::new(move || compactor.run()), Box::new(move || writer.run(queue))];
+            for _ in 0..READERS {
+                let (reader, to_read, tasks) = (reader.clone(), Arc::clone(&to_read), tasks.downgrade());
+                let shared = Arc::clone(&shared);
+                jobs.push(Box::new(move || reader.run(&to_read, &tasks, &shared)));
+            }
+            let spawn =
+                |job: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name("store".into()).spawn(job);
+            let threads = jobs.into_iter().map(spawn).collect::<Result<_, _>>();
+            threads.map_err(|error| failed(error.into()))?
+        };
+        #[cfg(feature = "simulation")]
+        let threads = vec![
+            tokio::spawn(compactor.run_simulated()),
+            tokio::spawn(writer.run_simulated(queue)),
+            tokio::spawn(reader.run_simulated(to_read, tasks.downgrade(), Arc::clone(&shared))),
+        ];
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         Ok(Opened { store: Store { tasks, room, shared, requests: Some(requests), threads }, docs })
     }
@@ -227,9 +260,15 @@ impl Store {
         let threads = std::mem::take(&mut self.threads);
         self.requests = None;
         drop(self.tasks);
-        let join =
-            move || threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
-        let _ = tokio::task::spawn_blocking(join).await;
+        #[cfg(not(feature = "simulation"))]
+        {
+            let join = move || threads.into_iter().map(Running::join).filter(Result::is_err).count();
+            let _ = tokio::task::spawn_blocking(join).await;
+        }
+        #[cfg(feature = "simulation")]
+        for task in threads {
+            let _ = task.await;
+        }
     }
 }
 
@@ -263,6 +302,7 @@ struct Reader {
 }
 
 impl Reader {
+    #[cfg(not(feature = "simulation"))]
     fn run(
         &self,
         requests: &Mutex<threads::Receiver<Request>>,
@@ -272,13 +312,44 @@ impl Reader {
         loop {
             let next = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((doc, tell)) = next else { return };
-            let read = guarded(|| self.read(&doc)).map_err(|error| {
-                shared.quarantine(doc.to_string(), error.to_string());
-                if let Some(tasks) = tasks.upgrade() {
-                    let _ = tasks.blocking_send(Task::Quarantine(doc, error.to_string()));
+            let (read, task) = self.answer(doc, shared);
+            if let (Some(task), Some(tasks)) = (task, tasks.upgrade()) {
+                let _ = tasks.blocking_send(task);
+            }
+            let _ = tell.send(read);
+        }
+    }
+
+    #[cfg(feature = "simulation")]
+    async fn run_simulated(
+        self,
+        requests: threads::Receiver<Request>,
+        tasks: mpsc::WeakSender<Task>,
+        shared: Arc<Shared>,
+    ) {
+        loop {
+            match requests.try_recv() {
+                Ok((doc, tell)) => {
+                    let (read, task) = self.answer(doc, &shared);
+                    if let (Some(task), Some(tasks)) = (task, tasks.upgrade()) {
+                        let _ = tasks.send(task).await;
+                    }
+                    let _ = tell.send(read);
                 }
-            });
-            let _ = tell.send(read.ok());
+                Err(threads::TryRecvError::Empty) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(threads::TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// What is read of a document, and what the writer must know when it cannot be.
+    fn answer(&self, doc: DocId, shared: &Shared) -> (Read, Option<Task>) {
+        match guarded(|| self.read(&doc)) {
+            Ok(read) => (Some(read), None),
+            Err(error) => {
+                shared.quarantine(doc.to_string(), error.to_string());
+                (None, Some(Task::Quarantine(doc, error.to_string())))
+            }
         }
     }
 
@@ -328,6 +399,15 @@ impl Writer {
         Ok((writer, found.docs))
     }
 
+    #[cfg(feature = "simulation")]
+    async fn run_simulated(mut self, mut queue: mpsc::Receiver<Task>) {
+        while let Some(first) = queue.recv().await {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..60))).await;
+            self.write(first, &mut queue);
+        }
+    }
+
+    #[cfg(not(feature = "simulation"))]
     fn run(mut self, mut queue: mpsc::Receiver<Task>) {
         let mut began: Option<Instant> = None;
         while let Some(first) = queue.blocking_recv() {
@@ -453,8 +533,11 @@ fn gather(first: Task, queue: &mut mpsc::Receiver<Task>) -> Vec<Task> {
     tasks
 }
 
-#[cfg(test)]
-mod crash;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod crash;
+#[cfg(any(test, feature = "simulation"))]
+#[allow(dead_code)] // Tests of the store need more of it than simulations of daemons.
+pub(crate) mod disk;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use super::ledger::Shared;
 
 /// The texts are kept below this length.
 const TEXT: usize = 200;
+const TEN_YEARS: i64 = 315_360_000_000;
 
 /// All writers.
 #[derive(Debug)]
@@ -22,11 +23,20 @@ pub(super) struct Load {
 }
 
 /// One writer for each daemon.
-pub(super) fn start(addresses: &[String], docs: usize, rate: f64, seed: u64, ledger: &Shared) -> Load {
+pub(super) fn start(
+    addresses: &[String],
+    docs: usize,
+    rate: f64,
+    seed: u64,
+    clocks: bool,
+    ledger: &Shared,
+) -> Load {
     let (stop, _) = watch::channel(false);
     let writer = |(n, address): (usize, &String)| {
         let rng = fastrand::Rng::with_seed(seed.wrapping_mul(1_000).wrapping_add(n as u64));
-        let writer = Writer { n, address: address.clone(), docs, rate, rng, ledger: ledger.clone(), next: 0 };
+        let ledger = ledger.clone();
+        let ahead = if clocks { [0, TEN_YEARS, -TEN_YEARS][n % 3] } else { 0 };
+        let writer = Writer { n, address: address.clone(), docs, rate, rng, ahead, ledger, next: 0 };
         tokio::spawn(writer.run(stop.subscribe()))
     };
     Load { writers: addresses.iter().enumerate().map(writer).collect(), stop, ledger: ledger.clone() }
@@ -49,6 +59,8 @@ struct Writer {
     docs: usize,
     rate: f64,
     rng: fastrand::Rng,
+    /// By how much its clock is ahead, in milliseconds.
+    ahead: i64,
     ledger: Shared,
     /// What it last put into a slot: counts up through all its lives.
     next: i64,
@@ -103,9 +115,9 @@ impl Writer {
         self.next += 1;
         let (slot, vote, n) = (self.next, self.rng.i64(0..5), self.n);
         let (kind, tag, place) = (self.rng.u8(..10), self.rng.i64(0..16), self.rng.f64());
-        let (ledger, id) = (self.ledger.clone(), doc.clone());
-        let edit = move |doc: &mut crdt::Doc, now| {
-            doc.transact(now, |tx| {
+        let (ledger, id, ahead) = (self.ledger.clone(), doc.clone(), self.ahead);
+        let edit = move |doc: &mut crdt::Doc, now: u64| {
+            doc.transact(now.saturating_add_signed(ahead), |tx| {
                 tx.map("slots").put(&format!("w{n}"), slot);
                 tx.counter("votes").add(vote);
                 match kind {

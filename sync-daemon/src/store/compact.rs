@@ -37,16 +37,35 @@ impl Compactor {
     }
 
     /// Runs until the writing thread has ended.
+    #[cfg(not(feature = "simulation"))]
     pub(super) fn run(self) {
         while let Ok((doc, row)) = self.queue.recv() {
             // A store that is being closed has no need of it.
             let Some(tasks) = self.tasks.upgrade() else { continue };
-            let joined = guarded(|| join(&self.db, doc.clone(), &row)).unwrap_or_else(|error| {
-                tracing::error!(%doc, %error, "cannot be compacted; it stays in parts");
-                Joined { doc, last: 0, bytes: None }
-            });
-            let _ = tasks.blocking_send(Task::Replace(joined));
+            let _ = tasks.blocking_send(Task::Replace(self.joined(doc, &row)));
         }
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) async fn run_simulated(self) {
+        loop {
+            match self.queue.try_recv() {
+                Ok((doc, row)) => {
+                    let Some(tasks) = self.tasks.upgrade() else { continue };
+                    let joined = self.joined(doc, &row);
+                    let _ = tasks.send(Task::Replace(joined)).await;
+                }
+                Err(threads::TryRecvError::Empty) => tokio::time::sleep(super::LOOK_EVERY).await,
+                Err(threads::TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn joined(&self, doc: DocId, row: &Row) -> Joined {
+        guarded(|| join(&self.db, doc.clone(), row)).unwrap_or_else(|error| {
+            tracing::error!(%doc, %error, "cannot be compacted; it stays in parts");
+            Joined { doc, last: 0, bytes: None }
+        })
     }
 }
 

@@ -1,133 +1,17 @@
-//! The store on a simulated disk that loses power: at any operation, with what was not synced lost, kept in any
-//! part, or torn between sectors.
+//! The store on a simulated disk that loses power ([`Disk`]): at any operation.
 //!
 //! `CRASHES=1000000 SEED=1 cargo test --release -p sync-daemon --lib crash -- --nocapture` plays many.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // It is a test, also where it runs as a part of a longer one.
+
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crdt::Replicated;
 use crdt::sync::Document;
-use redb::StorageBackend;
 
+use super::disk::Disk;
 use super::*;
-
-/// What a disk writes at once, or not at all.
-const SECTOR: usize = 512;
-
-/// An operation that may still be lost.
-#[derive(Clone, Debug)]
-enum Pending {
-    Write(usize, Vec<u8>),
-    Len(usize),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Image {
-    /// What the program reads.
-    now: Vec<u8>,
-    /// What was there at the last sync.
-    synced: Vec<u8>,
-    pending: Vec<Pending>,
-    /// Operations until the power goes; none: it stays.
-    fuse: Option<u64>,
-    /// Syncs return before anything is safe.
-    lies: bool,
-}
-
-impl Image {
-    fn burn(&mut self) -> io::Result<()> {
-        match &mut self.fuse {
-            Some(0) => return Err(io::Error::other("the power is off")),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// What is on the disk when the power is back.
-    fn after_power_cut(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
-        let mut disk = self.synced.clone();
-        for pending in &self.pending {
-            match pending {
-                Pending::Len(len) => {
-                    if rng.bool() {
-                        disk.resize(*len, 0);
-                    }
-                }
-                Pending::Write(at, bytes) => write_some(&mut disk, *at, bytes, rng),
-            }
-        }
-        disk
-    }
-}
-
-/// Of a write: all, nothing, or any of its sectors.
-fn write_some(disk: &mut Vec<u8>, at: usize, bytes: &[u8], rng: &mut fastrand::Rng) {
-    let torn = rng.u8(0..3);
-    let mut start = 0;
-    while start < bytes.len() {
-        let end = ((at + start) / SECTOR * SECTOR + SECTOR - at).min(bytes.len());
-        if torn == 0 || torn == 1 && rng.bool() {
-            disk.resize(disk.len().max(at + end), 0);
-            disk[at + start..at + end].copy_from_slice(&bytes[start..end]);
-        }
-        start = end;
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Disk(Arc<Mutex<Image>>);
-
-impl StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().unwrap().now.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let image = self.0.lock().unwrap();
-        let from = offset as usize;
-        let bytes = image.now.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut image = self.0.lock().unwrap();
-        image.burn()?;
-        image.now.resize(len as usize, 0);
-        image.pending.push(Pending::Len(len as usize));
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut image = self.0.lock().unwrap();
-        image.burn()?;
-        if !image.lies {
-            for pending in std::mem::take(&mut image.pending) {
-                match pending {
-                    Pending::Len(len) => image.synced.resize(len, 0),
-                    Pending::Write(at, bytes) => image.synced[at..at + bytes.len()].copy_from_slice(&bytes),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut image = self.0.lock().unwrap();
-        let (at, end) = (offset as usize, offset as usize + data.len());
-        if image.now.len() < end {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        // The power may go in the middle: then a part of it may still be written.
-        image.pending.push(Pending::Write(at, data.to_vec()));
-        image.burn()?;
-        image.now[at..end].copy_from_slice(data);
-        Ok(())
-    }
-}
 
 fn named(n: usize) -> DocId {
     ["a", "b", "c"][n].parse().unwrap()
@@ -206,26 +90,25 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
         }
     }
     // The power goes before anything is closed in order.
-    disk.0.lock().unwrap().fuse.get_or_insert(0);
+    disk.power_off();
     true
 }
 
 /// A store that was made in peace: it gets its name only then.
-fn empty() -> Vec<u8> {
-    let disk = Disk(Arc::default());
+pub(crate) fn empty() -> Vec<u8> {
+    let disk = Disk::default();
     table::prepare(&Database::builder().create_with_backend(disk.clone()).unwrap()).unwrap();
-    let image = disk.0.lock().unwrap();
-    image.now.clone()
+    disk.bytes()
 }
 
 /// The number that the environment says, or another.
+#[cfg(test)]
 fn number(name: &str, or: u64) -> u64 {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(or)
 }
 
-#[test]
-fn nothing_durable_is_lost_when_the_power_goes() {
-    let (seed, crashes) = (number("SEED", 1), number("CRASHES", 150));
+/// Plays so many power cuts: how many of them hit a store that was open, and how many events were durable.
+pub(crate) fn power_cuts(seed: u64, crashes: u64) -> (u64, u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (mut bytes, mut ledger) = (Vec::new(), Ledger::default());
     let (mut opened, mut durable) = (0, 0);
@@ -237,18 +120,23 @@ fn nothing_durable_is_lost_when_the_power_goes() {
         }
         let story = format!("SEED={seed}, crash {round}");
         let fuse = (rng.u8(0..8) != 0).then(|| rng.u64(0..120));
-        let image = Image { now: bytes.clone(), synced: bytes, fuse, ..Image::default() };
-        let disk = Disk(Arc::new(Mutex::new(image)));
+        let disk = Disk::holding(bytes).fuse(fuse);
         opened += u64::from(live(&disk, &mut ledger, round, &mut rng, &story));
-        bytes = disk.0.lock().unwrap().after_power_cut(&mut rng);
+        bytes = disk.cut_power(&mut rng).bytes();
         // With the power on it opens, whatever happened before.
-        let image = Image { now: bytes.clone(), synced: bytes.clone(), ..Image::default() };
-        let db = Database::builder().create_with_backend(Disk(Arc::new(Mutex::new(image))));
+        let db = Database::builder().create_with_backend(Disk::holding(bytes.clone()));
         let db = db.unwrap_or_else(|error| panic!("{story}: cannot be opened again: {error}"));
         table::prepare(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
         let (docs, quarantined) = table::read_all(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
         ledger.check(&docs, &quarantined, &story);
     }
+    (opened, durable)
+}
+
+#[test]
+fn nothing_durable_is_lost_when_the_power_goes() {
+    let (seed, crashes) = (number("SEED", 1), number("CRASHES", 150));
+    let (opened, durable) = power_cuts(seed, crashes);
     println!(
         "SEED={seed}: {crashes} power cuts, {opened} while writing, {durable} events durable, none lost"
     );
@@ -264,14 +152,10 @@ fn a_disk_that_lies_costs_data_but_no_panic() {
     let (mut refused, mut read) = (0, 0);
     for round in 0..crashes {
         let fuse = Some(rng.u64(40..200));
-        let bytes = empty();
-        let image = Image { now: bytes.clone(), synced: bytes, fuse, lies: true, ..Image::default() };
-        let disk = Disk(Arc::new(Mutex::new(image)));
+        let disk = Disk::holding(empty()).fuse(fuse).lying();
         let mut ledger = Ledger::default();
         live(&disk, &mut ledger, round, &mut rng, "");
-        let bytes = disk.0.lock().unwrap().after_power_cut(&mut rng);
-        let image = Image { now: bytes.clone(), synced: bytes, ..Image::default() };
-        let disk = Disk(Arc::new(Mutex::new(image)));
+        let disk = disk.cut_power(&mut rng);
         let loaded = guarded(|| {
             let db = Database::builder().create_with_backend(disk)?;
             table::prepare(&db)?;

@@ -269,7 +269,7 @@ pub(super) fn quarantine(db: &Database, name: &str, why: &str) -> Result<(), Err
 }
 
 /// All documents that can be read, and why others cannot: for tests.
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 #[allow(clippy::type_complexity)]
 pub(super) fn read_all(db: &Database) -> Result<(Vec<(DocId, AnyDoc)>, Vec<(String, String)>), Error> {
     let found = list(db)?;

@@ -1,0 +1,163 @@
+//! A simulated disk that loses power: at any operation, with what was not synced lost, kept in any part, or torn
+//! between sectors.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+
+/// What a disk writes at once, or not at all.
+const SECTOR: usize = 512;
+
+/// An operation that may still be lost.
+#[derive(Clone, Debug)]
+enum Pending {
+    Write(usize, Vec<u8>),
+    Len(usize),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Image {
+    /// What the program reads.
+    now: Vec<u8>,
+    /// What was there at the last sync.
+    synced: Vec<u8>,
+    pending: Vec<Pending>,
+    /// Operations until the power goes; none: it stays.
+    fuse: Option<u64>,
+    /// Syncs return before anything is safe.
+    lies: bool,
+}
+
+impl Image {
+    fn burn(&mut self) -> io::Result<()> {
+        match &mut self.fuse {
+            Some(0) => return Err(io::Error::other("the power is off")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What is on the disk when the power is back.
+    fn after_power_cut(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
+        let mut disk = self.synced.clone();
+        for pending in &self.pending {
+            match pending {
+                Pending::Len(len) => {
+                    if rng.bool() {
+                        disk.resize(*len, 0);
+                    }
+                }
+                Pending::Write(at, bytes) => write_some(&mut disk, *at, bytes, rng),
+            }
+        }
+        disk
+    }
+}
+
+/// Of a write: all, nothing, or any of its sectors.
+fn write_some(disk: &mut Vec<u8>, at: usize, bytes: &[u8], rng: &mut fastrand::Rng) {
+    let torn = rng.u8(0..3);
+    let mut start = 0;
+    while start < bytes.len() {
+        let end = ((at + start) / SECTOR * SECTOR + SECTOR - at).min(bytes.len());
+        if torn == 0 || torn == 1 && rng.bool() {
+            disk.resize(disk.len().max(at + end), 0);
+            disk[at + start..at + end].copy_from_slice(&bytes[start..end]);
+        }
+        start = end;
+    }
+}
+
+/// A disk; a clone is the same disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk(Arc<Mutex<Image>>);
+
+impl Disk {
+    /// One that holds these bytes, all synced.
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+        Disk(Arc::new(Mutex::new(Image { now: bytes.clone(), synced: bytes, ..Image::default() })))
+    }
+
+    /// Lets the power go after so many more operations.
+    pub(crate) fn fuse(self, operations: Option<u64>) -> Self {
+        self.image().fuse = operations;
+        self
+    }
+
+    /// A disk that says "synced" and has not.
+    pub(crate) fn lying(self) -> Self {
+        self.image().lies = true;
+        self
+    }
+
+    /// Lets the power go now, if it is not to go soon.
+    pub(crate) fn power_off(&self) {
+        self.image().fuse.get_or_insert(0);
+    }
+
+    /// Ends the power and gives the disk as it is when the power is back.
+    pub(crate) fn cut_power(&self, rng: &mut fastrand::Rng) -> Disk {
+        self.image().fuse = Some(0);
+        Disk::holding(self.image().after_power_cut(rng))
+    }
+
+    /// What a program reads from it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.image().now.clone()
+    }
+
+    fn image(&self) -> MutexGuard<'_, Image> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.image().now.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let image = self.image();
+        let from = offset as usize;
+        let bytes = image.now.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut image = self.image();
+        image.burn()?;
+        image.now.resize(len as usize, 0);
+        image.pending.push(Pending::Len(len as usize));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut image = self.image();
+        image.burn()?;
+        if !image.lies {
+            for pending in std::mem::take(&mut image.pending) {
+                match pending {
+                    Pending::Len(len) => image.synced.resize(len, 0),
+                    Pending::Write(at, bytes) => image.synced[at..at + bytes.len()].copy_from_slice(&bytes),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut image = self.image();
+        let (at, end) = (offset as usize, offset as usize + data.len());
+        if image.now.len() < end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // The power may go in the middle: then a part of it may still be written.
+        image.pending.push(Pending::Write(at, data.to_vec()));
+        image.burn()?;
+        image.now[at..end].copy_from_slice(data);
+        Ok(())
+    }
+}
