@@ -7,20 +7,20 @@ use tokio::process::Command;
 use super::subject::{Harm, Lived, Subject, Wrapper};
 use super::{ChaosArgs, Tally, progress};
 
-/// A store begins with about so much, and grows in steps.
-const SIZES_KIB: std::ops::Range<u64> = 4..2_600;
+/// Limits, in blocks of the shell: a store begins with some dozens, and grows as edits come that bring so much along.
+const BLOCKS: std::ops::Range<u64> = 2..700;
+const PADDING: usize = 8 << 10;
 
 /// The daemon's files may not grow over a limit: the write that crosses it is done in part, the next fails.
 pub(super) async fn short_writes(args: &ChaosArgs) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    let step = 32 * args.every.max(1);
-    for kib in SIZES_KIB.step_by(step) {
-        // The limit counts in blocks of 512 or 1024 bytes, as the shell likes; the signal is to be an error.
-        let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$@\"");
+    for blocks in BLOCKS.step_by(7 * args.every.max(1)) {
+        // The signal is to be an error.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let wrapper = Wrapper(["sh", "-c", &script, "sh"].map(str::to_owned).to_vec());
         let dir = tempfile::Builder::new().prefix("sync-daemon-chaos-").tempdir()?;
-        let lived = Subject::new(dir.path())?.live(&wrapper, args.edits, Harm::Fails).await;
-        tally.add(&format!("files of at most {kib} blocks"), lived);
+        let lived = Subject::new(dir.path())?.padded(PADDING).live(&wrapper, args.edits, Harm::Fails).await;
+        tally.add(&format!("files of at most {blocks} blocks"), lived);
     }
     Ok(tally)
 }
