@@ -50,7 +50,8 @@ impl<D: Document> Node<D> {
         kind: Kind,
         wanted: &VersionVector,
     ) -> Result<(), Fault> {
-        let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc).and_then(Held::doc)) else {
+        let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc).and_then(Held::doc))
+        else {
             return Ok(());
         };
         let delta = held.delta_since(wanted);
