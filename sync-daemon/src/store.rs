@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as threads};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Kind};
@@ -402,19 +402,19 @@ impl Writer {
     #[cfg(feature = "simulation")]
     async fn run_simulated(mut self, mut queue: mpsc::Receiver<Task>) {
         while let Some(first) = queue.recv().await {
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..60))).await;
+            tokio::time::sleep(COMMIT_EVERY + Duration::from_millis(fastrand::u64(0..60))).await;
             self.write(first, &mut queue);
         }
     }
 
     #[cfg(not(feature = "simulation"))]
     fn run(mut self, mut queue: mpsc::Receiver<Task>) {
-        let mut began: Option<Instant> = None;
+        let mut began: Option<std::time::Instant> = None;
         while let Some(first) = queue.blocking_recv() {
             if let Some(rest) = began.and_then(|began| COMMIT_EVERY.checked_sub(began.elapsed())) {
                 std::thread::sleep(rest);
             }
-            began = Some(Instant::now());
+            began = Some(std::time::Instant::now());
             self.write(first, &mut queue);
         }
     }
