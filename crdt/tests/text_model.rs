@@ -212,8 +212,6 @@ fn reads_the_same_from_a_file(doc: &Doc) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn every_replica_shows_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
         let mut docs: Vec<Doc> = (0..3).map(|n| Doc::new(ReplicaId::from_u128(n + 1))).collect();
