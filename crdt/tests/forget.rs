@@ -1,8 +1,9 @@
 //! Replicas that forget at different cuts, and one that never does, stay one document.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
-use crdt::doc::{Rescued, RescuedEdit};
+use crdt::doc::{Rescued, RescuedEdit, UndoManager, UndoOptions};
 use crdt::matrix::MatrixClock;
+use crdt::text::Side;
 use crdt::tree::Position;
 use crdt::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
@@ -91,7 +92,7 @@ impl Past {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// Of four replicas the last never forgets; the others do, each when it may, and are saved and loaded between.
     /// A reader comes by now and then.
@@ -171,7 +172,7 @@ fn unheard(late: &Doc, others: &Doc) -> Vec<char> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// One is away for so long that it is not waited for. It is refused and refuses, both without harm; all that it
     /// typed is in the rescue; nothing that others deleted comes back; in the end all agree.
@@ -342,4 +343,41 @@ fn an_edit_without_a_place_is_kept_for_review() {
     assert_eq!(rescue.edits()[0].to_string(), "/todo/0/what: insert \" and bread\" (its place is gone)");
     let (doc, left) = rescue.apply(4, |_| true);
     assert_eq!((doc.value(), left.len()), (a.value(), 1));
+}
+
+/// Cursors beside forgotten characters, and undo of what is forgotten, find their places.
+#[test]
+fn cursors_and_undo_outlive_what_is_forgotten() {
+    let [mut a, mut b] = [0, 1].map(|n| Doc::new(id(n)));
+    let mut undo = UndoManager::new(&mut a, UndoOptions::default());
+    a.transact(1_000, |tx| tx.text("note").insert(0, "one two three"));
+    undo.stop_capturing(&mut a);
+    let cursor = a.cursor("/note", 5, Side::Before).unwrap(); // before the w
+    a.transact(2_000, |tx| tx.text("note").delete(3..8));
+    send(&a, &mut b).unwrap();
+    a.forget(&b.version().clone());
+    assert_eq!(a.position(&cursor), Some(("/note".into(), 3)));
+    b.transact(3_000, |tx| tx.text("note").insert(0, "> "));
+    send(&b, &mut a).unwrap();
+    assert_eq!(a.position(&cursor), Some(("/note".into(), 5)));
+    assert!(undo.undo(&mut a, 4_000));
+    assert_eq!(a.text("note").unwrap().to_string(), "> one two three");
+    send(&a, &mut b).unwrap();
+    assert_eq!(b.value(), a.value());
+    assert_eq!(a.text("note").unwrap().at(b.version()), None);
+    let copy = Doc::load(&a.save(), id(5)).unwrap();
+    assert_eq!(copy.position(&cursor), a.position(&cursor));
+}
+
+/// A part of a version that lacks what some of it builds on is not forgotten.
+#[test]
+fn only_what_stands_alone_is_forgotten() {
+    let [mut a, mut b] = [0, 1].map(|n| Doc::new(id(n)));
+    a.transact(1, |tx| tx.put("x", 1));
+    send(&a, &mut b).unwrap();
+    b.transact(2, |tx| tx.put("x", 2));
+    b.forget(&[(id(1), 1)].into_iter().collect());
+    assert!(b.forgotten().is_empty());
+    b.forget(&[(id(0), 9), (id(7), 9)].into_iter().collect());
+    assert_eq!(b.forgotten(), a.version());
 }

@@ -301,7 +301,56 @@ mod tests {
         assert_eq!(peer.save(), doc.save());
     }
 
+    /// What is loaded from forged bytes, or taken in, can be read, edited, saved and sent.
+    fn harmless(mut doc: Doc) -> Result<(), TestCaseError> {
+        let _ = (doc.value(), doc.delta_since(&VersionVector::new()), doc.save_shallow());
+        doc.transact(9, |tx| tx.text("note").insert(1, "x"));
+        let mut late = Doc::new(id(5));
+        late.transact(9, |tx| tx.text("note").insert(0, "late"));
+        let _ = (late.apply(&doc.delta_since(late.version())), doc.apply(&late.delta_since(doc.version())));
+        let saved = doc.save();
+        prop_assert_eq!(Doc::load(&saved, id(4)).unwrap().save(), saved);
+        Ok(())
+    }
+
+    /// A document that has forgotten some, and goes on.
+    fn shallow() -> Doc {
+        let mut doc = doc();
+        doc.forget(&doc.version().clone());
+        doc.transact(7, |tx| tx.text("note").replace(1..3, "and on"));
+        doc
+    }
+
     proptest! {
+        #[test]
+        fn forged_bytes_of_who_forgot_are_refused_or_harmless(at: prop::sample::Index, byte: u8) {
+            let mut bytes = shallow().save();
+            bytes.truncate(bytes.len() - 4);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(doc) = Doc::load(&with_checksum(bytes), id(3)) {
+                harmless(doc)?;
+            }
+        }
+
+        #[test]
+        fn forged_whole_documents_are_refused_or_harmless(shallowly: bool, at: prop::sample::Index, byte: u8) {
+            let whole = if shallowly { shallow().whole() } else { doc().whole() };
+            let mut bytes = whole.to_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let Ok(delta) = crate::Delta::from_bytes(&bytes) else { return Ok(()) };
+            let mut here = Doc::new(id(6));
+            here.transact(0, |tx| tx.text("note").insert(0, "here"));
+            for mut doc in [Doc::new(id(3)), here] {
+                let before = doc.save();
+                match doc.apply(&delta) {
+                    Ok(_) => harmless(doc)?,
+                    Err(_) => prop_assert_eq!(doc.save(), before),
+                }
+            }
+        }
+
         /// A forger makes the checksum right: what loads can be read, edited and saved, whatever is in it.
         #[test]
         fn forged_bytes_are_refused_or_harmless(at: prop::sample::Index, byte: u8) {
@@ -309,11 +358,8 @@ mod tests {
             bytes.truncate(bytes.len() - 4);
             let at = at.index(bytes.len());
             bytes[at] = byte;
-            if let Ok(mut doc) = Doc::load(&with_checksum(bytes), id(3)) {
-                let _ = (doc.value(), doc.delta_since(&VersionVector::new()));
-                doc.transact(9, |tx| tx.text("note").insert(1, "x"));
-                let saved = doc.save();
-                prop_assert_eq!(Doc::load(&saved, id(4)).unwrap().save(), saved);
+            if let Ok(doc) = Doc::load(&with_checksum(bytes), id(3)) {
+                harmless(doc)?;
             }
         }
     }
