@@ -7,6 +7,7 @@
 //! | root | made by | two at once |
 //! |---|---|---|
 //! | text | [`Tx::text`] | both insertions stay, never interleaved |
+//! | marks on a text | [`TextMut::mark`] | both stay; of one key where they overlap the later stamp |
 //! | list | [`Tx::list`] | both insertions stay; an element moved twice stands once |
 //! | tree | [`Tx::tree`] | a node moved twice stands once; never a cycle |
 //! | map | [`Tx::map`] | both keys stay; a nested edit survives a concurrent removal |
@@ -24,11 +25,13 @@ mod file;
 mod forget;
 mod history;
 mod list;
+mod marks;
 mod node;
 mod path;
 mod pieces;
 mod record;
 mod rescue;
+mod spans;
 mod tree;
 mod undo;
 mod value;
@@ -38,32 +41,36 @@ mod wire;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::codec::Reader;
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
-use crate::dots::{Changes, Cx, DotStore, RemovalLog};
+use crate::dots::{Changes, DotStore, RemovalLog};
 use crate::graph::{EventGraph, GraphError};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
-use crate::text::{Ops, Text};
+use crate::text::{Op, Ops, Text};
 use crate::version::VersionVector;
 
 pub use any::AnyDoc;
-pub use change::{Candidate, Change, Conflict, Origin, Patch, Subscription};
+pub use change::{Candidate, Change, Conflict, MarkedRange, Origin, Patch, Subscription};
 pub use cursor::Cursor;
-pub use edit::{CounterMut, FlagMut, ListMut, MapMut, SetMut, TextMut, Tx};
+pub use edit::{CounterMut, FlagMut, ListMut, MapMut, RichTextError, SetMut, TextMut, Tx};
 pub use history::HistoryError;
+pub use marks::Expand;
 pub use pieces::Loaded;
 pub use rescue::{Rescue, Rescued, RescuedEdit};
+pub use spans::{Attributes, Spans, TextSpan};
 pub use tree::{TreeMut, TreePatch, TreeView};
 pub use undo::{UndoManager, UndoOptions};
 pub use value::{Scalar, Value};
 
 use change::Subscribers;
 use history::History;
+use marks::{Indexes, Marks, News};
 use node::{Node, Places};
-use path::{Path, Shape};
+use path::{Key, Path, Shape};
 use record::Record;
 use undo::{Inverse, UndoableEdit};
 use wire::{Body, Tree};
@@ -96,6 +103,8 @@ pub struct Doc {
     removals: RemovalLog,
     /// The texts, and the orders of the lists.
     texts: BTreeMap<Path, Text>,
+    /// Which texts have marks, and those in the order of the text. Follows from the tree and the texts.
+    marks: Indexes,
     patches: Option<Vec<Patch>>,
     subscribers: Subscribers,
     /// What the open transaction or merge did so far, when someone wants to know.
@@ -114,6 +123,7 @@ impl Doc {
             tree: Places::default(),
             removals: RemovalLog::default(),
             texts: BTreeMap::new(),
+            marks: Indexes::new(),
             patches: None,
             subscribers: Subscribers::default(),
             record: None,
@@ -214,7 +224,9 @@ impl Doc {
         }
         let patches = record.patches(self);
         let touched = record.touched().filter_map(|path| Some((path, self.node(path.keys())?)));
-        let conflicts = touched.filter_map(|(path, node)| self.conflict(path, node)).collect();
+        let conflicts = touched.filter_map(|(path, node)| self.conflict(path, node));
+        let of_marks = record.new_marks().flat_map(|(path, news)| self.new_mark_conflicts(path, news));
+        let conflicts = conflicts.chain(of_marks).collect();
         let change = Change { origin, patches, conflicts };
         if !change.patches.is_empty() || !change.conflicts.is_empty() {
             self.subscribers.notify(&change);
@@ -227,10 +239,6 @@ impl Doc {
     /// The `n`-th of the events that the next edits here will take.
     fn next_event(&self, n: u64) -> Dot {
         Dot::new(self.author, self.version().get(self.author) + n)
-    }
-
-    fn cx(&self, stamp: Hlc) -> Cx {
-        Cx::new(self.author, self.version().get(self.author), stamp)
     }
 
     /// Starts keeping [`Patch`]es of what [`apply`](Replicated::apply) changes, for
@@ -289,9 +297,9 @@ impl Doc {
     }
 
     /// That a decoded delta fits this document, so that taking it in cannot fail.
-    fn admit(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
+    fn admit(&self, delta: &Delta, body: &Body<'_>, marks: &[(Path, &Marks)]) -> Result<(), ApplyError> {
         if !body.is_text_only() {
-            self.admit_tree(delta, body)?;
+            self.admit_tree(delta, body, marks)?;
         }
         for (path, ops) in &body.texts {
             let (text, characters) = (self.texts.get(path), Body::characters(ops));
@@ -306,12 +314,20 @@ impl Doc {
         Ok(())
     }
 
-    fn admit_tree(&self, delta: &Delta, body: &Body<'_>) -> Result<(), ApplyError> {
+    fn admit_tree(&self, delta: &Delta, body: &Body<'_>, marks: &[(Path, &Marks)]) -> Result<(), ApplyError> {
         let coming = |dot: &Dot| delta.spans.iter().any(|s| s.replica == dot.replica && dot.seq <= s.to);
         let here = |dot: &Dot| self.version().contains(*dot) || coming(dot);
         // What an element holds is written just before the element is placed; the two are taken together.
-        if !body.tree.needed.iter().all(here) || !body.tree.placeholders().iter().all(here) {
+        let anchors = || marks.iter().flat_map(|(path, marks)| marks.anchors().map(move |dot| (path, dot)));
+        if !body.tree.needed.iter().all(here)
+            || !body.tree.placeholders().iter().all(here)
+            || !anchors().all(|(_, dot)| here(&dot))
+        {
             return Err(ApplyError::Missing);
+        }
+        let coming = body.inserted();
+        if !anchors().all(|(path, dot)| Text::has(self.texts.get(path), dot, coming.get(path))) {
+            return Err(ApplyError::Refused("a mark beside a character that never was"));
         }
         let known = delta.spans.iter().fold(self.version().clone(), |mut version, span| {
             version.advance(span.replica, span.to);
@@ -349,22 +365,62 @@ impl Doc {
         }
     }
 
-    /// Joins what a delta did to the tree.
-    fn join_tree(&mut self, spans: &[Span], tree: &Tree) {
+    /// Joins what a delta did to the tree. Which marks of which texts came and went by that.
+    fn join_tree(&mut self, spans: &[Span], tree: &Tree, has_marks: bool) -> BTreeMap<Path, News> {
         let mut theirs: CausalContext = spans.iter().copied().collect();
         tree.removals.removed().iter_ranges().for_each(|span| theirs.insert_span(span));
         let ended: DotRanges = theirs.iter_ranges().collect();
-        if let Some(mut record) = self.record.take() {
-            self.note_changes(&tree.fragment, &ended, &mut record);
-            self.record = Some(record);
-        }
         let ours = CausalContext::from(self.graph.version().clone());
+        let (mut news, mut record) = (BTreeMap::new(), self.record.take());
+        if record.is_some() || !self.marks.is_empty() || has_marks {
+            self.each_change(&tree.fragment, &ended, |path, key, here, there| {
+                if key.shape == Shape::Marks {
+                    let [here, there] = [here, there].map(|node| node.and_then(Node::marks));
+                    let found = Marks::news(here, &ours, there, &ended);
+                    news.insert(path.beside(Shape::Text), found);
+                }
+                if let Some(record) = &mut record {
+                    self.note_change(path, key, record);
+                }
+            });
+        }
+        self.record = record;
         self.tree.join(&ours, &tree.fragment, &theirs, &mut Changes::default());
         self.removals.merge_after(&tree.removals, self.graph.forgotten());
+        news
     }
 
-    /// Notes the places that a join will touch: where something new stands, or something ended stood.
-    fn note_changes(&self, fragment: &Places, ended: &DotRanges, record: &mut Record) {
+    /// Notes which texts have marks, in a document that was read.
+    fn find_marks(&mut self) {
+        let marked = self.texts.keys().filter(|path| view::marks_at(&self.tree, path).is_some());
+        self.marks = marked.map(|path| (path.clone(), OnceLock::new())).collect();
+    }
+
+    /// Brings the marks in the order of their texts up to what a join did to marks and texts.
+    fn settle_marks(&mut self, news: BTreeMap<Path, News>) {
+        for (path, news) in news {
+            let (Some(text), false) = (self.texts.get(&path), news.is_empty()) else { continue };
+            match view::marks_at(&self.tree, &path) {
+                None => drop(self.marks.remove(&path)),
+                Some(_) => {
+                    self.marks.entry(path.clone()).or_default().get_mut().into_iter().for_each(|index| {
+                        news.added.iter().for_each(|made| index.insert(made.clone(), text));
+                        news.removed.iter().for_each(|made| index.remove(made, text));
+                    })
+                }
+            }
+            self.record.iter_mut().for_each(|record| record.marks(&path, news.clone()));
+        }
+    }
+
+    /// Calls `f` with the places that a join will touch, where something new stands, or something ended stood,
+    /// and with what stands there on both sides.
+    fn each_change(
+        &self,
+        fragment: &Places,
+        ended: &DotRanges,
+        mut f: impl FnMut(&Path, &Key, Option<&Node>, Option<&Node>),
+    ) {
         let nothing = Places::default();
         let mut open = vec![(Path::default(), Some(&self.tree), Some(fragment))];
         while let Some((path, here, there)) = open.pop() {
@@ -373,17 +429,24 @@ impl Doc {
             keys.extend(there.iter().map(|(key, _)| key.clone()));
             for key in keys {
                 let below = path.child(key.clone());
-                if key.shape == Shape::List {
-                    record.list(&below, &self.tree, &self.texts);
-                }
-                record.tree(&below, &self.tree);
+                let nodes = [here, there].map(|places| places.get(&key));
+                f(&below, &key, nodes[0], nodes[1]);
                 if key.shape.nests() {
-                    let [here, there] = [here, there].map(|places| places.get(&key).and_then(Node::places));
+                    let [here, there] = nodes.map(|node| node.and_then(Node::places));
                     open.push((below, here, there));
-                } else {
-                    record.touch(&below);
                 }
             }
+        }
+    }
+
+    /// Notes that a join will touch a place.
+    fn note_change(&self, path: &Path, key: &Key, record: &mut Record) {
+        if key.shape == Shape::List {
+            record.list(path, &self.tree, &self.texts);
+        }
+        record.tree(path, &self.tree);
+        if !key.shape.nests() {
+            record.touch(path);
         }
     }
 
@@ -396,7 +459,8 @@ impl Doc {
             }
             let Some(text) = self.texts.get_mut(path) else { continue };
             let mut record = self.record.as_mut().filter(|_| !path.is_list());
-            let mut patches = Vec::new();
+            let (mut patches, mut inserted) = (Vec::new(), Vec::new());
+            let is_marked = record.is_some() && self.marks.contains_key(path);
             for span in ordered {
                 let from = ops.partition_point(|(at, op)| {
                     (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after)
@@ -408,11 +472,15 @@ impl Doc {
                     let part = op.part(*at, skip, span.to + 1 - at.seq - skip);
                     let wanted = record.is_some().then_some(&mut patches);
                     let at = Dot::new(at.replica, at.seq + skip);
+                    if let (Op::Insert { len, .. }, true) = (&part, is_marked) {
+                        inserted.push(Span { replica: at.replica, after: at.seq - 1, to: at.seq + len - 1 });
+                    }
                     text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
                 }
             }
             if let Some(record) = &mut record {
                 patches.into_iter().for_each(|patch| record.text(path, patch));
+                record.inserted(path, inserted);
             }
         }
         Ok(())
@@ -453,18 +521,21 @@ impl Replicated for Doc {
             GraphError::Late => ApplyError::Late,
         })?;
         let seen = self.graph.admit(&ordered, &body.parents).map_err(|_| ApplyError::Late)?;
-        self.admit(delta, &body)?;
+        let marks = body.tree.marks();
+        self.admit(delta, &body, &marks)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         self.record = watched.then(Box::default);
         // Where a list stood is noted before either of its halves changes.
         self.note_lists(&body.texts);
-        if !body.is_text_only() {
-            self.join_tree(&delta.spans, &body.tree);
-        }
+        let news = match body.is_text_only() {
+            true => BTreeMap::new(),
+            false => self.join_tree(&delta.spans, &body.tree, !marks.is_empty()),
+        };
         if let Err(refused) = self.join_texts(&ordered, &body.texts) {
             self.record = None;
             return Err(refused);
         }
+        self.settle_marks(news);
         let novel = |span: &Span| {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })

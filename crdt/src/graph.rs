@@ -249,6 +249,27 @@ impl EventGraph {
         self.named().0.get(&event).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether the author of an event had seen another one; of what is forgotten, whether he has by now, as
+    /// everybody. Costs at most the times that authors wrote after receiving something.
+    pub(crate) fn saw(&self, event: Dot, other: Dot) -> bool {
+        if self.horizon.cut().contains(other) {
+            return event != other;
+        }
+        let (mut reached, mut open) = (VersionVector::new(), vec![event]);
+        while let Some(at) = open.pop() {
+            if at.replica == other.replica && at.seq >= other.seq {
+                return event != other;
+            }
+            let before = reached.get(at.replica);
+            if before < at.seq {
+                reached.advance(at.replica, at.seq);
+                let named = self.named().0.range(Dot::new(at.replica, before + 1)..=at);
+                open.extend(named.flat_map(|(_, parents)| parents));
+            }
+        }
+        false
+    }
+
     /// Adds `count` new events of `author`, which has seen everything here. Returns the first's number.
     pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
         let last = self.version.get(author);

@@ -34,6 +34,8 @@
 //! | … | use |
 //! |---|---|
 //! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
+//! | make text bold, a link, a comment | [`TextMut::mark`](doc::TextMut::mark), [`Doc::spans`], [`Doc::attributes`] |
+//! | exchange rich text with Quill | [`Doc::to_delta`], [`TextMut::apply_delta`](doc::TextMut::apply_delta) |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
 //! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
 //! | read a value by path | [`Doc::get`], [`Doc::text`] |

@@ -9,12 +9,14 @@
 //! | `sequence` | all characters in their order, deleted ones too: `chunk`s of runs, a `tree` of counts over them, an `index` from event to chunk |
 //! | `order` | where concurrent insertions go |
 //! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
+//! | `beside` | deleted characters among the visible ones |
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
 //! | `draft` | a text of which nobody has asked which character is which: a `rope` and the `steps` that made it |
 //! | `view` | reading text in pieces, through an edit that it lacks |
 //! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 //! | `forgotten` | what is kept of characters whose insertion everybody has |
 
+mod beside;
 mod chunk;
 mod core;
 mod count;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crdt::codec::{from_bytes, to_bytes};
 use crdt::counter::{BoundedCounter, GCounter, PnCounter};
-use crdt::doc::Cursor;
+use crdt::doc::{Cursor, Expand};
 use crdt::dvv::DottedVersionVector;
 use crdt::flag::{DwFlag, EwFlag};
 use crdt::log::Log;
@@ -102,6 +102,42 @@ fn documents_with_trees() {
     let delta = doc.delta_since(&VersionVector::new());
     let mut other = Doc::new(id(8));
     other.apply(&Delta::from_bytes(&frozen("delta-tree.bin", &delta.to_bytes())).unwrap()).unwrap();
+    assert_eq!(other.save(), doc.save());
+}
+
+/// Marks of every kind, one that ended another, and one that takes a key away.
+fn doc_with_marks() -> Doc {
+    let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+    a.transact(1_000, |tx| {
+        let mut note = tx.text("note");
+        note.insert(0, "grüße 👋, world");
+        note.mark(0..5, "bold", true, Expand::After);
+        note.mark(0..14, "link", "https://a.example", Expand::None);
+        note.mark(0..14, "colour", 7, Expand::Both);
+    });
+    b.apply(&a.delta_since(b.version())).unwrap();
+    a.transact(2_000, |tx| {
+        tx.text("note").unmark(2..4, "bold", Expand::After);
+        tx.text("note").mark(0..14, "colour", 0.5, Expand::Both);
+    });
+    b.transact(3_000, |tx| {
+        tx.text("note").mark(3..8, "bold", "very", Expand::Before);
+        tx.text("note").delete(3..5);
+    });
+    a.apply(&b.delta_since(a.version())).unwrap();
+    a
+}
+
+#[test]
+fn documents_with_marks() {
+    let doc = doc_with_marks();
+    let json = r#"[{"attributes":{"bold":true,"colour":0.5,"link":"https://a.example"},"insert":"gr"},{"attributes":{"colour":0.5,"link":"https://a.example"},"insert":"ü"},{"attributes":{"bold":"very","colour":0.5,"link":"https://a.example"},"insert":" 👋,"},{"attributes":{"colour":0.5,"link":"https://a.example"},"insert":" world"}]"#;
+    assert_eq!(doc.to_delta("note").unwrap().to_string(), json);
+    let copy = Doc::load(&frozen("doc-2-marks.bin", &doc.save()), id(9)).unwrap();
+    assert_eq!(copy.to_delta("note"), doc.to_delta("note"));
+    let delta = doc.delta_since(&VersionVector::new());
+    let mut other = Doc::new(id(8));
+    other.apply(&Delta::from_bytes(&frozen("delta-marks.bin", &delta.to_bytes())).unwrap()).unwrap();
     assert_eq!(other.save(), doc.save());
 }
 

@@ -1,6 +1,7 @@
 //! What changed, for whoever shows the document: [`Change`] with its [`Patch`]es and [`Conflict`]s.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use smol_str::SmolStr;
@@ -22,6 +23,18 @@ pub enum Patch {
         path: String,
         /// What was inserted or deleted.
         patch: TextPatch,
+    },
+    /// Characters of a text got an attribute, another value of one, or lost it. Text comes without attributes;
+    /// those that it has by where it was inserted follow it as patches like this.
+    Mark {
+        /// Where the text is.
+        path: String,
+        /// Which characters.
+        range: Range<usize>,
+        /// The attribute.
+        key: String,
+        /// The value they have now; `None` when they have none any more.
+        value: Option<Scalar>,
     },
     /// Elements of a list went and others came in their place. An element that moved goes and comes.
     List {
@@ -55,6 +68,7 @@ impl Patch {
     pub fn path(&self) -> &str {
         match self {
             Patch::Text { path, .. }
+            | Patch::Mark { path, .. }
             | Patch::List { path, .. }
             | Patch::Tree { path, .. }
             | Patch::Value { path, .. } => path,
@@ -87,15 +101,17 @@ pub struct Change {
     pub conflicts: Vec<Conflict>,
 }
 
-/// Concurrent writes of one register: who won, and why.
+/// Concurrent writes of one register, or concurrent marks of the same characters: who won, and why.
 ///
 /// The later stamp wins; of equal stamps that of the greater replica id. The losers are kept until the
-/// next write, so an app can show them.
+/// next write, so an app can show them. Of a mark that took its key away the value is null.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// Where the register is, as a JSON pointer.
+    /// Where the register or the marked text is, as a JSON pointer.
     pub path: String,
+    /// Which characters of the text, and which of their attributes; `None` for a register.
+    pub mark: Option<MarkedRange>,
     /// The value that is shown.
     pub winner: Candidate,
     /// The others, latest first.
@@ -109,15 +125,29 @@ impl Conflict {
     }
 }
 
-/// For people: `/title: "x" of … at 5 beats "y" of … at 4 (later)`.
+/// For people, as `/title: "x" of … at 5 beats "y" of … at 4 (later)`.
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} beats ", self.path, self.winner)?;
+        f.write_str(&self.path)?;
+        if let Some(MarkedRange { key, range }) = &self.mark {
+            write!(f, ", {key} of {}..{}", range.start, range.end)?;
+        }
+        write!(f, ": {} beats ", self.winner)?;
         for (i, loser) in self.losers.iter().enumerate() {
             write!(f, "{}{loser}", if i > 0 { ", " } else { "" })?;
         }
         f.write_str(if self.is_tie() { " (same time, greater replica id)" } else { " (later)" })
     }
+}
+
+/// An attribute of some characters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MarkedRange {
+    /// The attribute.
+    pub key: String,
+    /// Which characters.
+    pub range: Range<usize>,
 }
 
 /// One of several concurrent values.

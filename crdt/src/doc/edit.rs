@@ -1,20 +1,25 @@
 //! The open transaction, [`Tx`], and the handles through which it edits.
 
-use std::ops::Range;
+mod marks;
+mod text;
 
-use crate::dots::{Cx, DotStore};
+use crate::dots::{Cx, DotStore, RemovalLog};
 use crate::graph::EventGraph;
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
-use crate::text::{Text, TextPatch};
+use crate::text::Text;
 
-use super::list::{List, PLACEHOLDER};
+use super::list::List;
+use super::marks::Index;
 use super::node::{Node, Places};
 use super::path::{Key, Name, Path, Shape};
 use super::record::Record;
 use super::tree::TreeMut;
 use super::undo::{Holds, Inverse};
-use super::{Doc, Scalar};
+use super::{Doc, Scalar, view};
+
+pub use marks::RichTextError;
+pub use text::TextMut;
 
 /// An open transaction of a [`Doc`]; see [`Doc::transact`].
 ///
@@ -53,7 +58,8 @@ impl<'a> Tx<'a> {
     /// The text at a root.
     pub fn text(&mut self, root: &str) -> TextMut<'_> {
         // Straight to the text: this is where every keystroke comes through.
-        TextMut::open(self.0.0.doc, Path::from(Key::new(root, Shape::Text)))
+        let Place { doc, stamp, .. } = &mut self.0.0;
+        TextMut::open(doc, *stamp, Path::from(Key::new(root, Shape::Text)))
     }
 
     /// The list at a root.
@@ -140,18 +146,10 @@ impl<'a> Place<'a> {
 
     /// Runs a mutator on the node at this place; its dots become events, its removals are noted.
     pub(super) fn mutate(&mut self, mutate: impl FnOnce(&mut Node, &mut Cx)) {
-        let Some((above, key)) = self.path.parent() else { return };
-        let doc = &mut *self.doc;
-        let mut cx = doc.cx(self.stamp);
-        at(&mut doc.tree, above, key, &mut cx, mutate);
-        let (used, removed) = (cx.used(), cx.removed());
-        if let Some(span) = cx.span() {
-            doc.graph.append(doc.author, used);
-            doc.removals.record_causal(Dot::new(doc.author, span.to), removed, doc.graph.forgotten());
-            if let Some(record) = &mut doc.record {
-                record.touch(&self.path);
-            }
-        }
+        let Doc { author, graph, tree, removals, record, .. } = &mut *self.doc;
+        let record = record.as_deref_mut();
+        let mut edit = Edit { author: *author, stamp: self.stamp, graph, tree, removals, record };
+        edit.mutate(&self.path, mutate);
     }
 
     /// Notes how to undo what is about to be done; costs nothing when nobody wants to undo.
@@ -173,17 +171,53 @@ impl<'a> Place<'a> {
         self.mutate(|node, cx| node.clear(cx));
     }
 
-    /// Deletes all texts at a path and below it.
+    /// Deletes all texts at a path and below it, and ends their marks.
     pub(super) fn clear_texts(&mut self, path: &Path) {
         let below: Vec<Path> = self.doc.texts_below(path).cloned().collect();
         for path in below {
             let len = self.doc.texts.get(&path).map_or(0, Text::len);
-            Place { doc: self.doc, stamp: self.stamp, path }.into_text().delete_unrecorded(0..len);
+            let mut text = Place { doc: self.doc, stamp: self.stamp, path }.into_text();
+            text.delete_unrecorded(0..len);
+            text.end_marks();
         }
     }
 
     pub(super) fn into_text(self) -> TextMut<'a> {
-        TextMut::open(self.doc, self.path)
+        TextMut::open(self.doc, self.stamp, self.path)
+    }
+}
+
+/// What an edit changes of a document besides its texts.
+#[derive(Debug)]
+struct Edit<'a> {
+    author: ReplicaId,
+    stamp: Hlc,
+    graph: &'a mut EventGraph,
+    tree: &'a mut Places,
+    removals: &'a mut RemovalLog,
+    /// What the transaction did so far; only when someone wants to know.
+    record: Option<&'a mut Record>,
+}
+
+impl Edit<'_> {
+    /// Runs a mutator on the node at a path; its dots become events, its removals are noted.
+    fn mutate(&mut self, path: &Path, mutate: impl FnOnce(&mut Node, &mut Cx)) {
+        let Some((above, key)) = path.parent() else { return };
+        let mut cx = Cx::new(self.author, self.graph.version().get(self.author), self.stamp);
+        at(self.tree, above, key, &mut cx, mutate);
+        let (used, removed) = (cx.used(), cx.removed());
+        if let Some(span) = cx.span() {
+            self.graph.append(self.author, used);
+            self.removals.record_causal(Dot::new(self.author, span.to), removed, self.graph.forgotten());
+            if let Some(record) = &mut self.record {
+                record.touch(path);
+            }
+        }
+    }
+
+    /// The marks of the text at a path, in the order of the text.
+    fn index(&self, path: &Path, text: &Text) -> Index {
+        Index::new(view::marks_at(self.tree, path), text)
     }
 }
 
@@ -206,128 +240,6 @@ fn below(node: &mut Node, above: &[Key], key: &Key, cx: &mut Cx, mutate: impl Fn
         }
         (Node::Tree(tree), _) => at(tree.items_mut(), above, key, cx, mutate),
         _ => {}
-    }
-}
-
-/// A text under edit. Positions count characters (Unicode scalar values).
-#[derive(Debug)]
-pub struct TextMut<'a> {
-    author: ReplicaId,
-    graph: &'a mut EventGraph,
-    text: &'a mut Text,
-    /// What the transaction did so far, and where this text is; only when someone wants to know.
-    record: Option<(&'a mut Record, Path)>,
-}
-
-impl<'a> TextMut<'a> {
-    fn open(doc: &'a mut Doc, path: Path) -> Self {
-        let Doc { author, graph, texts, record, .. } = doc;
-        let record = record.as_deref_mut().map(|record| (record, path.clone()));
-        TextMut { author: *author, graph, text: texts.entry(path).or_default(), record }
-    }
-
-    /// How many characters there are.
-    pub fn len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Inserts before the character at `pos`; past the end means at the end.
-    pub fn insert(&mut self, pos: usize, s: &str) {
-        let pos = pos.min(self.len());
-        if let Some(first) = self.insert_unrecorded(pos, s) {
-            self.note_insertion(pos, first, s);
-        }
-    }
-
-    /// Inserts where a deleted character stood; in a text that was made anew, after what stood left of it.
-    pub(super) fn insert_again(&mut self, deleted: Dot, left: Option<Dot>, s: &str) {
-        let Some(anchor) = self.anchor(deleted, left) else {
-            return self.insert(0, s);
-        };
-        let first = self.graph.append(self.author, s.chars().count() as u64);
-        let pos = self.text.insert_after(self.author, first, anchor, s);
-        self.note_insertion(pos, Dot::new(self.author, first), s);
-    }
-
-    /// The character after which something stood: itself as it was, or else its left neighbour then; `None`
-    /// for the start.
-    fn anchor(&self, deleted: Dot, left: Option<Dot>) -> Option<Dot> {
-        [Some(deleted), left].into_iter().flatten().find(|dot| self.text.place_of(*dot).is_some())
-    }
-
-    fn note_insertion(&mut self, pos: usize, first: Dot, s: &str) {
-        if let Some((record, path)) = &mut self.record {
-            record.text(path, TextPatch::Insert { pos, text: s.to_owned() });
-            let len = s.chars().count() as u64;
-            record.inverse(Inverse::Delete { path: path.clone(), first, len });
-        }
-    }
-
-    /// Deletes the characters in `range`, as far as they exist.
-    pub fn delete(&mut self, range: Range<usize>) {
-        let range = range.start..range.end.min(self.len());
-        if range.is_empty() {
-            return;
-        }
-        if let Some((record, path)) = &mut self.record {
-            record.text(path, TextPatch::Delete { pos: range.start, len: range.len() });
-            if record.wants_inverses() {
-                Inverse::reinsert(self.text, path, range.clone()).for_each(|op| record.inverse(op));
-            }
-        }
-        self.delete_unrecorded(range);
-    }
-
-    /// Deletes the characters in `range` and inserts `s` there.
-    pub fn replace(&mut self, range: Range<usize>, s: &str) {
-        self.delete(range.clone());
-        self.insert(range.start, s);
-    }
-
-    /// Deletes everything.
-    pub fn clear(&mut self) {
-        self.delete(0..self.len());
-    }
-
-    pub(super) fn text(&self) -> &Text {
-        self.text
-    }
-
-    /// The event of a new placeholder of a list.
-    fn put_placeholder(&mut self, spot: Spot) -> Dot {
-        let first = self.graph.append(self.author, 1);
-        match spot {
-            Spot::Again { slot, left } => match self.anchor(slot, left) {
-                Some(anchor) => drop(self.text.insert_after(self.author, first, anchor, PLACEHOLDER)),
-                None => self.text.insert(self.author, first, 0, PLACEHOLDER, 1),
-            },
-            Spot::At(pos) => {
-                self.text.insert(self.author, first, pos.min(self.text.len()), PLACEHOLDER, 1);
-            }
-        }
-        Dot::new(self.author, first)
-    }
-
-    /// The event of the first character inserted.
-    fn insert_unrecorded(&mut self, pos: usize, s: &str) -> Option<Dot> {
-        let count = s.chars().count() as u64;
-        (count > 0).then(|| {
-            let first = self.graph.append(self.author, count);
-            self.text.insert(self.author, first, pos.min(self.text.len()), s, count as usize);
-            Dot::new(self.author, first)
-        })
-    }
-
-    fn delete_unrecorded(&mut self, range: Range<usize>) {
-        if !range.is_empty() {
-            let first = self.graph.append(self.author, range.len() as u64);
-            self.text.delete(self.author, first, range.start, range.len());
-        }
     }
 }
 

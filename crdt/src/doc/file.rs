@@ -180,7 +180,8 @@ impl Doc {
         s.end()?;
         r.end()?;
         self.check(&version, horizon.cut(), &heads, &all, &tree)?;
-        self.join_tree(&all, &tree);
+        self.join_tree(&all, &tree, false);
+        self.find_marks();
         self.graph = EventGraph::restored(version, heads, order, horizon);
         Ok(())
     }

@@ -133,6 +133,7 @@ impl Doc {
             tree: self.tree.clone(),
             removals: self.removals.clone(),
             texts: self.texts.clone(),
+            marks: self.marks.clone(),
             ..Doc::new(self.author)
         }
     }

@@ -11,6 +11,7 @@ use crate::register::{LwwRegister, MvRegister};
 use crate::set::AwSet;
 
 use super::list::List;
+use super::marks::Marks;
 use super::path::{Key, Shape};
 use super::tree::Outline;
 use super::{Scalar, Value};
@@ -33,6 +34,7 @@ pub(super) enum Node {
     /// Says of an element which container it holds, by the number of its shape.
     Present(LwwRegister<u64>),
     Tree(Box<Outline>),
+    Marks(Marks),
 }
 
 /// Runs one expression on whichever store the node is.
@@ -49,6 +51,7 @@ macro_rules! each {
             Node::Register($store) => $run,
             Node::Present($store) => $run,
             Node::Tree($store) => $run,
+            Node::Marks($store) => $run,
         }
     };
 }
@@ -67,6 +70,7 @@ impl Shape {
             Shape::Register => Node::Register(LwwRegister::default()),
             Shape::Present => Node::Present(LwwRegister::default()),
             Shape::Tree => Node::Tree(Box::default()),
+            Shape::Marks => Node::Marks(Marks::default()),
         }
     }
 }
@@ -84,6 +88,7 @@ impl Node {
             Node::Register(_) => Some(Shape::Register),
             Node::Present(_) => Some(Shape::Present),
             Node::Tree(_) => Some(Shape::Tree),
+            Node::Marks(_) => Some(Shape::Marks),
         }
     }
 
@@ -105,11 +110,24 @@ impl Node {
         }
     }
 
+    /// The marks that it is, if it is marks.
+    pub(super) fn marks(&self) -> Option<&Marks> {
+        match self {
+            Node::Marks(marks) => Some(marks),
+            _ => None,
+        }
+    }
+
     /// As plain data; `None` when nothing is visible, and for what has places below it.
     pub(super) fn leaf(&self) -> Option<Value> {
         let plain = |scalar: &Scalar| Value::Scalar(scalar.clone());
         match self {
-            Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => None,
+            Node::Empty
+            | Node::List(_)
+            | Node::Map(_)
+            | Node::Present(_)
+            | Node::Tree(_)
+            | Node::Marks(_) => None,
             _ if self.is_bottom() => None,
             Node::Set(set) => Some(Value::List(set.iter().map(plain).collect())),
             Node::Counter(counter) => Some(Value::from(counter.value())),
@@ -143,6 +161,7 @@ impl DotStore for Node {
             (Node::Register(a), Node::Register(b)) => a.join(ours, b, theirs, changes),
             (Node::Present(a), Node::Present(b)) => a.join(ours, b, theirs, changes),
             (Node::Tree(a), Node::Tree(b)) => a.join(ours, b, theirs, changes),
+            (Node::Marks(a), Node::Marks(b)) => a.join(ours, b, theirs, changes),
             // The other side shows nothing here: a key names the type, so no two types meet.
             (node, _) => {
                 each!(node, s => s.join(ours, &Default::default(), theirs, changes), empty => ());
@@ -162,6 +181,7 @@ impl DotStore for Node {
             Node::Register(s) => Node::Register(s.part(wanted)),
             Node::Present(s) => Node::Present(s.part(wanted)),
             Node::Tree(s) => Node::Tree(Box::new(s.part(wanted))),
+            Node::Marks(s) => Node::Marks(s.part(wanted)),
         }
     }
 
@@ -189,6 +209,7 @@ impl Node {
             Shape::Register => Node::Register(Decode::decode(r)?),
             Shape::Present => Node::Present(Decode::decode(r)?),
             Shape::Tree => Node::Tree(Box::new(r.nested(Outline::decode)?)),
+            Shape::Marks => Node::Marks(Decode::decode(r)?),
         })
     }
 }

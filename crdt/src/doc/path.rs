@@ -21,10 +21,12 @@ pub(super) enum Shape {
     /// That an element of a list holds a container, even an empty one.
     Present,
     Tree,
+    /// The marks of the text of the same name.
+    Marks,
 }
 
 impl Shape {
-    const ALL: [Shape; 10] = [
+    const ALL: [Shape; 11] = [
         Shape::Text,
         Shape::List,
         Shape::Map,
@@ -35,6 +37,7 @@ impl Shape {
         Shape::Register,
         Shape::Present,
         Shape::Tree,
+        Shape::Marks,
     ];
 
     /// The container with this number.
@@ -166,6 +169,13 @@ impl Path {
         self.0.iter().filter_map(Key::item_name)
     }
 
+    /// The place of the same name and another type.
+    pub(super) fn beside(&self, shape: Shape) -> Path {
+        let mut path = self.clone();
+        path.0.iter_mut().last().into_iter().for_each(|key| key.shape = shape);
+        path
+    }
+
     /// Whether it leads to a list.
     pub(super) fn is_list(&self) -> bool {
         self.0.last().is_some_and(|key| key.shape == Shape::List)
@@ -178,7 +188,9 @@ impl Path {
 
     /// Whether it leads to what is never shown by itself.
     pub(super) fn is_hidden(&self) -> bool {
-        self.0.last().is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree))
+        self.0
+            .last()
+            .is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree | Shape::Marks))
     }
 
     /// How many levels.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::Dot;
+use crate::id::{Dot, Span};
 use crate::text::{Text, TextPatch};
 
 use super::change::Patch;
+use super::marks::{self, Index, News};
 use super::node::{Node, Places};
 use super::path::{Path, Shape};
 use super::tree::{Outline, Standing};
@@ -24,6 +25,10 @@ pub(super) struct Record {
     /// The trees that changed, as they were.
     trees: BTreeMap<Path, Standing>,
     texts: Vec<(Path, TextPatch)>,
+    /// Of texts that had marks before: what was inserted, each span in one place.
+    inserted: BTreeMap<Path, Vec<Span>>,
+    /// The marks that came and went, by the paths of their texts.
+    marks: BTreeMap<Path, News>,
     inverses: Vec<Inverse>,
 }
 
@@ -73,6 +78,38 @@ impl Record {
         }
     }
 
+    /// Notes what was inserted in a text that has marks.
+    pub(super) fn inserted(&mut self, path: &Path, spans: impl IntoIterator<Item = Span>) {
+        match self.inserted.get_mut(path) {
+            Some(all) => all.extend(spans),
+            None => drop(self.inserted.insert(path.clone(), spans.into_iter().collect())),
+        }
+    }
+
+    /// Notes which marks of a text came and went.
+    pub(super) fn marks(&mut self, path: &Path, news: News) {
+        self.marks.entry(path.clone()).or_default().extend(news);
+    }
+
+    /// The marks that came and went, by the paths of their texts.
+    pub(super) fn new_marks(&self) -> impl Iterator<Item = (&Path, &News)> {
+        self.marks.iter()
+    }
+
+    /// The patches of attributes of the texts, as they are now.
+    fn mark_patches(&self, doc: &Doc, shown: impl Fn(&Path) -> Option<String>, patches: &mut Vec<Patch>) {
+        let (nothing, none) = (News::default(), Index::default());
+        let paths: BTreeSet<&Path> = self.inserted.keys().chain(self.marks.keys()).collect();
+        for path in paths {
+            if let (Some(pointer), Some(text)) = (shown(path), doc.texts.get(path)) {
+                let index = doc.marks_of(path).unwrap_or(&none);
+                let news = self.marks.get(path).unwrap_or(&nothing);
+                let inserted = self.inserted.get(path).map_or(&[][..], Vec::as_slice);
+                patches.extend(marks::patches(&pointer, text, index, news, inserted));
+            }
+        }
+    }
+
     pub(super) fn inverse(&mut self, inverse: Inverse) {
         if self.undo {
             self.inverses.push(inverse);
@@ -88,7 +125,7 @@ impl Record {
         self.touched.iter()
     }
 
-    /// The patches: lists and trees from the outside in, then texts, then values. Their paths are those of the document
+    /// The patches: lists and trees from the outside in, then texts, then their attributes, then values. Their paths are those of the document
     /// as it is now; what came into a list came with all below it.
     pub(super) fn patches(&self, doc: &Doc) -> Vec<Patch> {
         let mut patches = Vec::new();
@@ -119,6 +156,7 @@ impl Record {
                 patches.push(Patch::Text { path, patch: patch.clone() });
             }
         }
+        self.mark_patches(doc, |path| shown(path, &came), &mut patches);
         for path in self.touched.iter().filter(|path| !path.is_hidden()) {
             if let Some(pointer) = shown(path, &came) {
                 patches.push(Patch::Value { path: pointer, value: doc.value_of(path) });

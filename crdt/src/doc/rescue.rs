@@ -10,6 +10,7 @@ use crate::id::{Dot, Span};
 use crate::text::Text;
 use crate::version::VersionVector;
 
+use super::marks::{Index, Made, Mark, Placed};
 use super::node::{Node, Places};
 use super::path::{Key, Path, Shape};
 use super::tree::{Outline, Spot};
@@ -24,6 +25,15 @@ pub enum Rescued {
     Inserted(String),
     /// Text was deleted that is still there.
     Deleted(String),
+    /// Text was marked.
+    Marked {
+        /// The characters.
+        text: String,
+        /// Which attribute they were given.
+        key: String,
+        /// Its value; `None` where it was taken away.
+        value: Option<Scalar>,
+    },
     /// A value was written.
     Put {
         /// The value.
@@ -82,6 +92,8 @@ impl fmt::Display for RescuedEdit {
         match &self.what {
             Rescued::Inserted(text) => write!(f, "insert {text:?}"),
             Rescued::Deleted(text) => write!(f, "delete {text:?}"),
+            Rescued::Marked { text, key, value: Some(value) } => write!(f, "mark {text:?} {key} {value}"),
+            Rescued::Marked { text, key, value: None } => write!(f, "unmark {text:?} {key}"),
             Rescued::Put { value, now: Some(now) } => write!(f, "put {value} for {now}"),
             Rescued::Put { value, now: None } => write!(f, "put {value}"),
             Rescued::Removed(value) => write!(f, "remove {value}"),
@@ -206,7 +218,25 @@ impl Finder<'_> {
             } else {
                 self.deletions(path, &gone);
                 self.insertions(path, text);
+                self.marks(path, text, &unsent);
             }
+        }
+    }
+
+    /// The marks that were made, in the order in which they win.
+    fn marks(&mut self, path: &Path, text: &Text, unsent: &DotRanges) {
+        let all = self.late.marks_of(path).into_iter().flat_map(Index::iter);
+        let mut made: Vec<&Made> = all.filter(|(dot, _)| unsent.contains(*dot)).collect();
+        made.sort_unstable_by_key(|(dot, mark)| (mark.stamp, *dot));
+        for placed in made.into_iter().filter_map(|made| Placed::new(made, text)) {
+            let Mark { key, value, start, end, .. } = &**placed.mark;
+            let what = Rescued::Marked {
+                text: text.slice(placed.start.pos..placed.end.pos),
+                key: key.to_string(),
+                value: placed.mark.shown().cloned(),
+            };
+            let marks = vec![(key.clone(), value.clone(), *start, *end)];
+            self.note(path, what, Inverse::Marks { path: path.clone(), at: self.late.next_event(1), marks });
         }
     }
 
@@ -276,7 +306,12 @@ impl Finder<'_> {
                 let enable = flag.is_enabled();
                 self.note(path, Rescued::Flagged(enable), Inverse::Flag { path: own(), enable });
             }
-            Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => {}
+            Node::Empty
+            | Node::List(_)
+            | Node::Map(_)
+            | Node::Present(_)
+            | Node::Tree(_)
+            | Node::Marks(_) => {}
         }
     }
 
@@ -290,8 +325,8 @@ impl Finder<'_> {
     fn removals(&mut self, path: &Path, still: &Places) {
         for (key, node) in still.iter() {
             let below = path.child(key.clone());
-            if key.shape == Shape::Present {
-                continue; // goes with its element
+            if matches!(key.shape, Shape::Present | Shape::Marks) {
+                continue; // goes with its element or its text
             }
             match node.places() {
                 Some(places) => self.removals(&below, places),

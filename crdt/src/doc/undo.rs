@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::id::{Dot, Span};
-use crate::text::Text;
+use crate::text::{Cursor, Text};
 
 use super::change::Origin;
 use super::edit::{ListMut, Place, Spot, Tx};
+use super::marks::{Index, Mark, Marks, Rank};
 use super::node::Node;
 use super::path::{Key, Name, Path, Shape};
 use super::tree::{Spot as NodeSpot, TreeMut};
-use super::{Doc, Scalar};
+use super::{Doc, Scalar, view};
 
 /// What takes back one edit. It says what to do in terms of events, not of positions, so that it means the
 /// same whatever others did meanwhile.
@@ -21,6 +25,8 @@ pub(super) enum Inverse {
     Delete { path: Path, first: Dot, len: u64 },
     /// Inserts again what was deleted, where it stood; it counts as the same characters from then on.
     Insert { path: Path, first: Dot, left: Option<Dot>, text: String },
+    /// Marks a text, by keys, with values, between anchors as they were called when `at` was the next event.
+    Marks { path: Path, at: Dot, marks: Vec<(SmolStr, Scalar, Cursor, Cursor)> },
     /// Writes a register, or clears it.
     Put { path: Path, value: Option<Scalar> },
     /// Writes a register of several values, or clears it.
@@ -45,6 +51,35 @@ pub(super) enum Inverse {
     All(Vec<Inverse>),
 }
 
+/// The positions within a range at which marks start or end, sorted.
+fn ends_within(text: &Text, index: Option<&Index>, range: Range<usize>) -> Vec<usize> {
+    let (from, to) = (Rank::before(range.start), Rank::behind(range.end));
+    let marks = index.into_iter().flat_map(|index| index.between(from, to, text));
+    let ends = marks.flat_map(|placed| [placed.start.pos, placed.end.pos]);
+    let mut ends: Vec<usize> =
+        ends.filter(|pos| range.start < *pos && *pos < range.end).map(|pos| pos - range.start).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    ends
+}
+
+/// Cuts runs of characters after so many characters in all.
+fn cut(runs: Vec<Span>, at: Vec<usize>) -> Vec<Span> {
+    let (mut out, mut done, mut at) = (Vec::with_capacity(runs.len()), 0, at.into_iter().peekable());
+    for mut run in runs {
+        while let Some(cut) = at.next_if(|cut| (*cut as u64) < done + run.len()) {
+            let middle = run.after + (cut as u64 - done);
+            if middle > run.after {
+                out.push(Span { to: middle, ..run });
+            }
+            (done, run.after) = (cut as u64, middle);
+        }
+        done += run.len();
+        out.push(run);
+    }
+    out
+}
+
 /// What an element of a list holds from its first event on.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Holds {
@@ -54,11 +89,18 @@ pub(super) enum Holds {
 
 impl Inverse {
     /// What brings the characters of a range back after they will have been deleted.
-    pub(super) fn reinsert(text: &Text, path: &Path, range: Range<usize>) -> impl Iterator<Item = Inverse> {
+    /// Cut where marks start and end, so that each piece comes back where they cover it as they did.
+    pub(super) fn reinsert(
+        text: &Text,
+        index: Option<&Index>,
+        path: &Path,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = Inverse> + use<> {
         let whole = text.slice(range.clone());
         let mut chars = whole.chars();
         let mut left = range.start.checked_sub(1).and_then(|pos| text.dot_at(pos));
-        let pieces = text.stretches(range).into_iter().map(|span| {
+        let spans = cut(text.stretches(range.clone()), ends_within(text, index, range));
+        let pieces = spans.into_iter().map(|span| {
             let first = Dot::new(span.replica, span.after + 1);
             let before = left.replace(Dot::new(span.replica, span.to));
             let text = chars.by_ref().take(span.len() as usize).collect();
@@ -96,8 +138,9 @@ fn restore_into(doc: &Doc, path: &Path, all: &mut Vec<Inverse>) {
     match (key.shape, doc.node(path.keys())) {
         (Shape::Text, _) => {
             if let Some(text) = doc.texts.get(path) {
-                all.extend(Inverse::reinsert(text, path, 0..text.len()));
+                all.extend(Inverse::reinsert(text, doc.marks_of(path), path, 0..text.len()));
             }
+            all.extend(view::marks_at(&doc.tree, path).map(|marks| mark_again(doc, path, marks)));
         }
         (Shape::List, _) => {
             let elements = doc.elements(path);
@@ -123,6 +166,15 @@ fn restore_into(doc: &Doc, path: &Path, all: &mut Vec<Inverse>) {
     }
 }
 
+/// What brings the marks of a text back, in an order in which the same win.
+fn mark_again(doc: &Doc, path: &Path, marks: &Marks) -> Inverse {
+    let mut marks: Vec<_> = marks.iter().collect();
+    marks.sort_unstable_by_key(|(dot, mark)| (mark.stamp, *dot));
+    let again = |(_, mark): (Dot, &Arc<Mark>)| (mark.key.clone(), mark.value.clone(), mark.start, mark.end);
+    let marks = marks.into_iter().map(again).collect();
+    Inverse::Marks { path: path.clone(), at: doc.next_event(1), marks }
+}
+
 fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
     let path = || path.clone();
     match node {
@@ -141,7 +193,7 @@ fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
         Node::Register(register) => {
             all.extend(register.get().map(|v| Inverse::Put { path: path(), value: Some(v.clone()) }));
         }
-        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) => {}
+        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) | Node::Marks(_) => {}
     }
 }
 
@@ -361,6 +413,12 @@ impl Renamed {
         self.characters.now(dot)
     }
 
+    /// An anchor by the name that its character got from an event on: one that had another by then was a deleted
+    /// one beside it.
+    fn anchor(&self, anchor: Cursor, since: Dot) -> Cursor {
+        Cursor::new(anchor.anchor().map(|dot| self.characters.now_since(dot, Some(since))), anchor.side())
+    }
+
     fn spot(&self, spot: NodeSpot) -> NodeSpot {
         let now = |node: Dot| self.elements.now(node);
         NodeSpot { parent: spot.parent.map(now), left: spot.left.map(now) }
@@ -380,11 +438,18 @@ impl Names {
     }
 
     /// What is called what now.
-    fn now(&self, mut dot: Dot) -> Dot {
+    fn now(&self, dot: Dot) -> Dot {
+        self.now_since(dot, None)
+    }
+
+    /// What is called what now, by the names that came with an event or later ones of its author.
+    fn now_since(&self, mut dot: Dot, since: Option<Dot>) -> Dot {
+        let is_old = |new: Dot| since.is_some_and(|at| new.replica == at.replica && new.seq < at.seq);
         // Each step leads to a later event, so this ends.
         while let Some((first, (len, new))) = self.runs.range(..=dot).next_back()
             && first.replica == dot.replica
             && dot.seq - first.seq < *len
+            && !is_old(Dot::new(new.replica, new.seq + (dot.seq - first.seq)))
         {
             dot = Dot::new(new.replica, new.seq + (dot.seq - first.seq));
         }
@@ -399,6 +464,12 @@ pub(super) fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
         Inverse::Insert { path, first, left, text } => {
             insert(tx, &renamed.path(&path), (first, left), &text, renamed);
         }
+        Inverse::Marks { path, at, marks } => with_place(tx, &path, renamed, |place| {
+            let mut text = place.into_text();
+            for (key, value, start, end) in marks {
+                text.put_mark(key, value, renamed.anchor(start, at), renamed.anchor(end, at));
+            }
+        }),
         Inverse::Put { path, value } => with_place(tx, &path, renamed, |mut place| match value {
             Some(value) => place.put(value),
             None => place.clear_leaf(),

@@ -1,12 +1,14 @@
 //! Reading a document: as plain data, by path, by JSON pointer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::id::Dot;
 use crate::text::Text;
 
 use super::change::{Candidate, Conflict};
 use super::list::List;
+use super::marks::{self, Index, Marks, News, Placed};
 use super::node::{Node, Places};
 use super::path::{Key, Name, Path, Shape, point, segments};
 use super::{Doc, Scalar, Value};
@@ -15,6 +17,11 @@ use super::{Doc, Scalar, Value};
 pub(super) fn node<'a>(tree: &'a Places, path: &[Key]) -> Option<&'a Node> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(tree.get(first)?, |node, key| node.places()?.get(key))
+}
+
+/// The marks of the text at a path.
+pub(super) fn marks_at<'a>(tree: &'a Places, text: &Path) -> Option<&'a Marks> {
+    node(tree, text.beside(Shape::Marks).keys())?.marks()
 }
 
 /// The elements of a list in order, from what they hold and from their order.
@@ -58,11 +65,15 @@ impl Doc {
     /// assert_eq!(doc.text("/page/body").unwrap().len(), 5);
     /// ```
     pub fn text(&self, pointer: &str) -> Option<&Text> {
-        let path = match pointer.strip_prefix('/') {
-            None => Path::from(Key::new(pointer, Shape::Text)),
-            Some(_) => self.text_path(pointer)?,
-        };
-        self.texts.get(&path).filter(|text| text.is_written())
+        self.texts.get(&self.text_at(pointer)?).filter(|text| text.is_written())
+    }
+
+    /// The path of a text at a JSON pointer, or at a root by its name alone.
+    pub(super) fn text_at(&self, pointer: &str) -> Option<Path> {
+        if pointer.starts_with('/') {
+            return self.text_path(pointer);
+        }
+        Some(Path::from(Key::new(pointer, Shape::Text)))
     }
 
     /// The path of a tree at a JSON pointer.
@@ -85,7 +96,13 @@ impl Doc {
         Some(above.child(Key { name, shape: Shape::Text }))
     }
 
-    /// The places where concurrent writes of a register met and no later write has settled it.
+    /// The marks of the text at a path, in the order of the text.
+    pub(super) fn marks_of(&self, path: &Path) -> Option<&Index> {
+        let text = self.texts.get(path)?;
+        Some(self.marks.get(path)?.get_or_init(|| Index::new(marks_at(&self.tree, path), text)))
+    }
+
+    /// The places where concurrent writes of a register, or concurrent marks, met and no later write has settled it.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -114,8 +131,29 @@ impl Doc {
                 }
             }
         }
-        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        for path in self.marks.keys() {
+            let len = self.texts.get(path).map_or(0, Text::len);
+            found.extend(self.mark_conflicts(path, 0..len).into_iter().map(|(conflict, _)| conflict));
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         found
+    }
+
+    /// The conflicts of marks in a range of the text at a path, each with the events that made the marks.
+    fn mark_conflicts(&self, path: &Path, range: Range<usize>) -> Vec<(Conflict, BTreeSet<Dot>)> {
+        let found = self.texts.get(path).zip(self.marks_of(path)).zip(self.pointer(path));
+        found.map_or_else(Vec::new, |(text, pointer)| marks::conflicts(&pointer, text, &self.graph, range))
+    }
+
+    /// The conflicts that new marks of the text at a path have with others.
+    pub(super) fn new_mark_conflicts(&self, path: &Path, news: &News) -> Vec<Conflict> {
+        let Some(text) = self.texts.get(path) else { return Vec::new() };
+        let placed: Vec<Placed<'_>> = news.added.iter().filter_map(|made| Placed::new(made, text)).collect();
+        let from = placed.iter().map(|placed| placed.start.pos).min().unwrap_or_default();
+        let to = placed.iter().map(|placed| placed.end.pos).max().unwrap_or_default();
+        let is_new = |dots: &BTreeSet<Dot>| placed.iter().any(|placed| dots.contains(&placed.dot));
+        let found = self.mark_conflicts(path, from..to).into_iter();
+        found.filter(|(_, dots)| is_new(dots)).map(|(conflict, _)| conflict).collect()
     }
 
     /// The conflict at a place, if its register has one.
@@ -131,7 +169,7 @@ impl Doc {
         if losers.is_empty() {
             return None;
         }
-        Some(Conflict { path: self.pointer(path)?, winner, losers })
+        Some(Conflict { path: self.pointer(path)?, mark: None, winner, losers })
     }
 
     pub(super) fn node(&self, path: &[Key]) -> Option<&Node> {

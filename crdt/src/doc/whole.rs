@@ -108,7 +108,7 @@ impl Doc {
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         let record = watched.then(|| self.note_replacement(&whole));
         (self.graph, self.tree, self.removals) = (whole.graph, whole.tree, whole.removals);
-        self.texts = whole.texts;
+        (self.texts, self.marks) = (whole.texts, whole.marks);
         if let Some(record) = record {
             self.notify(Origin::Remote, &record);
         }
@@ -118,11 +118,13 @@ impl Doc {
     fn note_replacement(&self, whole: &Doc) -> Record {
         let mut record = Record::default();
         let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
-        self.note_changes(&whole.tree, &ended, &mut record);
+        self.each_change(&whole.tree, &ended, |path, key, _, _| self.note_change(path, key, &mut record));
         let paths: std::collections::BTreeSet<&Path> = self.texts.keys().chain(whole.texts.keys()).collect();
         for path in paths {
             if path.is_list() {
                 record.list(path, &self.tree, &self.texts);
+            } else if self.marks.contains_key(path) || whole.marks.contains_key(path) {
+                self.note_rich_replacement(path, whole.texts.get(path), &mut record);
             } else {
                 let text = |doc: &Doc| doc.texts.get(path).map(Text::to_string).unwrap_or_default();
                 let patches = replacement(&text(self), &text(whole));
@@ -130,6 +132,18 @@ impl Doc {
             }
         }
         record
+    }
+
+    /// Notes that a text with marks will stand in the place of one: all of it comes, with all its attributes.
+    fn note_rich_replacement(&self, path: &Path, whole: Option<&Text>, record: &mut Record) {
+        let len = self.texts.get(path).map_or(0, Text::len);
+        if len > 0 {
+            record.text(path, TextPatch::Delete { pos: 0, len });
+        }
+        if let Some(text) = whole.filter(|text| !text.is_empty()) {
+            record.text(path, TextPatch::Insert { pos: 0, text: text.to_string() });
+            record.inserted(path, text.stretches(0..text.len()));
+        }
     }
 }
 

@@ -9,6 +9,8 @@
 //! `needed` names events outside the delta that ended what some event inside it had written: without them
 //! the receiver would see a state that never was, so it waits for them.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -19,8 +21,9 @@ use crate::graph::Parents;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::text::{Op, Ops, Text};
 
+use super::marks::Marks;
 use super::node::{Node, Places, decode_places};
-use super::path::Path;
+use super::path::{Path, Shape};
 
 const TREE: u8 = 1;
 const TEXTS: u8 = 2;
@@ -64,6 +67,20 @@ impl Tree {
                 if let Node::Tree(tree) = node {
                     found.extend(tree.named());
                 }
+            }
+        }
+        found
+    }
+
+    /// The marks of texts, by the paths of those.
+    pub(super) fn marks(&self) -> Vec<(Path, &Marks)> {
+        let (mut found, mut open) = (Vec::new(), vec![(Path::default(), &self.fragment)]);
+        while let Some((path, places)) = open.pop() {
+            for (key, node) in places.iter() {
+                if let Some(marks) = node.marks() {
+                    found.push((path.child(key.clone()).beside(Shape::Text), marks));
+                }
+                open.extend(node.places().map(|places| (path.child(key.clone()), places)));
             }
         }
         found
@@ -226,7 +243,17 @@ impl Body<'_> {
         if ops.len() == 1 {
             return DotRanges::new();
         }
-        let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
-        inserts.map(|(at, op)| op.events(*at)).collect()
+        inserts(ops)
     }
+
+    /// The characters that come, by text, for marks that name them.
+    pub(super) fn inserted(&self) -> BTreeMap<&Path, DotRanges> {
+        self.texts.iter().map(|(path, ops)| (path, inserts(ops))).collect()
+    }
+}
+
+/// The characters that operations insert.
+fn inserts(ops: &[(Dot, Op<'_>)]) -> DotRanges {
+    let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
+    inserts.map(|(at, op)| op.events(*at)).collect()
 }

@@ -331,7 +331,8 @@ impl Model for Doc {
     }
 
     fn view(&self) -> String {
-        format!("{:?}", self.value())
+        let marks = ["k", "l", "m"].map(|key| self.to_delta(key).map(|delta| delta.to_string()));
+        format!("{:?} {marks:?}", self.value())
     }
 
     fn reborn(&mut self, me: u8) {
@@ -419,7 +420,7 @@ pub fn subjects() -> Vec<Subject> {
         own::<OrMap<u8, Tree<LwwRegister<u8>>>>("map-of-trees", "trees in a map"),
         Subject::new(
             "doc",
-            "documents: texts, maps, sets, counters",
+            "documents: texts with marks, maps, sets, counters, trees",
             Kit::<Doc>::new().deltas().codec().rollback(),
         ),
     ];

@@ -13,7 +13,7 @@ use super::subject::Subject;
 use crate::codec::{Decode, Encode, Reader, Writer};
 use crate::context::CausalContext;
 use crate::counter::{BoundedCounter, PnCounter};
-use crate::doc::{AnyDoc, TreeMut, Tx};
+use crate::doc::{AnyDoc, Expand, Scalar, TextMut, TreeMut, Tx};
 use crate::dots::DotStore;
 use crate::dvv::DottedVersionVector;
 use crate::flag::EwFlag;
@@ -138,6 +138,7 @@ fn take(doc: &mut Doc, delta: &Delta) {
 pub(super) fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
     let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
     match kind % 16 {
+        3 if b >= 128 => mark(&mut tx.text(key), b, c),
         0..=3 => {
             let mut text = tx.text(key);
             let pos = usize::from(b) % (text.len() + 1);
@@ -156,6 +157,17 @@ pub(super) fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
         11 => tx.offer(key, i64::from(b)),
         _ => edit_tree(&mut tx.tree("t"), kind, b, c),
     }
+}
+
+/// Marks a range of a text, or takes a mark away.
+fn mark(text: &mut TextMut<'_>, b: u8, c: u8) {
+    let from = usize::from(b) % (text.len() + 1);
+    let range = from..from + usize::from(c % 7);
+    let expand = [Expand::None, Expand::Before, Expand::After, Expand::Both];
+    let key = ["x", "y"].get(usize::from(b / 2 % 2)).copied().unwrap_or_default();
+    let value = Some(i64::from(c / 7 % 3)).filter(|value| *value > 0);
+    let expand = expand.get(usize::from(b / 4 % 4)).copied().unwrap_or_default();
+    text.mark(range, key, value.map_or(Scalar::Null, Scalar::from), expand);
 }
 
 /// Makes, moves, fills, takes away nodes of a tree.

@@ -257,6 +257,8 @@ fn as_line(patch: &Patch) -> String {
         Patch::Text { path, patch: TextPatch::Delete { pos, len } } => {
             format!("{path}: at {pos} deleted {len}")
         }
+        Patch::Mark { path, range, key, value: Some(value) } => format!("{path}: {range:?} {key} = {value}"),
+        Patch::Mark { path, range, key, value: None } => format!("{path}: {range:?} {key} removed"),
         Patch::List { path, index, removed, inserted } => {
             let inserted = Value::List(inserted.clone());
             format!("{path}: at {index} removed {removed}, inserted {inserted}")
@@ -289,6 +291,10 @@ fn as_json(patch: &Patch) -> String {
         }
         Patch::Text { path, patch: TextPatch::Delete { pos, len } } => {
             json!({"text": path, "pos": pos, "delete": len})
+        }
+        Patch::Mark { path, range, key, value } => {
+            let value = value.clone().map_or_else(|| json!(null), |value| json!(plain(&value.into())));
+            json!({"text": path, "pos": range.start, "len": range.len(), "mark": key, "value": value})
         }
         Patch::List { path, index, removed, inserted } => {
             let inserted: Vec<_> = inserted.iter().filter_map(plain).collect();

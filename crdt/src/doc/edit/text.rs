@@ -1,0 +1,167 @@
+//! [`TextMut`]: a text under edit.
+
+use std::ops::Range;
+
+use crate::doc::Doc;
+use crate::doc::list::PLACEHOLDER;
+use crate::doc::marks::Indexes;
+use crate::doc::path::Path;
+use crate::doc::record::Record;
+use crate::doc::undo::Inverse;
+use crate::hlc::Hlc;
+use crate::id::{Dot, Span};
+use crate::text::{Text, TextPatch};
+
+use super::marks::tight;
+use super::{Edit, Spot};
+
+/// A text under edit. Positions count characters (Unicode scalar values).
+#[derive(Debug)]
+pub struct TextMut<'a> {
+    pub(super) edit: Edit<'a>,
+    pub(super) path: Path,
+    pub(super) text: &'a mut Text,
+    pub(super) marks: &'a mut Indexes,
+}
+
+impl<'a> TextMut<'a> {
+    pub(super) fn open(doc: &'a mut Doc, stamp: Hlc, path: Path) -> Self {
+        let Doc { author, graph, tree, removals, texts, marks, record, .. } = doc;
+        let record = record.as_deref_mut();
+        let edit = Edit { author: *author, stamp, graph, tree, removals, record };
+        TextMut { edit, text: texts.entry(path.clone()).or_default(), path, marks }
+    }
+
+    /// How many characters there are.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Inserts before the character at `pos`; past the end means at the end. What is inserted has the attributes
+    /// of the marks that it is within or that grow there.
+    pub fn insert(&mut self, pos: usize, s: &str) {
+        let pos = pos.min(self.len());
+        if let Some(deleted) = self.insertion(pos).filter(|_| !s.is_empty()) {
+            let _ = self.insert_behind(deleted, s);
+        } else if let Some(first) = self.insert_unrecorded(pos, s) {
+            self.note_insertion(pos, first, s);
+        }
+    }
+
+    /// Behind which deleted character an insertion at `pos` goes, where marks want that.
+    fn insertion(&self, pos: usize) -> Option<Dot> {
+        self.marks()?.insertion(pos, self.text)
+    }
+
+    /// Inserts right behind a character, deleted or not; where that is.
+    fn insert_behind(&mut self, left: Dot, s: &str) -> usize {
+        let Edit { author, graph, .. } = &mut self.edit;
+        let first = graph.append(*author, s.chars().count() as u64);
+        let pos = self.text.insert_after(*author, first, left, s);
+        let first = Dot::new(*author, first);
+        self.note_insertion(pos, first, s);
+        pos
+    }
+
+    /// Inserts where a deleted character stood; in a text that was made anew, after what stood left of it.
+    pub(in crate::doc) fn insert_again(&mut self, deleted: Dot, left: Option<Dot>, s: &str) {
+        let Some(anchor) = self.anchor(deleted, left) else {
+            return self.insert(0, s);
+        };
+        let had = self.attributes_of(deleted, s.chars().count());
+        let pos = self.insert_behind(anchor, s);
+        for (range, attributes) in had {
+            self.set_attributes(pos + range.start..pos + range.end, attributes, tight);
+        }
+    }
+
+    /// The character after which something stood: itself as it was, or else its left neighbour then; `None`
+    /// for the start.
+    fn anchor(&self, deleted: Dot, left: Option<Dot>) -> Option<Dot> {
+        [Some(deleted), left].into_iter().flatten().find(|dot| self.text.place_of(*dot).is_some())
+    }
+
+    fn note_insertion(&mut self, pos: usize, first: Dot, s: &str) {
+        let (marked, path) = (!self.marks.is_empty() && self.marks.contains_key(&self.path), &self.path);
+        if let Some(record) = &mut self.edit.record {
+            record.text(path, TextPatch::Insert { pos, text: s.to_owned() });
+            let len = s.chars().count() as u64;
+            if marked {
+                record.inserted(
+                    path,
+                    [Span { replica: first.replica, after: first.seq - 1, to: first.seq + len - 1 }],
+                );
+            }
+            record.inverse(Inverse::Delete { path: path.clone(), first, len });
+        }
+    }
+
+    /// Deletes the characters in `range`, as far as they exist.
+    pub fn delete(&mut self, range: Range<usize>) {
+        let range = range.start..range.end.min(self.len());
+        if range.is_empty() {
+            return;
+        }
+        let undoable = self.edit.record.as_deref().is_some_and(Record::wants_inverses);
+        let inverses =
+            undoable.then(|| Inverse::reinsert(self.text, self.marks(), &self.path, range.clone()));
+        if let Some(record) = &mut self.edit.record {
+            record.text(&self.path, TextPatch::Delete { pos: range.start, len: range.len() });
+            inverses.into_iter().flatten().for_each(|inverse| record.inverse(inverse));
+        }
+        self.delete_unrecorded(range);
+    }
+
+    /// Deletes the characters in `range` and inserts `s` there.
+    pub fn replace(&mut self, range: Range<usize>, s: &str) {
+        self.delete(range.clone());
+        self.insert(range.start, s);
+    }
+
+    /// Deletes everything.
+    pub fn clear(&mut self) {
+        self.delete(0..self.len());
+    }
+
+    pub(in crate::doc) fn text(&self) -> &Text {
+        self.text
+    }
+
+    /// The event of a new placeholder of a list.
+    pub(super) fn put_placeholder(&mut self, spot: Spot) -> Dot {
+        let author = self.edit.author;
+        let first = self.edit.graph.append(author, 1);
+        match spot {
+            Spot::Again { slot, left } => match self.anchor(slot, left) {
+                Some(anchor) => drop(self.text.insert_after(author, first, anchor, PLACEHOLDER)),
+                None => self.text.insert(author, first, 0, PLACEHOLDER, 1),
+            },
+            Spot::At(pos) => self.text.insert(author, first, pos.min(self.text.len()), PLACEHOLDER, 1),
+        }
+        Dot::new(author, first)
+    }
+
+    /// The event of the first character inserted.
+    fn insert_unrecorded(&mut self, pos: usize, s: &str) -> Option<Dot> {
+        let count = s.chars().count() as u64;
+        (count > 0).then(|| {
+            let author = self.edit.author;
+            let first = self.edit.graph.append(author, count);
+            self.text.insert(author, first, pos.min(self.text.len()), s, count as usize);
+            Dot::new(author, first)
+        })
+    }
+
+    pub(super) fn delete_unrecorded(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            let author = self.edit.author;
+            let first = self.edit.graph.append(author, range.len() as u64);
+            self.text.delete(author, first, range.start, range.len());
+        }
+    }
+}
