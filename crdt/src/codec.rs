@@ -4,6 +4,9 @@
 //! anything is allocated. Replica ids are written once, in a table outside the body, and named in the
 //! body by their index, in the order of first use; so is checked on reading. See [`Writer`] and [`Reader`].
 
+mod brief;
+
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,6 +17,8 @@ use thiserror::Error;
 
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
+
+use brief::Last;
 
 /// Why bytes were refused. Nothing was changed by the attempt to read them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -94,6 +99,7 @@ pub struct Writer {
     index: BTreeMap<ReplicaId, usize>,
     /// Where in the table the id is that was named last.
     last: usize,
+    brief: Option<Box<Last>>,
 }
 
 impl Writer {
@@ -155,6 +161,9 @@ impl Writer {
 
     /// Appends a dot.
     pub fn dot(&mut self, dot: Dot) {
+        if self.is_brief() {
+            return self.brief_dot(dot);
+        }
         self.replica(dot.replica);
         self.u64(dot.seq);
     }
@@ -166,11 +175,16 @@ impl Writer {
 
     /// Appends a number in 1 to 10 bytes.
     pub fn u64(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.body.push(n as u8 | 0x80);
-            n >>= 7;
+        if n < 0x80 {
+            return self.body.push(n as u8); // most are
         }
-        self.body.push(n as u8);
+        let (mut bytes, mut len) = ([0; 10], 0);
+        while n >= 0x80 {
+            bytes[len] = n as u8 | 0x80;
+            (n, len) = (n >> 7, len + 1);
+        }
+        bytes[len] = n as u8;
+        self.body.extend_from_slice(&bytes[..=len]);
     }
 
     /// Appends a signed number; small magnitudes are short (zigzag).
@@ -224,12 +238,13 @@ pub struct Reader<'a> {
     /// How many replicas of the table were named; `usize::MAX` once one was named before its turn.
     named: usize,
     depth: usize,
+    brief: Option<Box<Last>>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, whose replica indices point into `table`.
     pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table, named: 0, depth: 0 }
+        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None }
     }
 
     /// The deepest that values may nest; bounds the stack that hostile bytes can use.
@@ -287,6 +302,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`], [`DecodeError::Invalid`].
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
+        if let Some(byte) = self.bytes.get(self.at).filter(|byte| **byte < 0x80) {
+            self.at += 1; // most are of one byte
+            return Ok((*byte).into());
+        }
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -322,7 +341,8 @@ impl<'a> Reader<'a> {
     /// As [`Reader::u64`], and [`DecodeError::Limit`].
     pub fn count(&mut self, min_bytes: usize) -> Result<usize, DecodeError> {
         let n = self.u64()?;
-        let most = (self.remaining() / min_bytes.max(1)) as u64;
+        let min_bytes = if self.is_brief() { 1 } else { min_bytes.max(1) };
+        let most = (self.remaining() / min_bytes) as u64;
         if n > most { Err(self.limit("more items than the bytes can hold")) } else { Ok(n as usize) }
     }
 
@@ -361,6 +381,10 @@ impl<'a> Reader<'a> {
     /// As [`Reader::u64`], and [`DecodeError::Invalid`] for an index outside the table.
     pub fn replica(&mut self) -> Result<ReplicaId, DecodeError> {
         let i = self.u64()?;
+        self.replica_at(i)
+    }
+
+    fn replica_at(&mut self, i: u64) -> Result<ReplicaId, DecodeError> {
         let id = usize::try_from(i).ok().and_then(|i| self.table.get(i)).copied();
         let id = id.ok_or_else(|| self.invalid("replica outside the table"))?;
         match i.cmp(&(self.named as u64)) {
@@ -377,6 +401,9 @@ impl<'a> Reader<'a> {
     /// As [`Reader::replica`], [`DecodeError::Invalid`] for event 0, and [`DecodeError::Limit`] for one
     /// beyond [`Dot::MAX_SEQ`].
     pub fn dot(&mut self) -> Result<Dot, DecodeError> {
+        if self.is_brief() {
+            return self.brief_dot();
+        }
         let dot = Dot::new(self.replica()?, self.u64()?);
         match dot.seq {
             0 => Err(self.invalid("events count from 1")),
@@ -407,10 +434,18 @@ impl<'a> Reader<'a> {
 /// # Ok::<(), crdt::codec::DecodeError>(())
 /// ```
 pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
-    let mut w = Writer::new();
+    stand_alone(value, Writer::new())
+}
+
+/// As [`to_bytes`], in the brief form.
+pub(crate) fn to_brief_bytes<T: Encode>(value: &T) -> Vec<u8> {
+    stand_alone(value, Writer::new().in_brief())
+}
+
+fn stand_alone<T: Encode>(value: &T, mut w: Writer) -> Vec<u8> {
     value.encode(&mut w);
     let (body, table) = w.into_parts();
-    let mut whole = Writer::new();
+    let mut whole = Writer::with_capacity(body.len() + 16 * table.len() + 10);
     whole.u64(table.len() as u64);
     table.iter().for_each(|id| whole.raw(id.as_bytes()));
     whole.raw(&body);
@@ -422,9 +457,22 @@ pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
 /// # Errors
 /// For every byte string that [`to_bytes`] would not write for the value that it stands for.
 pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
+    read_alone(bytes, |r| r)
+}
+
+/// Reads what [`to_brief_bytes`] wrote.
+pub(crate) fn from_brief_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
+    read_alone(bytes, |r| r.in_brief())
+}
+
+fn read_alone<T: Decode + Encode>(
+    bytes: &[u8],
+    form: impl FnOnce(Reader<'_>) -> Reader<'_>,
+) -> Result<T, DecodeError> {
     let mut r = Reader::new(bytes, &[]);
-    let mut table: Vec<ReplicaId> = Vec::new();
-    for _ in 0..r.count(16)? {
+    let n = r.count(16)?;
+    let mut table: Vec<ReplicaId> = Vec::with_capacity(n);
+    for _ in 0..n {
         let mut id = [0; 16];
         id.copy_from_slice(r.raw(16)?);
         table.push(ReplicaId::from_bytes(id));
@@ -434,7 +482,7 @@ pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(r.invalid("a replica that is named twice"));
     }
-    let mut body = Reader::new(r.raw(r.remaining())?, &table);
+    let mut body = form(Reader::new(r.raw(r.remaining())?, &table));
     let value = T::decode(&mut body)?;
     body.end()?;
     if body.named != table.len() {
@@ -489,13 +537,13 @@ impl Decode for Dot {
 
 impl Encode for Hlc {
     fn encode(&self, w: &mut Writer) {
-        w.u64(self.to_bits());
+        w.stamp(self.to_bits());
     }
 }
 
 impl Decode for Hlc {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.u64().map(Hlc::from_bits)
+        r.stamp().map(Hlc::from_bits)
     }
 }
 
@@ -575,19 +623,19 @@ impl Decode for () {
 
 impl Encode for &str {
     fn encode(&self, w: &mut Writer) {
-        w.str(self);
+        w.string(self);
     }
 }
 
 impl Encode for String {
     fn encode(&self, w: &mut Writer) {
-        w.str(self);
+        w.string(self);
     }
 }
 
 impl Decode for String {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.str().map(String::from)
+        r.string(|s| s.into())
     }
 }
 

@@ -65,6 +65,13 @@ impl DotRanges {
         (run.0 < dot.seq).then_some(run.1)
     }
 
+    /// The dot of a set that has one.
+    fn only_dot(&self) -> Option<Dot> {
+        let [(replica, runs)] = self.ranges.as_slice() else { return None };
+        let [(after, to)] = runs.as_slice() else { return None };
+        (after + 1 == *to).then_some(Dot::new(*replica, *to))
+    }
+
     fn find(&self, replica: ReplicaId) -> Result<usize, usize> {
         self.ranges.binary_search_by_key(&replica, |entry| entry.0)
     }
@@ -213,10 +220,18 @@ impl fmt::Debug for DotRanges {
     }
 }
 
-/// For each replica in order: how many runs, then for each the gap before it and its length less one.
+/// For each replica in order: how many runs, then for each the gap before it and its length less one. In the brief
+/// form one dot stands for itself.
 impl Encode for DotRanges {
     fn encode(&self, w: &mut Writer) {
-        w.u64(self.ranges.len() as u64);
+        if w.is_brief() {
+            if let Some(dot) = self.only_dot() {
+                return w.only(dot);
+            }
+            w.values(self.ranges.len());
+        } else {
+            w.u64(self.ranges.len() as u64);
+        }
         for (replica, ranges) in &self.ranges {
             w.replica(*replica);
             w.u64(ranges.len() as u64);
@@ -233,12 +248,23 @@ impl Encode for DotRanges {
 impl Decode for DotRanges {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut set = DotRanges::new();
-        for _ in 0..r.count(4)? {
+        let n = if r.is_brief() {
+            match r.values()? {
+                (_, Some(dot)) => return Ok(core::iter::once(dot).collect()),
+                (n, None) => n,
+            }
+        } else {
+            r.count(4)?
+        };
+        for _ in 0..n {
             let replica = r.replica()?;
             if set.ranges.last().is_some_and(|last| last.0 >= replica) {
                 return Err(r.invalid("dot ranges must be sorted by replica"));
             }
             set.ranges.push((replica, decode_runs(r)?));
+        }
+        if r.is_brief() && set.only_dot().is_some() {
+            return Err(r.invalid("one dot in the form of several"));
         }
         Ok(set)
     }
@@ -308,9 +334,7 @@ impl CausalContext {
     /// Adds a run of events.
     pub fn insert_span(&mut self, span: Span) {
         let nothing_beyond = self.beyond.runs(span.replica).is_empty();
-        if nothing_beyond && span.after <= self.version.get(span.replica) {
-            self.version.advance(span.replica, span.to);
-        } else {
+        if !(nothing_beyond && self.version.follow(span)) {
             self.beyond.insert_span(span);
             self.compact(span.replica);
         }

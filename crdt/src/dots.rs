@@ -7,10 +7,12 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018.
 
+mod gathered;
+mod index;
+mod map;
 mod removal;
 
-use alloc::collections::btree_map::{Entry, OccupiedEntry};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
@@ -21,6 +23,8 @@ use crate::context::{CausalContext, DotRanges};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
 
+pub(crate) use gathered::Gathered;
+pub use map::DotMap;
 pub use removal::RemovalLog;
 
 /// Values tagged with the dots of the events that wrote them.
@@ -291,7 +295,11 @@ impl<V: Clone + PartialEq + Debug> DotStore for DotFun<V> {
 
 impl<V: Encode> Encode for DotFun<V> {
     fn encode(&self, w: &mut Writer) {
-        w.u64(self.values.len() as u64);
+        if let [(dot, value)] = self.values.as_slice() {
+            w.only(*dot);
+            return value.encode(w);
+        }
+        w.values(self.values.len());
         for (dot, value) in &self.values {
             w.dot(*dot);
             value.encode(w);
@@ -301,7 +309,13 @@ impl<V: Encode> Encode for DotFun<V> {
 
 impl<V: Decode> Decode for DotFun<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let n = r.count(2)?;
+        let (n, only) = r.values()?;
+        if let Some(dot) = only {
+            return Ok(DotFun { values: SmallVec::from_buf([(dot, V::decode(r)?)]) });
+        }
+        if n == 1 {
+            return Err(r.invalid("one value in the form of several"));
+        }
         let mut values: SmallVec<[(Dot, V); 1]> = SmallVec::with_capacity(n.min(16));
         for _ in 0..n {
             let dot = r.dot()?;
@@ -311,225 +325,6 @@ impl<V: Decode> Decode for DotFun<V> {
             values.push((dot, V::decode(r)?));
         }
         Ok(DotFun { values })
-    }
-}
-
-/// A nested store for each key, and an index from live dot to key.
-///
-/// The index makes a join cost what changed, and [`part`](DotStore::part) what it returns:
-/// `O(changes · log n)`.
-#[derive(Clone)]
-pub struct DotMap<K, S> {
-    entries: BTreeMap<K, S>,
-    index: BTreeMap<Dot, K>,
-}
-
-impl<K, S> Default for DotMap<K, S> {
-    fn default() -> Self {
-        DotMap { entries: BTreeMap::new(), index: BTreeMap::new() }
-    }
-}
-
-impl<K: PartialEq, S: PartialEq> PartialEq for DotMap<K, S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
-    }
-}
-
-impl<K: Debug, S: Debug> Debug for DotMap<K, S> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_map().entries(&self.entries).finish()
-    }
-}
-
-impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
-    /// The store under a key, if anything is visible there.
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&S>
-    where
-        K: alloc::borrow::Borrow<Q>,
-    {
-        self.entries.get(key)
-    }
-
-    /// The visible entries, by key.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &S)> + ExactSizeIterator {
-        self.entries.iter()
-    }
-
-    /// How many keys are visible.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether no key is visible.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The keys under which a dot in one of the spans is live.
-    pub fn keys_within(&self, spans: impl Iterator<Item = Span>) -> BTreeSet<K> {
-        within(&self.index, spans).map(|(_, key)| key.clone()).collect()
-    }
-
-    /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
-    pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
-        let (added, removed) = cx.changes.len();
-        let (result, key) = self.change(key, |store| mutate(store, cx));
-        self.reindex(key, &cx.changes, added, removed);
-        result
-    }
-
-    /// [`update`](Self::update) where something is visible; `None` where nothing is.
-    pub(crate) fn update_visible<R>(
-        &mut self,
-        key: K,
-        cx: &mut Cx,
-        mutate: impl FnOnce(&mut S, &mut Cx) -> R,
-    ) -> Option<R> {
-        let (added, removed) = cx.changes.len();
-        let Entry::Occupied(mut entry) = self.entries.entry(key) else { return None };
-        let result = mutate(entry.get_mut(), cx);
-        let key = settle(entry);
-        self.reindex(key, &cx.changes, added, removed);
-        Some(result)
-    }
-
-    /// Changes the store under a key, with one search for it. Gives the key back.
-    fn change<R>(&mut self, key: K, change: impl FnOnce(&mut S) -> R) -> (R, K) {
-        match self.entries.entry(key) {
-            Entry::Occupied(mut entry) => {
-                let result = change(entry.get_mut());
-                (result, settle(entry))
-            }
-            Entry::Vacant(entry) => {
-                let mut store = S::default();
-                let result = change(&mut store);
-                let key = entry.key().clone();
-                if !store.is_bottom() {
-                    entry.insert(store);
-                }
-                (result, key)
-            }
-        }
-    }
-
-    /// Brings the index up to the changes noted since there were `added` and `removed` of them.
-    fn reindex(&mut self, key: K, changes: &Changes, added: usize, removed: usize) {
-        let mut added = changes.added.iter().skip(added);
-        if let Some(dot) = added.next() {
-            added.for_each(|dot| drop(self.index.insert(*dot, key.clone())));
-            self.index.insert(*dot, key);
-        }
-        for dot in changes.removed.iter().skip(removed) {
-            self.index.remove(dot);
-        }
-    }
-}
-
-/// Takes an entry out if nothing is visible there any more. Its key.
-fn settle<K: Ord + Clone, S: DotStore>(entry: OccupiedEntry<'_, K, S>) -> K {
-    if entry.get().is_bottom() { entry.remove_entry().0 } else { entry.key().clone() }
-}
-
-impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
-    fn is_bottom(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    fn for_each_dot(&self, f: &mut dyn FnMut(Dot)) {
-        self.index.keys().for_each(|dot| f(*dot));
-    }
-
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let mut keys: Vec<K> =
-            within(&self.index, theirs.iter_ranges()).map(|(_, key)| key.clone()).collect();
-        keys.extend(other.entries.keys().cloned());
-        keys.sort_unstable();
-        keys.dedup();
-        let nothing = S::default();
-        for key in keys {
-            let (added, removed) = changes.len();
-            let theirs_here = other.entries.get(&key).unwrap_or(&nothing);
-            let ((), key) = self.change(key, |store| store.join(ours, theirs_here, theirs, changes));
-            self.reindex(key, changes, added, removed);
-        }
-    }
-
-    fn part(&self, wanted: &DotRanges) -> Self {
-        let mut keys: Vec<&K> = within(&self.index, wanted.iter_ranges()).map(|(_, key)| key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let part = |key: &K| Some((key.clone(), self.entries.get(key)?.part(wanted)));
-        keys.into_iter().filter_map(part).collect()
-    }
-
-    fn end(&mut self, cx: &mut Cx) -> bool {
-        let (before, mut any) = (cx.changes.removed.len(), false);
-        self.entries.retain(|_, store| {
-            any |= store.end(cx);
-            !store.is_bottom()
-        });
-        for dot in cx.changes.removed.iter().skip(before) {
-            self.index.remove(dot);
-        }
-        any
-    }
-}
-
-impl<K: Ord + Clone, S: DotStore> FromIterator<(K, S)> for DotMap<K, S> {
-    fn from_iter<I: IntoIterator<Item = (K, S)>>(entries: I) -> Self {
-        let entries: BTreeMap<K, S> = entries.into_iter().filter(|(_, store)| !store.is_bottom()).collect();
-        let mut index: Vec<(Dot, K)> = Vec::with_capacity(entries.len());
-        for (key, store) in &entries {
-            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
-        }
-        DotMap { entries, index: index.into_iter().collect() }
-    }
-}
-
-impl<K: Encode, S: Encode> Encode for DotMap<K, S> {
-    fn encode(&self, w: &mut Writer) {
-        w.u64(self.entries.len() as u64);
-        for (key, store) in &self.entries {
-            key.encode(w);
-            store.encode(w);
-        }
-    }
-}
-
-impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
-    /// Reads a map whose keys say how their stores are read.
-    pub(crate) fn decode_with(
-        r: &mut Reader<'_>,
-        mut decode: impl FnMut(&K, &mut Reader<'_>) -> Result<S, DecodeError>,
-    ) -> Result<Self, DecodeError> {
-        let n = r.count(1)?;
-        let mut entries: Vec<(K, S)> = Vec::with_capacity(n.min(16));
-        let mut index: Vec<(Dot, K)> = Vec::with_capacity(n.min(16));
-        for _ in 0..n {
-            let key = K::decode(r)?;
-            if entries.last().is_some_and(|(last, _)| *last >= key) {
-                return Err(r.invalid("keys must be sorted"));
-            }
-            let store = decode(&key, r)?;
-            if store.is_bottom() {
-                return Err(r.invalid("a key under which nothing is visible"));
-            }
-            store.for_each_dot(&mut |dot| index.push((dot, key.clone())));
-            entries.push((key, store));
-        }
-        index.sort_unstable_by_key(|(dot, _)| *dot);
-        if index.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            return Err(r.invalid("one dot under two keys"));
-        }
-        // From sorted lists the maps are built at once, with full nodes.
-        Ok(DotMap { entries: entries.into_iter().collect(), index: index.into_iter().collect() })
-    }
-}
-
-impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
-    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::decode_with(r, |_, r| S::decode(r))
     }
 }
 

@@ -103,7 +103,7 @@ impl FromStr for ReplicaId {
 /// let dot = Dot::new(ReplicaId::from_u128(7), 3);
 /// assert_eq!(format!("{dot:?}"), "00000007:3");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dot {
     /// Who wrote it.
     pub replica: ReplicaId,
@@ -119,6 +119,23 @@ impl Dot {
     /// The event `seq` of `replica`.
     pub const fn new(replica: ReplicaId, seq: u64) -> Self {
         Dot { replica, seq }
+    }
+}
+
+/// By replica, then by number. Most that are compared are of one replica.
+impl Ord for Dot {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.replica == other.replica {
+            self.seq.cmp(&other.seq)
+        } else {
+            self.replica.cmp(&other.replica)
+        }
+    }
+}
+
+impl PartialOrd for Dot {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -129,6 +129,7 @@ pub mod plain;
 pub mod register;
 pub mod replica;
 pub mod set;
+mod sorted;
 #[cfg(feature = "std")]
 pub mod sync;
 #[cfg(feature = "testkit")]

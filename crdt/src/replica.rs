@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, seal, to_bytes, unseal};
+use crate::codec::{
+    Decode, DecodeError, Encode, Reader, Writer, from_brief_bytes, from_bytes, seal, to_brief_bytes, unseal,
+};
 use crate::context::{CausalContext, DotRanges};
-use crate::dots::{Changes, Cx, DotStore, RemovalLog};
+use crate::dots::{Changes, Cx, DotStore, Gathered, RemovalLog};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::traits::{DeltaCrdt, OpCrdt, StateCrdt};
@@ -200,7 +202,7 @@ impl<T: DotStore> Replica<T> {
     where
         T: Encode,
     {
-        seal(MAGIC, FORMAT, &to_bytes(&State(self)))
+        seal(MAGIC, BRIEF, &to_brief_bytes(&State(self)))
     }
 
     /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this is
@@ -212,7 +214,9 @@ impl<T: DotStore> Replica<T> {
     where
         T: Encode + Decode,
     {
-        let replica: Replica<T> = from_bytes::<Stored<T>>(unseal(MAGIC, FORMAT..=FORMAT, bytes)?.1)?.0;
+        let (format, content) = unseal(MAGIC, PLAIN..=BRIEF, bytes)?;
+        let read = if format == PLAIN { from_bytes } else { from_brief_bytes };
+        let Stored(replica) = read(content)?;
         Ok(Replica { author, ..replica })
     }
 
@@ -247,8 +251,17 @@ impl<T: DotStore> Change<T> {
 }
 
 impl<T: DotStore> StateCrdt for Replica<T> {
+    /// Costs what the other has seen and this one has not; everything, where that was forgotten.
     fn merge(&mut self, other: &Self) {
-        self.join(&other.value, &other.seen, &other.removals, other.clock);
+        let seen = self.seen.version();
+        // A difference of many replicas that wrote little each costs more than it saves.
+        let spans = other.seen.version().since(seen).count() as u64;
+        let pays = spans * 16 < other.seen.version().total();
+        if pays && seen.covers(&other.forgotten) {
+            self.apply(&other.delta_since(seen));
+        } else {
+            self.join(&other.value, &other.seen, &other.removals, other.clock);
+        }
         self.forgotten.merge(&other.forgotten);
     }
 }
@@ -312,11 +325,13 @@ fn check_effects<T: DotStore>(
     removals: &RemovalLog,
     own: impl Fn(Dot) -> bool,
 ) -> Result<(), &'static str> {
-    let mut dots: Vec<Dot> = Vec::new();
-    value.for_each_dot(&mut |dot| dots.push(dot));
-    dots.sort_unstable();
-    let twice = dots.windows(2).any(|pair| pair[0] == pair[1]);
-    if !twice && dots.into_iter().chain(removals.iter().map(|(by, _)| by)).all(own) {
+    let mut dots = Gathered::new();
+    let mut all_own = true;
+    value.for_each_dot(&mut |dot| {
+        all_own = all_own && own(dot);
+        dots.push(dot, ());
+    });
+    if dots.sorted().is_some() && all_own && removals.iter().all(|(by, _)| own(by)) {
         Ok(())
     } else {
         Err("an effect of an event that is not among these, or two of one event")
@@ -324,7 +339,10 @@ fn check_effects<T: DotStore>(
 }
 
 const MAGIC: &[u8; 4] = b"CRDR";
-const FORMAT: u8 = 1;
+/// The first format, which is still read.
+const PLAIN: u8 = 1;
+/// The same in the brief form.
+const BRIEF: u8 = 2;
 
 /// A replica without its author, as it is written.
 struct State<'a, T>(&'a Replica<T>);

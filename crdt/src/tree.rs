@@ -3,6 +3,7 @@
 mod order;
 mod shape;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
@@ -10,13 +11,13 @@ use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
-use crate::dots::{Changes, Cx, DotMap, DotStore};
-use crate::hlc::Hlc;
+use crate::dots::{Changes, Cx, DotStore};
 use crate::id::Dot;
+#[cfg(feature = "std")]
 use crate::register::LwwRegister;
 
 use order::OrderKey;
-use shape::Shape;
+use shape::{Nodes, Shape};
 
 /// Names a node for ever: the event that created it.
 pub type NodeId = Dot;
@@ -36,7 +37,7 @@ struct Place {
     parent: Parent,
     order: OrderKey,
     /// Where it stood then; `None` for a new node.
-    before: Option<(Parent, OrderKey)>,
+    before: Option<Box<(Parent, OrderKey)>>,
 }
 
 /// Where among its siblings a node goes.
@@ -99,13 +100,13 @@ pub enum Position {
 /// ```
 #[derive(Clone)]
 pub struct Tree<V> {
-    nodes: DotMap<NodeId, (LwwRegister<Place>, V)>,
+    nodes: Nodes<V>,
     shape: Shape,
 }
 
 impl<V> Default for Tree<V> {
     fn default() -> Self {
-        Tree { nodes: DotMap::default(), shape: Shape::default() }
+        Tree { nodes: Nodes::default(), shape: Shape::default() }
     }
 }
 
@@ -134,21 +135,22 @@ impl<V: DotStore> Tree<V> {
     /// Moves a node, with all below it, below another, or to the root for `None`. Returns whether it did: not if
     /// there is no such node or parent, or the parent stands below the node.
     pub fn move_to(&mut self, node: NodeId, parent: Option<NodeId>, position: Position, cx: &mut Cx) -> bool {
-        let Some(before) = self.shape.standing(node) else { return false };
-        let fits = |parent: NodeId| self.shape.parent(parent).is_some() && !self.is_below(parent, node);
+        let Some(before) = self.shape.standing(&self.nodes, node) else { return false };
+        let fits = |parent: NodeId| self.stands_below(parent).is_some() && !self.is_below(parent, node);
         if !parent.is_none_or(fits) {
             return false;
         }
         let order = self.room(of(parent), position, Some(node), cx);
-        self.put(node, Place { parent: of(parent), order, before: Some(before) }, cx);
+        self.put(node, Place { parent: of(parent), order, before: Some(Box::new(before)) }, cx);
         true
     }
 
     /// Moves a node, with all below it, to the trash; whether it was shown.
     pub fn remove(&mut self, node: NodeId, cx: &mut Cx) -> bool {
         let shown = self.contains(node);
-        if let Some(before) = self.shape.standing(node).filter(|_| shown) {
-            let place = Place { parent: Parent::Trash, order: before.1.clone(), before: Some(before) };
+        if let Some(before) = self.shape.standing(&self.nodes, node).filter(|_| shown) {
+            let order = before.1.clone();
+            let place = Place { parent: Parent::Trash, order, before: Some(Box::new(before)) };
             self.put(node, place, cx);
         }
         shown
@@ -165,12 +167,9 @@ impl<V: DotStore> Tree<V> {
     /// Ends what is in the trash, by an event that the caller takes; whether there was anything.
     pub(crate) fn end_trash(&mut self, cx: &mut Cx) -> bool {
         let gone = self.all_trash();
-        let mut any = false;
-        for node in &gone {
-            any |= self.nodes.update(*node, cx, DotStore::end);
-        }
-        self.reshape(gone);
-        any
+        self.reshape(&gone, |nodes| {
+            gone.iter().fold(false, |any, node| any | nodes.update(*node, cx, DotStore::end))
+        })
     }
 
     /// Edits the value of a node; `None` when there is no such node.
@@ -191,7 +190,7 @@ impl<V: DotStore> Tree<V> {
 
     /// What a node stands below; `None` at the root, and for a node that is not shown.
     pub fn parent(&self, node: NodeId) -> Option<NodeId> {
-        match self.shape.parent(node)? {
+        match self.stands_below(node)? {
             Parent::Node(parent) => Some(parent),
             Parent::Root | Parent::Trash => None,
         }
@@ -216,7 +215,7 @@ impl<V: DotStore> Tree<V> {
     /// `O(depth)`.
     pub fn contains(&self, node: NodeId) -> bool {
         let top = self.ancestors(node).last().unwrap_or(node);
-        self.shape.parent(top) == Some(Parent::Root)
+        self.stands_below(top) == Some(Parent::Root)
     }
 
     /// All nodes that are shown, each before those below it, with their depths.
@@ -237,7 +236,7 @@ impl<V: DotStore> Tree<V> {
     #[cfg(feature = "std")]
     /// Whether a node was put below another or at the root, which need not be shown itself.
     pub(crate) fn stands(&self, node: NodeId) -> bool {
-        self.shape.parent(node).is_some_and(|parent| parent != Parent::Trash)
+        self.stands_below(node).is_some_and(|parent| parent != Parent::Trash)
     }
 
     /// All nodes in the trash, each before those below it, in order.
@@ -271,6 +270,10 @@ impl<V: DotStore> Tree<V> {
         self.nodes.iter().flat_map(move |(node, (register, _))| places(register).chain([*node]))
     }
 
+    fn stands_below(&self, node: NodeId) -> Option<Parent> {
+        self.shape.parent(&self.nodes, node)
+    }
+
     fn below(&self, parent: Parent) -> impl DoubleEndedIterator<Item = NodeId> {
         self.shape.children(parent).map(|(_, node)| node)
     }
@@ -280,8 +283,8 @@ impl<V: DotStore> Tree<V> {
     }
 
     fn put(&mut self, node: NodeId, place: Place, cx: &mut Cx) {
-        self.nodes.update(node, cx, |(register, _), cx| register.set(place, cx));
-        self.reshape([node]);
+        let put = |nodes: &mut Nodes<V>| nodes.update(node, cx, |(register, _), cx| register.set(place, cx));
+        self.reshape(&[node], put);
     }
 
     /// A key for `position`. Siblings that follow and have the key of the one before, since they were put there
@@ -316,7 +319,7 @@ impl<V: DotStore> Tree<V> {
                 for node in equal.into_iter().filter(|node| Some(*node) != moving) {
                     let order = OrderKey::between(Some(&last), next.as_ref()).unwrap_or_default();
                     last = order.clone();
-                    let before = self.shape.standing(node);
+                    let before = self.shape.standing(&self.nodes, node).map(Box::new);
                     self.put(node, Place { parent, order, before }, cx);
                 }
                 mine
@@ -328,15 +331,12 @@ impl<V: DotStore> Tree<V> {
         }
     }
 
-    /// Brings the shape up to date with where these nodes are put.
-    fn reshape(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
-        let now = |node: NodeId| {
-            let register = self.nodes.get(&node).map(|(register, _)| register);
-            let winner = register.and_then(|register| register.candidates().next());
-            (node, winner.map(|(dot, stamp, place): (Dot, Hlc, &Place)| ((stamp, dot), place.clone())))
-        };
-        let changed: Vec<_> = nodes.into_iter().map(now).collect();
-        self.shape.update(changed);
+    /// Changes where these nodes are put, and nothing else.
+    fn reshape<R>(&mut self, touched: &[NodeId], change: impl FnOnce(&mut Nodes<V>) -> R) -> R {
+        let lifted = self.shape.lift(&self.nodes, touched);
+        let result = change(&mut self.nodes);
+        self.shape.settle(&self.nodes, lifted);
+        result
     }
 }
 
@@ -356,8 +356,8 @@ impl<V: DotStore> DotStore for Tree<V> {
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
         let mut touched: BTreeSet<NodeId> = self.nodes.keys_within(theirs.iter_ranges());
         touched.extend(other.nodes.iter().map(|(node, _)| *node));
-        self.nodes.join(ours, &other.nodes, theirs, changes);
-        self.reshape(touched);
+        let touched: Vec<NodeId> = touched.into_iter().collect();
+        self.reshape(&touched, |nodes| nodes.join(ours, &other.nodes, theirs, changes));
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
@@ -367,9 +367,7 @@ impl<V: DotStore> DotStore for Tree<V> {
 
     fn end(&mut self, cx: &mut Cx) -> bool {
         let nodes: Vec<NodeId> = self.nodes.iter().map(|(node, _)| *node).collect();
-        let any = self.nodes.end(cx);
-        self.reshape(nodes);
-        any
+        self.reshape(&nodes, |nodes| nodes.end(cx))
     }
 }
 
@@ -381,10 +379,8 @@ impl<V: Encode> Encode for Tree<V> {
 
 impl<V: Decode + DotStore> Decode for Tree<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut tree = Tree { nodes: DotMap::decode(r)?, shape: Shape::default() };
-        let nodes: Vec<NodeId> = tree.nodes.iter().map(|(node, _)| *node).collect();
-        tree.reshape(nodes);
-        Ok(tree)
+        let nodes = Nodes::decode(r)?;
+        Ok(Tree { shape: Shape::of(&nodes), nodes })
     }
 }
 
@@ -416,12 +412,15 @@ impl Encode for Place {
     fn encode(&self, w: &mut Writer) {
         self.parent.encode(w);
         self.order.encode(w);
-        self.before.encode(w);
+        self.before.is_some().encode(w);
+        self.before.iter().for_each(|before| before.encode(w));
     }
 }
 
 impl Decode for Place {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Place { parent: Decode::decode(r)?, order: Decode::decode(r)?, before: Decode::decode(r)? })
+        let (parent, order) = Decode::decode(r)?;
+        let before: Option<(Parent, OrderKey)> = Decode::decode(r)?;
+        Ok(Place { parent, order, before: before.map(Box::new) })
     }
 }

@@ -85,6 +85,21 @@ impl VersionVector {
         }
     }
 
+    /// Adds a run of events that leaves no gap after those seen; whether it left none.
+    pub(crate) fn follow(&mut self, span: Span) -> bool {
+        match self.entries.binary_search_by_key(&span.replica, |e| e.0) {
+            Ok(i) if span.after <= self.entries[i].1 => {
+                self.entries[i].1 = self.entries[i].1.max(span.to);
+                true
+            }
+            Err(i) if span.after == 0 && span.to > 0 => {
+                self.entries.insert(i, (span.replica, span.to));
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Raises every entry to at least that of `other` (the join).
     pub fn merge(&mut self, other: &VersionVector) {
         if self.entries.is_empty() {

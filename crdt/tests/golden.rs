@@ -41,6 +41,11 @@ fn frozen(name: &str, bytes: &[u8]) -> Vec<u8> {
     golden
 }
 
+/// A file in a format that is no longer written.
+fn old(name: &str) -> Vec<u8> {
+    std::fs::read(file(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
 /// One of everything, by two replicas, with concurrent writes, removals and a move.
 fn doc() -> Doc {
     let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
@@ -275,9 +280,11 @@ fn types() {
     b.edit(2_000, |all, cx| fill(all, 2, cx));
     a.edit(2_000, |all, cx| fill(all, 3, cx));
     a.apply(&b.delta_since(a.seen().version()));
-    let saved = frozen("replica-1.bin", &a.save());
-    let copy = Replica::<All>::open(&saved, id(3)).unwrap();
-    assert_eq!(copy.value(), a.value());
+    for saved in [frozen("replica-2.bin", &a.save()), old("replica-1.bin")] {
+        let copy = Replica::<All>::open(&saved, id(3)).unwrap();
+        assert_eq!(copy.value(), a.value());
+        assert_eq!(copy.save(), a.save());
+    }
 }
 
 #[test]

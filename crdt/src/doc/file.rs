@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, seal, unseal};
 use crate::delta::{ApplyError, Replicated};
+use crate::dots::DotStore;
 use crate::graph::{EventGraph, Horizon, Order};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
@@ -24,7 +25,7 @@ use crate::version::VersionVector;
 
 use super::Doc;
 use super::path::Path;
-use super::wire::{Body, Tree, decode_tree};
+use super::wire::{Body, Tree, decode_tree, encode_tree};
 
 const MAGIC: &[u8; 4] = b"CRDT";
 const FORMAT: u8 = 2;
@@ -115,10 +116,10 @@ impl Doc {
         let mut w = Writer::with_table(replicas.iter().copied());
         w.u64(self.graph.heads().len() as u64);
         self.graph.heads().iter().for_each(|head| w.dot(*head));
-        let tree = Tree { needed: Vec::new(), removals: self.removals.clone(), fragment: self.tree.clone() };
-        w.u8(u8::from(!tree.is_empty()));
-        if !tree.is_empty() {
-            tree.encode(&mut w);
+        let is_empty = self.removals.is_empty() && self.tree.is_bottom();
+        w.u8(u8::from(!is_empty));
+        if !is_empty {
+            encode_tree(&[], &self.removals, &self.tree, &mut w);
         }
         w.u64(self.written_texts().count() as u64);
         for (path, text) in self.written_texts() {
@@ -180,7 +181,7 @@ impl Doc {
         s.end()?;
         r.end()?;
         self.check(&version, horizon.cut(), &heads, &all, &tree)?;
-        self.join_tree(&all, &tree, false);
+        (self.tree, self.removals) = (tree.fragment, tree.removals);
         self.find_marks();
         self.graph = EventGraph::restored(version, heads, order, horizon);
         Ok(())

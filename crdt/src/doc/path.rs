@@ -119,7 +119,7 @@ impl Encode for Key {
         match &self.name {
             Name::Str(name) => {
                 w.u8(self.shape as u8);
-                w.str(name);
+                w.string(name);
             }
             Name::Item(element) => {
                 w.u8(self.shape as u8 | ITEM);
@@ -134,7 +134,7 @@ impl Decode for Key {
         let kind = r.u8()?;
         let shape = Shape::ALL.get(usize::from(kind & !ITEM)).copied();
         let shape = shape.ok_or_else(|| r.invalid("unknown type of a place"))?;
-        let name = if kind & ITEM == 0 { Name::Str(r.str()?.into()) } else { Name::Item(r.dot()?) };
+        let name = if kind & ITEM == 0 { r.string(|name| name.into())? } else { Name::Item(r.dot()?) };
         Ok(Key { name, shape })
     }
 }

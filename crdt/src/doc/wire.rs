@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
 use crate::delta::Delta;
-use crate::dots::{DotStore, RemovalLog};
+use crate::dots::{DotStore, Gathered, RemovalLog};
 use crate::graph::Parents;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::text::{Op, Ops, Text};
@@ -93,16 +93,14 @@ impl Tree {
     /// The events that it names as its own; an error if one is not of these, or has two effects.
     fn effects(&self, spans: &[Span]) -> Result<DotRanges, &'static str> {
         let claimed: DotRanges = spans.iter().copied().collect();
-        let mut done = DotRanges::new();
-        let (mut live, mut outside) = (0u64, false);
+        let (mut dots, mut outside) = (Gathered::new(), false);
         self.fragment.for_each_dot(&mut |dot| {
-            live += 1;
             outside |= !claimed.contains(dot);
-            done.insert(dot);
+            dots.push(dot, ());
         });
-        if outside || done.len() != live {
-            return Err("a value written by an event outside the delta, or by the event of another");
-        }
+        let done = dots.into_ranges().filter(|_| !outside);
+        let mut done =
+            done.ok_or("a value written by an event outside the delta, or by the event of another")?;
         for (by, _) in self.removals.iter() {
             if !claimed.contains(by) {
                 return Err("a removal by an event outside the delta");
@@ -113,11 +111,15 @@ impl Tree {
     }
 
     pub(super) fn encode(&self, w: &mut Writer) {
-        w.u64(self.needed.len() as u64);
-        self.needed.iter().for_each(|dot| w.dot(*dot));
-        self.removals.encode(w);
-        self.fragment.encode(w);
+        encode_tree(&self.needed, &self.removals, &self.fragment, w);
     }
+}
+
+pub(super) fn encode_tree(needed: &[Dot], removals: &RemovalLog, fragment: &Places, w: &mut Writer) {
+    w.u64(needed.len() as u64);
+    needed.iter().for_each(|dot| w.dot(*dot));
+    removals.encode(w);
+    fragment.encode(w);
 }
 
 /// Puts a delta together.

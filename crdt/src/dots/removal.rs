@@ -1,14 +1,14 @@
 //! [`RemovalLog`]: which event ended which dots.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::within;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::DotRanges;
 use crate::id::{Dot, Span};
+use crate::sorted::SortedMap;
 use crate::version::VersionVector;
 
 /// Which event ended which dots: what one who missed the event must still be told.
@@ -28,7 +28,7 @@ use crate::version::VersionVector;
 /// ```
 #[derive(Clone, Default, Debug)]
 pub struct RemovalLog {
-    entries: BTreeMap<Dot, Removal>,
+    entries: SortedMap<Dot, Removal>,
     /// All dots that were ended.
     ended: DotRanges,
     /// All events whose entries are included in another: none of them has an entry. `None`: all that were ended.
@@ -128,7 +128,7 @@ impl RemovalLog {
             return;
         }
         let whole = {
-            let included = within(&self.entries, removed.iter_ranges()).map(|(_, removal)| removal);
+            let included = self.within(&removed).map(|(_, removal)| removal);
             let included: SmallVec<[&Removal; 2]> = included.collect();
             Removal::including(removed.clone(), forgotten, included.iter().copied())
         };
@@ -142,7 +142,7 @@ impl RemovalLog {
 
     /// Notes everything that another log holds.
     pub fn merge(&mut self, other: &RemovalLog) {
-        for (by, removal) in &other.entries {
+        for (by, removal) in other.entries.iter() {
             if !self.replaced().contains(*by) {
                 self.take_within(removal.replaces());
                 self.insert(*by, removal.clone());
@@ -155,6 +155,12 @@ impl RemovalLog {
     }
 
     fn insert(&mut self, by: Dot, removal: Removal) {
+        self.note(&removal);
+        self.entries.insert(by, removal);
+    }
+
+    /// Notes what an entry ended and replaces.
+    fn note(&mut self, removal: &Removal) {
         if removal.replaces.is_some() && self.replaced.is_none() {
             self.replaced = Some(Box::new(self.ended.clone()));
         }
@@ -162,13 +168,17 @@ impl RemovalLog {
             replaced.extend(removal.replaces());
         }
         self.ended.extend(&removal.removed);
-        self.entries.insert(by, removal);
+    }
+
+    /// The entries of these events. Costs the events' runs and what is returned.
+    fn within(&self, events: &DotRanges) -> impl Iterator<Item = (&Dot, &Removal)> {
+        let dots = |span: Span| Dot::new(span.replica, span.after + 1)..=Dot::new(span.replica, span.to);
+        events.iter_ranges().flat_map(move |span| self.entries.range(dots(span)))
     }
 
     /// Takes out the entries of these events.
     fn take_within(&mut self, events: &DotRanges) -> SmallVec<[Removal; 1]> {
-        let included: SmallVec<[Dot; 1]> =
-            within(&self.entries, events.iter_ranges()).map(|(dot, _)| *dot).collect();
+        let included: SmallVec<[Dot; 1]> = self.within(events).map(|(dot, _)| *dot).collect();
         included.iter().filter_map(|dot| self.entries.remove(dot)).collect()
     }
 
@@ -197,16 +207,14 @@ impl RemovalLog {
     /// The entries of these events.
     #[must_use]
     pub fn part(&self, wanted: &DotRanges) -> RemovalLog {
-        let part = within(&self.entries, wanted.iter_ranges());
-        Self::from_entries(part.map(|(by, removal)| (*by, removal.clone())).collect())
+        let part = self.within(wanted).map(|(by, removal)| (*by, removal.clone()));
+        Self::from_entries(SortedMap::from_sorted(part.collect()))
     }
 
-    fn from_entries(entries: BTreeMap<Dot, Removal>) -> Self {
+    fn from_entries(entries: SortedMap<Dot, Removal>) -> Self {
         let mut log = RemovalLog::default();
-        for (by, removal) in entries {
-            log.insert(by, removal);
-        }
-        log
+        entries.iter().for_each(|(_, removal)| log.note(removal));
+        RemovalLog { entries, ..log }
     }
 
     /// The entries, by event.
@@ -225,7 +233,7 @@ impl RemovalLog {
 impl Encode for RemovalLog {
     fn encode(&self, w: &mut Writer) {
         w.u64(self.entries.len() as u64);
-        for (by, removal) in &self.entries {
+        for (by, removal) in self.entries.iter() {
             w.dot(*by);
             if let Some(replaces) = &removal.replaces {
                 w.u64(0);
@@ -238,15 +246,16 @@ impl Encode for RemovalLog {
 
 impl Decode for RemovalLog {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut entries: BTreeMap<Dot, Removal> = BTreeMap::new();
-        for _ in 0..r.count(3)? {
+        let n = r.count(3)?;
+        let mut entries: Vec<(Dot, Removal)> = Vec::with_capacity(n.min(16));
+        for _ in 0..n {
             let by = r.dot()?;
-            if entries.last_key_value().is_some_and(|(last, _)| *last >= by) {
+            if entries.last().is_some_and(|(last, _)| *last >= by) {
                 return Err(r.invalid("removals must be sorted"));
             }
-            entries.insert(by, decode_removal(r)?);
+            entries.push((by, decode_removal(r)?));
         }
-        let log = Self::from_entries(entries);
+        let log = Self::from_entries(SortedMap::from_sorted(entries));
         if log.entries.keys().any(|by| log.replaced().contains(*by)) {
             return Err(r.invalid("a removal that another includes"));
         }

@@ -78,6 +78,11 @@ impl<T: Clone + PartialEq + Debug> LwwRegister<T> {
         all.into_iter()
     }
 
+    /// The value that wins, with its writer and stamp.
+    pub(crate) fn latest(&self) -> Option<(Dot, Hlc, &T)> {
+        self.winner().map(|(dot, (stamp, value))| (dot, *stamp, value))
+    }
+
     fn winner(&self) -> Option<(Dot, &(Hlc, T))> {
         self.0.iter().max_by_key(|(dot, (stamp, _))| (*stamp, *dot))
     }

@@ -1,7 +1,9 @@
 //! [`OrderKey`]: where a node stands among its siblings.
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 /// A place in a dense order: between any two there is room. Siblings with equal keys, made concurrently at one
 /// place, stand in the order of their ids.
@@ -13,13 +15,13 @@ use alloc::vec::Vec;
 pub(super) struct OrderKey {
     whole: i64,
     /// Base 256, the most significant digit first; it does not end with a 0.
-    fraction: Vec<u8>,
+    fraction: Box<[u8]>,
 }
 
 impl OrderKey {
     /// A key after `low` and before `high`; `None` when there is no room, which is only where they are equal.
     pub(super) fn between(low: Option<&OrderKey>, high: Option<&OrderKey>) -> Option<OrderKey> {
-        let whole = |whole| Some(OrderKey { whole, fraction: Vec::new() });
+        let whole = |whole| Some(OrderKey { whole, fraction: Box::default() });
         match (low, high) {
             (None, None) => whole(0),
             (Some(low), None) => match low.whole.checked_add(1) {
@@ -36,7 +38,7 @@ impl OrderKey {
                 match next {
                     Some(next) => whole(next),
                     None => {
-                        let bound = (low.whole == high.whole).then_some(high.fraction.as_slice());
+                        let bound = (low.whole == high.whole).then_some(&*high.fraction);
                         Some(OrderKey { whole: low.whole, fraction: fraction(&low.fraction, bound) })
                     }
                 }
@@ -47,7 +49,7 @@ impl OrderKey {
 }
 
 /// A fraction above `low` and below `high`, which is greater; `None` stands for one.
-fn fraction(low: &[u8], mut high: Option<&[u8]>) -> Vec<u8> {
+fn fraction(low: &[u8], mut high: Option<&[u8]>) -> Box<[u8]> {
     let mut digits = Vec::new();
     for i in 0.. {
         let a = u16::from(low.get(i).copied().unwrap_or(0));
@@ -62,7 +64,7 @@ fn fraction(low: &[u8], mut high: Option<&[u8]>) -> Vec<u8> {
             high = None;
         }
     }
-    digits
+    digits.into()
 }
 
 impl Encode for OrderKey {
@@ -74,11 +76,11 @@ impl Encode for OrderKey {
 
 impl Decode for OrderKey {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (whole, fraction) = (r.i64()?, r.bytes()?.to_vec());
+        let (whole, fraction) = (r.i64()?, r.bytes()?);
         if fraction.last() == Some(&0) {
             return Err(r.invalid("a fraction not in its shortest form"));
         }
-        Ok(OrderKey { whole, fraction })
+        Ok(OrderKey { whole, fraction: fraction.into() })
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
             last = OrderKey::between(last.as_ref(), None);
         }
         assert!(size(last.as_ref().unwrap()) <= 4);
-        let (low, mut high) = (OrderKey::default(), OrderKey { whole: 1, fraction: Vec::new() });
+        let (low, mut high) = (OrderKey::default(), OrderKey { whole: 1, fraction: Box::default() });
         for _ in 0..800 {
             high = OrderKey::between(Some(&low), Some(&high)).unwrap();
         }
@@ -118,9 +120,9 @@ mod tests {
 
     #[test]
     fn the_ends_hold() {
-        let last = OrderKey { whole: i64::MAX, fraction: vec![255] };
+        let last = OrderKey { whole: i64::MAX, fraction: [255].into() };
         assert!(OrderKey::between(Some(&last), None).unwrap() > last);
-        let first = OrderKey { whole: i64::MIN, fraction: vec![1] };
+        let first = OrderKey { whole: i64::MIN, fraction: [1].into() };
         assert!(OrderKey::between(None, Some(&first)).unwrap() < first);
         assert_eq!(OrderKey::between(Some(&last), Some(&last)), None);
     }

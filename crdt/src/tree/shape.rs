@@ -3,35 +3,22 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::dots::{DotMap, DotStore};
 use crate::hlc::Hlc;
 use crate::id::Dot;
+use crate::register::LwwRegister;
+use crate::sorted::SortedMap;
 
 use super::order::OrderKey;
 use super::{NodeId, Parent, Place};
 
-/// When and by which event a node was put somewhere, and where.
-pub(super) type Written = ((Hlc, Dot), Place);
+/// For each node where it was put, and its value.
+pub(super) type Nodes<V> = DotMap<NodeId, (LwwRegister<Place>, V)>;
 
-/// Where a node was put: by which event, when, and where it was before.
-#[derive(Clone, Debug)]
-struct Put {
-    stamp: (Hlc, Dot),
-    place: Place,
-    /// How often a cycle made it give way: 0 it stands where it was put, 1 where it was before, 2 at the root.
-    yielded: u8,
-}
-
-impl Put {
-    fn standing(&self) -> (Parent, OrderKey) {
-        match self.yielded {
-            0 => (self.place.parent, self.place.order.clone()),
-            1 => match &self.place.before {
-                Some((parent, order)) => (*parent, order.clone()),
-                None => (Parent::Root, self.place.order.clone()),
-            },
-            _ => (Parent::Root, self.place.order.clone()),
-        }
-    }
+/// When and by which event a node was put where it was put last, and where.
+fn put<V: DotStore>(nodes: &Nodes<V>, node: NodeId) -> Option<((Hlc, Dot), &Place)> {
+    let (dot, stamp, place) = nodes.get(&node)?.0.latest()?;
+    Some(((stamp, dot), place))
 }
 
 /// The tree as it is shown.
@@ -45,35 +32,82 @@ impl Put {
 /// a new cycle, since all others stand where they stood when there was none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
-    nodes: BTreeMap<NodeId, Put>,
-    children: BTreeMap<Parent, BTreeSet<(OrderKey, NodeId)>>,
-    yielded: BTreeSet<NodeId>,
+    children: SortedMap<Parent, Siblings>,
+    /// How often a cycle made a node give way: once, it stands where it was before; twice, at the root.
+    yielded: BTreeMap<NodeId, u8>,
 }
 
+type Siblings = SortedMap<(OrderKey, NodeId), ()>;
+
 impl Shape {
-    /// Takes in where some nodes are put now; `None` for those that are gone. `O(nodes · (depth + log n))`.
-    pub(super) fn update(&mut self, changed: Vec<(NodeId, Option<Written>)>) {
-        let mut look: Vec<NodeId> = core::mem::take(&mut self.yielded).into_iter().collect();
-        for node in &look {
-            self.stand(*node, 0);
+    /// The shape that follows from where these nodes were put. `O(n log n)`.
+    pub(super) fn of<V: DotStore>(nodes: &Nodes<V>) -> Shape {
+        let place =
+            |node: NodeId| put(nodes, node).map(|(_, place)| (place.parent, place.order.clone(), node));
+        let mut all: Vec<_> = nodes.iter().filter_map(|(node, _)| place(*node)).collect();
+        all.sort_unstable();
+        let mut children = Vec::new();
+        let mut all = all.into_iter().peekable();
+        while let Some((parent, order, node)) = all.next() {
+            let mut siblings = alloc::vec![((order, node), ())];
+            while let Some((_, order, node)) = all.next_if(|next| next.0 == parent) {
+                siblings.push(((order, node), ()));
+            }
+            children.push((parent, Siblings::from_sorted(siblings)));
         }
-        for (node, put) in changed {
-            self.take_out(node);
-            if let Some((stamp, place)) = put {
-                self.nodes.insert(node, Put { stamp, place, yielded: 0 });
-                self.put_in(node);
-                look.push(node);
+        let mut shape = Shape { children: SortedMap::from_sorted(children), yielded: BTreeMap::new() };
+        let look = shape.without_end(nodes);
+        shape.break_cycles(nodes, look);
+        shape
+    }
+
+    /// The nodes from which the way up does not end.
+    fn without_end<V: DotStore>(&self, nodes: &Nodes<V>) -> Vec<NodeId> {
+        let is_top = |parent: &Parent| !matches!(parent, Parent::Node(node) if put(nodes, *node).is_some());
+        let mut open: Vec<Parent> = self.children.keys().filter(|parent| is_top(parent)).copied().collect();
+        let mut reached = Vec::with_capacity(nodes.len());
+        while let Some(parent) = open.pop() {
+            for (_, node) in self.children(parent) {
+                reached.push(node);
+                open.push(Parent::Node(node));
             }
         }
+        if reached.len() == nodes.len() {
+            return Vec::new();
+        }
+        reached.sort_unstable();
+        let on_cycle = |node: &NodeId| reached.binary_search(node).is_err();
+        nodes.iter().map(|(node, _)| *node).filter(on_cycle).collect()
+    }
+
+    /// Takes nodes out that are about to be put elsewhere, and those that had given way.
+    pub(super) fn lift<V: DotStore>(&mut self, nodes: &Nodes<V>, touched: &[NodeId]) -> Vec<NodeId> {
+        let mut lifted: Vec<NodeId> = touched.iter().chain(self.yielded.keys()).copied().collect();
+        lifted.sort_unstable();
+        lifted.dedup();
+        for node in &lifted {
+            self.leave(nodes, *node);
+        }
+        self.yielded.clear();
+        lifted
+    }
+
+    /// Puts nodes in where they are put now, as far as they are there. `O(nodes · (depth + log n))`.
+    pub(super) fn settle<V: DotStore>(&mut self, nodes: &Nodes<V>, lifted: Vec<NodeId>) {
+        lifted.iter().for_each(|node| self.put_in(nodes, *node));
+        self.break_cycles(nodes, lifted);
+    }
+
+    fn break_cycles<V: DotStore>(&mut self, nodes: &Nodes<V>, mut look: Vec<NodeId>) {
         let mut safe = BTreeSet::new();
         while let Some(node) = look.pop() {
             // What has nothing below it is on no cycle.
             if self.child_count(Parent::Node(node)) > 0
-                && let Some(last) = self.last_on_cycle(node, &mut safe)
+                && let Some(last) = self.last_on_cycle(nodes, node, &mut safe)
             {
-                let yielded = self.nodes.get(&last).map_or(0, |put| put.yielded);
-                self.stand(last, yielded + 1);
-                self.yielded.insert(last);
+                self.leave(nodes, last);
+                *self.yielded.entry(last).or_default() += 1;
+                self.put_in(nodes, last);
                 look.extend([node, last]);
             }
         }
@@ -81,77 +115,70 @@ impl Shape {
 
     /// The children of a place, in order.
     pub(super) fn children(&self, parent: Parent) -> impl DoubleEndedIterator<Item = (&OrderKey, NodeId)> {
-        self.children.get(&parent).into_iter().flatten().map(|(order, node)| (order, *node))
+        let siblings = self.children.get(&parent).into_iter().flat_map(SortedMap::keys);
+        siblings.map(|(order, node)| (order, *node))
     }
 
     pub(super) fn child_count(&self, parent: Parent) -> usize {
-        self.children.get(&parent).map_or(0, BTreeSet::len)
+        self.children.get(&parent).map_or(0, SortedMap::len)
     }
 
     /// Where a node stands; `None` when there is no such node.
-    pub(super) fn standing(&self, node: NodeId) -> Option<(Parent, OrderKey)> {
-        self.nodes.get(&node).map(Put::standing)
+    pub(super) fn standing<V: DotStore>(&self, nodes: &Nodes<V>, node: NodeId) -> Option<(Parent, OrderKey)> {
+        let (_, place) = put(nodes, node)?;
+        Some(match (self.yielded(node), &place.before) {
+            (0, _) => (place.parent, place.order.clone()),
+            (1, Some(before)) => (**before).clone(),
+            _ => (Parent::Root, place.order.clone()),
+        })
     }
 
-    pub(super) fn parent(&self, node: NodeId) -> Option<Parent> {
-        let put = self.nodes.get(&node)?;
-        Some(match (put.yielded, &put.place.before) {
-            (0, _) => put.place.parent,
-            (1, Some((parent, _))) => *parent,
+    pub(super) fn parent<V: DotStore>(&self, nodes: &Nodes<V>, node: NodeId) -> Option<Parent> {
+        let (_, place) = put(nodes, node)?;
+        Some(match (self.yielded(node), &place.before) {
+            (0, _) => place.parent,
+            (1, Some(before)) => before.0,
             _ => Parent::Root,
         })
     }
 
+    fn yielded(&self, node: NodeId) -> u8 {
+        self.yielded.get(&node).copied().unwrap_or(0)
+    }
+
     /// Of the nodes on the cycle that a node stands on or below, the one put there last; `None` when there is no
     /// cycle above it. Nodes from which the way up ends are `safe`, so each is walked over once.
-    fn last_on_cycle(&self, node: NodeId, safe: &mut BTreeSet<NodeId>) -> Option<NodeId> {
+    fn last_on_cycle<V: DotStore>(
+        &self,
+        nodes: &Nodes<V>,
+        node: NodeId,
+        safe: &mut BTreeSet<NodeId>,
+    ) -> Option<NodeId> {
         let (mut way, mut on_way, mut at) = (Vec::new(), BTreeSet::new(), node);
         while !safe.contains(&at) {
             if !on_way.insert(at) {
                 let cycle = way.iter().skip_while(|node| **node != at);
-                return cycle.max_by_key(|node| self.stamp(**node)).copied();
+                return cycle.max_by_key(|node| put(nodes, **node).map(|(stamp, _)| stamp)).copied();
             }
             way.push(at);
-            match self.parent(at) {
+            match self.parent(nodes, at) {
                 Some(Parent::Node(parent)) => at = parent,
                 _ => break,
             }
         }
-        safe.append(&mut on_way);
+        safe.extend(way);
         None
     }
 
-    fn stamp(&self, node: NodeId) -> Option<(Hlc, Dot)> {
-        self.nodes.get(&node).map(|put| put.stamp)
-    }
-
-    /// Makes a node stand where it does after it has given way that often.
-    fn stand(&mut self, node: NodeId, yielded: u8) {
-        self.leave(node);
-        if let Some(put) = self.nodes.get_mut(&node) {
-            put.yielded = yielded;
-        }
-        self.put_in(node);
-    }
-
-    fn put_in(&mut self, node: NodeId) {
-        if let Some((parent, order)) = self.standing(node) {
-            self.children.entry(parent).or_default().insert((order, node));
+    fn put_in<V: DotStore>(&mut self, nodes: &Nodes<V>, node: NodeId) {
+        if let Some((parent, order)) = self.standing(nodes, node) {
+            self.children.change(parent, |siblings| siblings.insert((order, node), ()), |_| true);
         }
     }
 
-    fn leave(&mut self, node: NodeId) {
-        let Some((parent, order)) = self.standing(node) else { return };
-        if let Some(siblings) = self.children.get_mut(&parent) {
-            siblings.remove(&(order, node));
-            if siblings.is_empty() {
-                self.children.remove(&parent);
-            }
-        }
-    }
-
-    fn take_out(&mut self, node: NodeId) {
-        self.leave(node);
-        self.nodes.remove(&node);
+    fn leave<V: DotStore>(&mut self, nodes: &Nodes<V>, node: NodeId) {
+        let Some((parent, order)) = self.standing(nodes, node) else { return };
+        let stay = |siblings: &Siblings| !siblings.is_empty();
+        self.children.change(parent, |siblings| siblings.remove(&(order, node)), stay);
     }
 }
