@@ -101,9 +101,11 @@ fn doc_with_tree() -> Doc {
 #[test]
 fn documents_with_trees() {
     let doc = doc_with_tree();
-    let copy = Doc::load(&frozen("doc-2-tree.bin", &doc.save()), id(9)).unwrap();
-    assert_eq!(copy.value(), doc.value());
-    assert_eq!(copy.get("/outline/1/data/title"), Some("x".into()));
+    for saved in [frozen("doc-4-tree.bin", &doc.save()), old("doc-2-tree.bin")] {
+        let copy = Doc::load(&saved, id(9)).unwrap();
+        assert_eq!((copy.value(), copy.save()), (doc.value(), doc.save()));
+        assert_eq!(copy.get("/outline/1/data/title"), Some("x".into()));
+    }
     let delta = doc.delta_since(&VersionVector::new());
     let mut other = Doc::new(id(8));
     other.apply(&Delta::from_bytes(&frozen("delta-tree.bin", &delta.to_bytes())).unwrap()).unwrap();
@@ -150,9 +152,11 @@ fn documents_with_marks() {
 fn documents() {
     let doc = doc();
     let json = doc.value().to_string();
-    let saved = frozen("doc-2.bin", &doc.save());
-    let copy = Doc::load(&saved, id(9)).unwrap();
-    assert_eq!(copy.value().to_string(), json);
+    let saved = frozen("doc-4.bin", &doc.save());
+    for saved in [&saved, &old("doc-2.bin")] {
+        let copy = Doc::load(saved, id(9)).unwrap();
+        assert_eq!((copy.value().to_string(), copy.save()), (json.clone(), doc.save()));
+    }
     assert_eq!(
         json,
         r#"{"colour":[{"$bytes":"0102"}],"note":"üße 👋!","on":true,"tags":[7],"title":null,"todo":[{"done":0.5,"what":"bread"},"milk"],"votes":-3}"#
@@ -183,16 +187,22 @@ fn documents_that_have_forgotten() {
     let all = doc.save_shallow();
     let value = doc.value();
     doc.forget(&cut);
-    let copy = Doc::load(&frozen("doc-3.bin", &doc.save()), id(9)).unwrap();
-    assert_eq!((copy.value(), copy.forgotten()), (value.clone(), &cut));
-    late.apply(&copy.delta_since(late.version())).unwrap();
-    assert_eq!(late.value(), value);
-    let copy = Doc::load(&frozen("doc-3-all.bin", &all), id(9)).unwrap();
-    assert_eq!((copy.value(), copy.forgotten()), (value.clone(), doc.version()));
+    for saved in [frozen("doc-5.bin", &doc.save()), old("doc-3.bin")] {
+        let (copy, mut late) = (Doc::load(&saved, id(9)).unwrap(), late.clone());
+        assert_eq!((copy.value(), copy.forgotten()), (value.clone(), &cut));
+        late.apply(&copy.delta_since(late.version())).unwrap();
+        assert_eq!(late.value(), value);
+    }
+    for saved in [frozen("doc-5-all.bin", &all), old("doc-3-all.bin")] {
+        let copy = Doc::load(&saved, id(9)).unwrap();
+        assert_eq!((copy.value(), copy.forgotten()), (value.clone(), doc.version()));
+    }
     let delta = doc.delta_since(&VersionVector::new());
-    let mut other = Doc::new(id(8));
-    other.apply(&Delta::from_bytes(&frozen("delta-whole-forgot.bin", &delta.to_bytes())).unwrap()).unwrap();
-    assert_eq!(other.save(), doc.save());
+    for delta in [frozen("delta-whole-forgot-2.bin", &delta.to_bytes()), old("delta-whole-forgot.bin")] {
+        let mut other = Doc::new(id(8));
+        other.apply(&Delta::from_bytes(&delta).unwrap()).unwrap();
+        assert_eq!(other.save(), doc.save());
+    }
 }
 
 #[test]
@@ -212,9 +222,11 @@ fn whole_documents_as_deltas() {
     let mut doc = doc();
     doc.transact(3_000, |tx| tx.text("note").insert(3, &"grüße ".repeat(50)));
     let delta = doc.delta_since(&VersionVector::new());
-    let mut other = Doc::new(id(8));
-    other.apply(&Delta::from_bytes(&frozen("delta-whole.bin", &delta.to_bytes())).unwrap()).unwrap();
-    assert_eq!(other.save(), doc.save());
+    for delta in [frozen("delta-whole-2.bin", &delta.to_bytes()), old("delta-whole.bin")] {
+        let mut other = Doc::new(id(8));
+        other.apply(&Delta::from_bytes(&delta).unwrap()).unwrap();
+        assert_eq!(other.save(), doc.save());
+    }
 }
 
 #[derive(Crdt, Clone, Default, PartialEq, Debug)]

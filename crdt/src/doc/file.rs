@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `state`, `graph` and both parts of `history` are each deflated where that makes them shorter. Replica ids
-//! are named by their index in `version`. A document that has forgotten is of format 3: its graph begins with
-//! the heads of what is forgotten, and the history of a text is the places of its characters, and operations.
+//! are named by their index in `version`. A document that has forgotten is of a format of its own: its graph begins
+//! with the heads of what is forgotten, and the history of a text is the places of its characters, and operations.
 
 use std::sync::Arc;
 
@@ -28,11 +28,23 @@ use super::path::Path;
 use super::wire::{Body, Tree, decode_tree, encode_tree};
 
 const MAGIC: &[u8; 4] = b"CRDT";
-const FORMAT: u8 = 2;
+/// The formats in which the state is not in the brief form; they are still read.
+const PLAIN: u8 = 2;
+const PLAIN_SHALLOW: u8 = 3;
+const FORMAT: u8 = 4;
 /// Of a document that has forgotten.
-const SHALLOW: u8 = 3;
+const SHALLOW: u8 = 5;
 /// So much, without its history, is better read at once than small, unless packing halves it.
 const LONG: usize = 64 * 1024;
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// It has forgotten.
+    pub(super) shallow: bool,
+    /// Its state is in the brief form of values.
+    pub(super) brief: bool,
+}
 
 impl Doc {
     /// The document with all its history, as far as it is not [forgotten](Self::forget), as bytes. Equal
@@ -113,7 +125,7 @@ impl Doc {
 
     /// What the document shows, and all of the tree.
     fn state(&self, replicas: &[ReplicaId]) -> Vec<u8> {
-        let mut w = Writer::with_table(replicas.iter().copied());
+        let mut w = Writer::with_table(replicas.iter().copied()).in_brief();
         w.u64(self.graph.heads().len() as u64);
         self.graph.heads().iter().for_each(|head| w.dot(*head));
         let is_empty = self.removals.is_empty() && self.tree.is_bottom();
@@ -137,10 +149,11 @@ impl Doc {
     /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(author);
-        let (format, content) = unseal(MAGIC, FORMAT..=SHALLOW, bytes)?;
+        let (format, content) = unseal(MAGIC, PLAIN..=SHALLOW, bytes)?;
+        let form = Form { shallow: matches!(format, PLAIN_SHALLOW | SHALLOW), brief: format >= FORMAT };
         let mut r = Reader::new(content, &[]);
-        let events = read_version(&mut r, format == SHALLOW)?;
-        doc.read(events, &mut r, format == SHALLOW)?;
+        let events = read_version(&mut r, form.shallow)?;
+        doc.read(events, &mut r, form)?;
         Ok(doc)
     }
 
@@ -149,17 +162,21 @@ impl Doc {
         &mut self,
         events: Vec<Span>,
         r: &mut Reader<'_>,
-        shallow: bool,
+        form: Form,
     ) -> Result<(), ApplyError> {
         let version: VersionVector = events.iter().map(|span| (span.replica, span.to)).collect();
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
         let state = Packed::read(r)?;
         let graph = Packed::decode(r)?;
         let replicas: Vec<ReplicaId> = events.iter().map(|span| span.replica).collect();
-        let horizon =
-            if shallow { read_horizon(&events, &graph.unpack()?, &replicas)? } else { Horizon::default() };
+        let horizon = if form.shallow {
+            read_horizon(&events, &graph.unpack()?, &replicas)?
+        } else {
+            Horizon::default()
+        };
         let order = Arc::new(Order::new(events, graph));
-        let mut s = Reader::new(&state, &replicas);
+        let s = Reader::new(&state, &replicas);
+        let mut s = if form.brief { s.in_brief() } else { s };
         let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
         if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
             return Err(s.invalid("heads must be sorted").into());
@@ -288,7 +305,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let error = Doc::load(&with_checksum(b"CRDT\x09what comes".to_vec()), id(3)).unwrap_err();
-        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 3 }));
+        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 5 }));
     }
 
     #[test]

@@ -11,20 +11,18 @@ use crate::pack::Packed;
 use crate::text::{Text, TextPatch};
 use crate::version::VersionVector;
 
-use super::file::{check_forgotten, read_forgotten};
+use super::file::{Form, check_forgotten, read_forgotten};
 use super::path::Path;
 use super::record::Record;
-use super::wire::{SHALLOW, WHOLE};
+use super::wire::{BRIEF, SHALLOW, WHOLE};
 use super::{Doc, Origin};
 
 /// With fewer events than this a document goes as operations: they are as short, and cheaper.
 const MIN_EVENTS: u64 = 256;
 
-const WHOLE_SHALLOW: u8 = WHOLE | SHALLOW;
-
 /// Whether a delta is a whole document.
 pub(super) fn is_whole(delta: &Delta) -> bool {
-    matches!(delta.body.first(), Some(&WHOLE | &WHOLE_SHALLOW))
+    delta.body.first().is_some_and(|flags| flags & !(SHALLOW | BRIEF) == WHOLE)
 }
 
 impl Doc {
@@ -43,7 +41,7 @@ impl Doc {
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
         let shallow = !self.forgotten().is_empty();
         let mut w = Delta::writer(&all);
-        w.u8(WHOLE | if shallow { SHALLOW } else { 0 });
+        w.u8(WHOLE | BRIEF | if shallow { SHALLOW } else { 0 });
         if shallow {
             events.iter().for_each(|span| w.u64(span.after));
         }
@@ -55,18 +53,19 @@ impl Doc {
     pub(super) fn read_whole(delta: &Delta) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(ReplicaId::MIN);
         let mut r = Reader::new(&delta.body, &[]);
-        let shallow = r.u8()? & SHALLOW != 0;
+        let flags = r.u8()?;
+        let form = Form { shallow: flags & SHALLOW != 0, brief: flags & BRIEF != 0 };
         if !delta.others.is_empty() || delta.spans.iter().any(|span| span.after > 0) {
             return Err(r.invalid("a whole document that is not whole").into());
         }
         let mut events = delta.spans.clone();
-        if shallow {
+        if form.shallow {
             for span in &mut events {
                 span.after = read_forgotten(&mut r, span)?;
             }
         }
-        check_forgotten(&events, &r, shallow)?;
-        doc.read(events, &mut r, shallow)?;
+        check_forgotten(&events, &r, form.shallow)?;
+        doc.read(events, &mut r, form)?;
         Ok(doc)
     }
 
@@ -75,7 +74,7 @@ impl Doc {
     pub(super) fn apply_whole(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         let here = self.version().clone();
         let known = delta.is_known_to(&here);
-        if known && delta.body.first() == Some(&WHOLE) {
+        if known && delta.body.first().is_some_and(|flags| flags & SHALLOW == 0) {
             return Ok(Applied::default());
         }
         let mut whole = Doc::read_whole(delta)?;

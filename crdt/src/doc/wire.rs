@@ -31,6 +31,8 @@ const TEXTS: u8 = 2;
 pub(super) const WHOLE: u8 = 4;
 /// It has forgotten.
 pub(super) const SHALLOW: u8 = 8;
+/// Its state is in the brief form.
+pub(super) const BRIEF: u8 = 16;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]
