@@ -3,6 +3,7 @@
 //! Numbers are LEB128 in their shortest form. Counts are checked against the bytes that remain before
 //! anything is allocated. Replica ids are written once, in a table outside the body, and named in the
 //! body by their index, in the order of first use; so is checked on reading. See [`Writer`] and [`Reader`].
+//! What a method of one wrote is read by the method of that name: a file has dots and times in a shorter form.
 
 mod brief;
 
@@ -623,19 +624,19 @@ impl Decode for () {
 
 impl Encode for &str {
     fn encode(&self, w: &mut Writer) {
-        w.string(self);
+        w.str(self);
     }
 }
 
 impl Encode for String {
     fn encode(&self, w: &mut Writer) {
-        w.string(self);
+        w.str(self);
     }
 }
 
 impl Decode for String {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.string(|s| s.into())
+        r.str().map(String::from)
     }
 }
 

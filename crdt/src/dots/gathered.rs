@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 #[cfg(feature = "std")]
 use crate::context::DotRanges;
-use crate::id::Dot;
 #[cfg(feature = "std")]
 use crate::id::Span;
+use crate::id::{Dot, ReplicaId};
 
 /// Dots with a note each, gathered in any order and then sorted.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Gathered<T> {
     in_order: bool,
 }
 
-impl<T> Gathered<T> {
+impl<T: Copy> Gathered<T> {
     pub(crate) const fn new() -> Self {
         Gathered { dots: Vec::new(), in_order: true }
     }
@@ -27,15 +27,54 @@ impl<T> Gathered<T> {
     }
 
     /// All of them, by dot; `None` when one dot was gathered twice.
-    pub(crate) fn sorted(mut self) -> Option<Vec<(Dot, T)>> {
-        if !self.in_order {
-            self.dots.sort_unstable_by_key(|entry| entry.0);
-            if self.dots.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+    pub(crate) fn sorted(self) -> Option<Vec<(Dot, T)>> {
+        if self.in_order {
+            return Some(self.dots);
+        }
+        let mut replicas: Vec<(ReplicaId, Vec<(Dot, T)>)> = Vec::new();
+        let mut last = 0;
+        for (dot, note) in self.dots {
+            if replicas.get(last).is_none_or(|entry| entry.0 != dot.replica) {
+                last = replicas.binary_search_by_key(&dot.replica, |entry| entry.0).unwrap_or_else(|i| {
+                    replicas.insert(i, (dot.replica, Vec::new()));
+                    i
+                });
+            }
+            replicas[last].1.push((dot, note));
+        }
+        let mut sorted = Vec::new();
+        for (_, dots) in replicas {
+            by_number(dots, &mut sorted)?;
+        }
+        Some(sorted)
+    }
+}
+
+/// Appends dots of one replica by their numbers; `None` when one is there twice.
+fn by_number<T: Copy>(mut dots: Vec<(Dot, T)>, sorted: &mut Vec<(Dot, T)>) -> Option<()> {
+    const NONE: u32 = u32::MAX;
+    let numbers = || dots.iter().map(|(dot, _)| dot.seq);
+    let (first, last) = (numbers().min()?, numbers().max()?);
+    // A document's events are nearly all live: each has a place of its own.
+    if last - first < 4 * dots.len() as u64 && dots.len() < NONE as usize {
+        let mut places = alloc::vec![NONE; (last - first) as usize + 1];
+        for (i, (dot, _)) in (0..).zip(&dots) {
+            let place = &mut places[(dot.seq - first) as usize];
+            if *place != NONE {
                 return None;
             }
+            *place = i;
         }
-        Some(self.dots)
+        sorted.reserve(dots.len());
+        sorted.extend(places.into_iter().filter(|i| *i != NONE).map(|i| dots[i as usize]));
+        return Some(());
     }
+    dots.sort_unstable_by_key(|entry| entry.0);
+    if dots.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return None;
+    }
+    sorted.append(&mut dots);
+    Some(())
 }
 
 #[cfg(feature = "std")]
@@ -52,5 +91,24 @@ impl Gathered<()> {
             });
         }
         Some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn all_come_in_order(dots in prop::collection::vec((0u128..3, prop_oneof![1u64..60, 1..Dot::MAX_SEQ]), 0..40)) {
+            let dots = || dots.iter().map(|(replica, seq)| Dot::new(ReplicaId::from_u128(*replica), *seq));
+            let mut gathered = Gathered::new();
+            (0u32..).zip(dots()).for_each(|(i, dot)| gathered.push(dot, i));
+            let once: BTreeMap<Dot, u32> = dots().zip(0..).collect();
+            let wanted = (once.len() == dots().count()).then(|| once.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(gathered.sorted(), wanted);
+        }
     }
 }

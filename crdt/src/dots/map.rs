@@ -152,14 +152,21 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
         let mut keys: Vec<K> = ended.cloned().collect();
         keys.extend(other.entries.keys().cloned());
         keys.sort_unstable();
-        let nothing = S::default();
+        let (nothing, one) = (S::default(), keys.len() == 1);
+        let mut added = Vec::new();
         for key in keys {
             let before = changes.len();
             let theirs_here = other.entries.get(&key).unwrap_or(&nothing);
             let join = |store: &mut S| store.join(ours, theirs_here, theirs, changes);
             let ((), key) = self.entries.change(key, join, |store| !store.is_bottom());
-            self.reindex(key, changes, before);
+            if one {
+                return self.reindex(key, changes, before);
+            }
+            changes.removed[before.1..].iter().for_each(|dot| self.index.remove(*dot));
+            added.extend(changes.added[before.0..].iter().map(|dot| (*dot, key.clone())));
         }
+        self.index.extend(added);
+        self.make_index();
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
