@@ -191,6 +191,15 @@ pub trait Replicated {
         false
     }
 
+    /// How far one at `since` gets with about `events` more: a version that was, or could have been, and
+    /// that one at `since` can take. What is too large for one delta is sent in such steps.
+    ///
+    /// The default cannot divide: it gives all there is.
+    fn step(&self, since: &VersionVector, events: u64) -> VersionVector {
+        let _ = (since, events);
+        self.version().clone()
+    }
+
     /// Take this. Applying twice is applying once. Order does not matter, but a delta whose events
     /// build on others that are missing here is refused until those have come.
     ///

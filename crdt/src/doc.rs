@@ -504,6 +504,12 @@ impl Replicated for Doc {
         !since.covers(self.forgotten())
     }
 
+    fn step(&self, since: &VersionVector, events: u64) -> VersionVector {
+        // Who is behind what is forgotten here has no way but the whole.
+        let late = self.is_behind(since);
+        if late { self.version().clone() } else { self.graph.step(since, events) }
+    }
+
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         if whole::is_whole(delta) {
             self.admit_spans(&delta.spans)?;

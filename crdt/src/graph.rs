@@ -317,6 +317,24 @@ impl EventGraph {
         order.run()
     }
 
+    /// The version of one at `since` after the next `events` events, in an order in which each comes after
+    /// those it builds on; all there is when `since` is no version that can take them. `O(what it lacks)`.
+    pub(crate) fn step(&self, since: &VersionVector, mut events: u64) -> VersionVector {
+        let spans: Vec<Span> = self.version.since(since).collect();
+        let there = EventGraph { version: since.clone(), ..EventGraph::new() };
+        let Ok(order) = there.order(&spans, &self.parents_in(&spans)) else { return self.version.clone() };
+        let mut version = since.meet(&self.version);
+        for span in order {
+            let taken = span.len().min(events);
+            version.advance(span.replica, span.after + taken);
+            events -= taken;
+            if events == 0 {
+                break;
+            }
+        }
+        version
+    }
+
     /// Adds events that [`order`](Self::order) and [`admit`](Self::admit) have let through.
     pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents, seen: Sightings) {
         self.sightings.iter_mut().for_each(|sightings| sightings.extend(seen.clone()));

@@ -7,19 +7,24 @@
 //! goes back to it. Relaying is nothing else: what one link brought, the other links are now owed.
 //!
 //! When a link comes up both sides say who they are and compare one hash over the versions of all
-//! documents that both want. If it differs they look for the documents that differ (see [`reconcile`]), tell
-//! each other their versions of those (Have), and each sends what the other lacks. The same comparison is repeated now and then. Differences that are large go in
-//! fragments, one document at a time, between which small frames of other documents find their way.
+//! documents that both want. If it differs they look for the documents that differ: those that changed since
+//! they last met, when both know that; else by a [`sketch`], within a fleet; else by ranges (see [`reconcile`]).
+//! They tell each other their versions of those (Have), and each sends what the other lacks. The same
+//! comparison is repeated now and then. Differences that are large go in
+//! steps, each a version on the way, and these in fragments, one document at a time. Documents with small
+//! differences take turns and go first, but leave a third of a busy link to the fragments. A link that
+//! breaks costs the step that was on its way, nothing else.
 //!
 //! In a graph with cycles events arrive over several links. For each author a node keeps the link that
 //! brings its events first and prunes the others: there, changes are only announced now and then. So
 //! each author's events travel along a tree of fastest paths (reverse path forwarding, Dalal and Metcalfe
-//! 1978). When the fastest link breaks the pruned ones are grafted at once. Announced events that do not
-//! come in time are asked for with a Want: everything from this version on.
+//! 1978). When the fastest link breaks, those that were next are grafted at once. Announced events that do
+//! not come in time are asked for: their authors are grafted, and a Want says from which version on.
 //!
 //! A delta that builds on events which have not come waits in a small buffer; a delta that is not valid
 //! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Presence
-//! (cursors, names) travels the same links, is never stored, and only its latest value counts.
+//! (cursors, names) travels the same trees, is never stored, and only its latest value counts: each link is
+//! sent the latest of all that changed, a few times a second at most.
 //!
 //! Not all documents need be in memory. One that the shell has on its disk can be *parked*: the node knows its
 //! name, kind and version, which is all that comparing takes. When its content is needed the node asks for it
@@ -41,18 +46,22 @@ use crate::version::VersionVector;
 
 #[cfg(feature = "testkit")]
 mod checking;
+mod feed;
 pub(crate) mod frame;
 mod held;
 mod link;
+mod meet;
 mod node;
 mod presence;
 mod receive;
 pub mod reconcile;
+pub mod sketch;
 mod transmit;
 
 #[cfg(feature = "testkit")]
 pub use checking::Planted;
 pub use node::{Node, OpenError};
+pub use sketch::Fleet;
 
 /// The version of the protocol that this program speaks.
 pub const PROTOCOL: u64 = 1;
@@ -66,19 +75,35 @@ pub const MAX_INTERESTS: usize = 1024;
 pub const MAX_PRESENCE_BYTES: usize = 4096;
 /// The most writers of a document that the protocol can name.
 pub const MAX_VERSION_ENTRIES: usize = 65_536;
-/// The largest difference of one document that can be sent, in bytes.
+/// The largest difference of one document that can be sent at once, in bytes. What is larger goes in steps,
+/// so this bounds a single edit.
 pub const MAX_TRANSFER: usize = 64 << 20;
 
 /// From this size on a message takes no more frames.
 const BATCH_BYTES: usize = 16 * 1024;
 /// A difference over this size is cut into fragments of it.
 const FRAGMENT_BYTES: usize = 64 * 1024;
+/// How many bytes of small differences go ahead of a fragment that waits: bulk gets a third of a busy link.
+const SMALL_AHEAD: usize = 2 * FRAGMENT_BYTES;
+/// A difference over this size goes in steps, where the document can be divided.
+const STEP_BYTES: usize = 1 << 20;
+/// The most events of a step.
+const STEP_EVENTS: u64 = 1 << 20;
+/// The most bytes of transfers coming in, on all links together; the largest gives way.
+const MAX_ALL_TRANSFERS: usize = 256 << 20;
 /// The most documents that one side may name on one connection.
 const MAX_DOC_DEFS: usize = 65_536;
 /// The most replicas that one side may name on one connection.
 const MAX_REPLICA_DEFS: usize = 262_144;
 /// The most authors for which trees are kept; the events of others are flooded.
 const MAX_TREES: usize = 65_536;
+/// How many links are grafted for an author when the one that brought its events breaks: one may have
+/// lost the same source.
+const GRAFTS: usize = 2;
+/// The rank of a link that gets an author's events from here.
+const LAST_RESORT: u64 = u64::MAX;
+/// How many times `want_delay` announced content may take at most before it is asked for.
+const MAX_PATIENCE: u64 = 16;
 /// The most deltas of one document that wait for what they build on.
 const MAX_PENDING: usize = 256;
 /// The most bytes of them.
@@ -93,6 +118,10 @@ const MAX_RANGES: usize = 65_536;
 const MAX_WARMING: usize = 16;
 /// How many documents in memory are looked at for parking after one input.
 const MAX_LOOKS: usize = 16;
+/// The most documents of which it is known when they changed.
+const MAX_FEED: usize = 65_536;
+/// The most peers of which it is known up to which of their changes all are here.
+const MAX_CURSORS: usize = 4096;
 /// The most presences that are kept.
 const MAX_PRESENCES: usize = 16_384;
 
@@ -236,9 +265,12 @@ pub struct Config {
     pub role: Role,
     /// What it wants to receive.
     pub interest: Interest,
+    /// The daemons with which it reconciles by sketch, which is cheaper by far. Without, by ranges.
+    pub fleet: Option<Fleet>,
     /// How long a change may wait before it is announced on links that are not sent content, ms.
     pub have_interval: Millis,
-    /// How long announced content may take to come before it is asked for, ms.
+    /// How long announced content may take at least to come before it is asked for, ms. Where asking turns
+    /// out to be needless, because all is slow, it may take longer.
     pub want_delay: Millis,
     /// How often versions of everything are compared with each peer, ms.
     pub anti_entropy_interval: Millis,
@@ -247,6 +279,8 @@ pub struct Config {
     /// About how many bytes documents may take in memory before those that were not used for longest are
     /// parked: known by name and version, and loaded when they are needed again.
     pub cache_bytes: usize,
+    /// How often presence is sent over one link at most, ms: of what changes faster only the last is sent.
+    pub presence_interval: Millis,
 }
 
 /// What happens to a `Node`.
@@ -386,6 +420,8 @@ pub struct Traffic {
     pub deltas_in: u64,
     /// Events in them that were new here.
     pub events_in: u64,
+    /// Events in them that were known already.
+    pub events_again: u64,
     /// Content frames received in which every event was known already.
     pub duplicates_in: u64,
     /// All other frames sent.
@@ -403,6 +439,7 @@ impl AddAssign for Traffic {
         self.deltas_out += other.deltas_out;
         self.deltas_in += other.deltas_in;
         self.events_in = self.events_in.saturating_add(other.events_in);
+        self.events_again = self.events_again.saturating_add(other.events_again);
         self.duplicates_in += other.duplicates_in;
         self.control_out += other.control_out;
         self.control_in += other.control_in;
@@ -427,11 +464,13 @@ impl Config {
             address: String::new(),
             role,
             interest: Interest::everything(),
+            fleet: None,
             have_interval: 500,
             want_delay: 200,
             anti_entropy_interval: 30_000,
             presence_ttl: 30_000,
             cache_bytes: usize::MAX,
+            presence_interval: 30,
         }
     }
 }

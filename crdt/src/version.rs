@@ -100,6 +100,17 @@ impl VersionVector {
         }
     }
 
+    /// Lowers the entry of `replica` to at most `seq`.
+    pub(crate) fn lower(&mut self, replica: ReplicaId, seq: u64) {
+        if let Ok(i) = self.entries.binary_search_by_key(&replica, |e| e.0) {
+            if seq == 0 {
+                self.entries.remove(i);
+            } else {
+                self.entries[i].1 = self.entries[i].1.min(seq);
+            }
+        }
+    }
+
     /// Raises every entry to at least that of `other` (the join).
     pub fn merge(&mut self, other: &VersionVector) {
         if self.entries.is_empty() {

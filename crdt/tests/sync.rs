@@ -6,7 +6,7 @@ mod net;
 #[path = "sync/toy.rs"]
 mod toy;
 
-use crdt::sync::{Input, Interest, Kind, LinkId, Node, OpenError, Output, Role};
+use crdt::sync::{Fleet, Input, Interest, Kind, LinkId, Node, OpenError, Output, Role};
 use net::{Net, config, id};
 use proptest::prelude::*;
 use toy::Toy;
@@ -169,6 +169,78 @@ fn a_document_that_cannot_be_read_is_taken_from_others() {
     assert_eq!(net.version(0, "doc").total(), 1);
 }
 
+/// Two that met before tell each other what changed since, and nothing of the rest.
+#[test]
+fn a_cursor_names_only_what_changed() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    for doc in 0..2_000 {
+        net.edit(0, &format!("doc-{doc}"), b"x");
+    }
+    net.run(60_000);
+    net.edit(0, "doc-1", b"y");
+    net.run(10_000);
+    net.cut(0);
+    for doc in 0..5 {
+        net.edit(0, &format!("doc-{doc}"), b"y");
+        net.edit(1, &format!("doc-{}", doc + 100), b"z");
+    }
+    let (bytes, deltas) = (net.bytes(), net.deltas());
+    net.heal(0);
+    net.run(40); // two round trips: to meet, and to send what was named
+    net.assert_converged(&["doc-0", "doc-4", "doc-100", "doc-104"]);
+    assert_eq!(net.deltas() - deltas, 10);
+    assert!(net.bytes() - bytes < 1_000, "{}", net.bytes() - bytes);
+}
+
+/// Daemons of a fleet find what differs from cells, as many as the difference needs.
+#[test]
+fn a_fleet_meets_by_sketch() {
+    for (changed, most) in [(1usize, 3_500), (40, 12_000)] {
+        let mut net = Net::new();
+        net.fleet = Some(Fleet::of("secret"));
+        for _ in 0..2 {
+            net.add(Role::Daemon, Interest::everything());
+        }
+        let wire = net.connect(0, 1, 5);
+        let name = |doc: usize| format!("doc-{doc}");
+        for doc in 0..3_000 {
+            net.edit(0, &name(doc), b"x");
+        }
+        net.run(60_000);
+        net.cut(wire);
+        for doc in 0..changed {
+            net.edit(doc % 2, &name(doc * 50), b"y");
+        }
+        net.edit(1, "new", b"z");
+        net.crash(0, 0); // what it knew of the other's changes is gone
+        let bytes = net.bytes();
+        net.heal(wire);
+        net.run(60);
+        net.assert_converged(&["new", "doc-0", "doc-50"]);
+        net.run(100);
+        assert_eq!(net.peers[0].node.fingerprint(), net.peers[1].node.fingerprint());
+        assert!(net.bytes() - bytes < most, "{changed}: {}", net.bytes() - bytes);
+    }
+}
+
+/// Where only one side is of the fleet, or they are of two, ranges find what differs.
+#[test]
+fn strangers_meet_by_ranges() {
+    for other in [None, Some(Fleet::of("another"))] {
+        let mut net = Net::new();
+        net.fleet = Some(Fleet::of("secret"));
+        net.add(Role::Daemon, Interest::everything());
+        net.fleet = other;
+        net.add(Role::Daemon, Interest::everything());
+        for doc in 0..500 {
+            net.edit(doc % 2, &format!("doc-{doc}"), b"x");
+        }
+        net.connect(0, 1, 5);
+        net.run(5_000);
+        assert_eq!(net.peers[0].node.fingerprint(), net.peers[1].node.fingerprint());
+    }
+}
+
 /// One document that a peer may not take must cost no other its link, and must not be sent for ever.
 #[test]
 fn a_refused_document_stands_alone() {
@@ -249,6 +321,130 @@ fn events_after_a_want_keep_coming() {
     }
 }
 
+/// A link that takes everything and delivers nothing, in one direction or both, is not known to be dead.
+#[test]
+fn silent_links_delay_and_lose_nothing() {
+    for silent in [vec![0], vec![1], vec![0, 1]] {
+        let mut net = Net::daemons(4, &mesh(4));
+        for p in 0..4 {
+            net.edit(p, "doc", b"x");
+            net.run(500);
+        }
+        silent.iter().for_each(|end| net.silence(0, *end));
+        for p in 0..4 {
+            net.edit(p, "doc", b"y");
+            net.run(1_000); // an announcement and a Want
+            net.assert_converged(&["doc"]);
+        }
+        for p in 0..4 {
+            net.edit(p, "doc", b"z");
+            net.run(100);
+            net.assert_converged(&["doc"]);
+        }
+    }
+}
+
+#[test]
+fn a_flapping_link_costs_little_and_loses_nothing() {
+    let mut net = Net::daemons(5, &ring(5));
+    for p in 0..5 {
+        net.edit(p, "doc", b"x");
+        net.run(500);
+    }
+    let before = net.deltas();
+    for round in 0..100 {
+        net.edit(round % 5, "doc", b"y");
+        net.run(60);
+        if round % 2 == 0 {
+            net.cut(2)
+        } else {
+            net.heal(2)
+        }
+        net.run(60);
+    }
+    net.run(2_000);
+    net.assert_converged(&["doc"]);
+    assert_eq!(net.version(0, "doc").total(), 105);
+    let frames = net.deltas() - before;
+    assert!(frames <= 100 * 4 * 13 / 10, "{frames}");
+}
+
+/// Regression: a Want grafts the authors that it names on both sides. When the sender grafted others too,
+/// whom the receiver had pruned and went on counting as pruned, their events came twice for ever.
+#[test]
+fn a_want_leaves_other_trees_alone() {
+    let mut net = Net::daemons(4, &mesh(4));
+    for p in [0, 1, 2, 3, 0, 1, 2, 3] {
+        net.edit(p, "doc", b"x");
+        net.run(500);
+    }
+    // 1 has to ask for an event of 0, while 3 goes on writing.
+    net.silence(0, 0);
+    net.edit(0, "doc", b"y");
+    for _ in 0..20 {
+        net.edit(3, "doc", b"z");
+        net.run(50);
+    }
+    net.assert_converged(&["doc"]);
+    net.cut(0);
+    net.run(2_000);
+    let before = net.deltas();
+    for _ in 0..20 {
+        net.edit(3, "doc", b"z");
+        net.run(300);
+    }
+    net.assert_converged(&["doc"]);
+    assert_eq!(net.deltas() - before, 60);
+}
+
+/// Every document has its turn, whatever its name and however often another changes.
+#[test]
+fn no_document_keeps_the_link_from_others() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    for doc in ["a", "b", "c"] {
+        net.edit(0, doc, b"x");
+    }
+    net.run(1_000);
+    net.stalled = true;
+    let link = net.link(0, 0);
+    for doc in ["a", "b", "c"] {
+        net.edit(0, doc, &[1; 20_000]);
+    }
+    let mut sent = 0;
+    while let Some(bytes) = net.peers[0].node.poll_transmit(net.now, link) {
+        let to = net.link(0, 1);
+        net.give(1, Input::Frame { link: to, bytes });
+        sent += 1;
+        assert!(sent <= 10, "only one document goes");
+        if net.version(1, "c").total() == 2 {
+            return;
+        }
+        net.edit(0, "a", &[1; 20_000]);
+    }
+    panic!("c was never sent");
+}
+
+/// Small edits go first, but bulk is not starved by them.
+#[test]
+fn bulk_has_its_share_of_a_busy_link() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    net.edit(0, "small", b"x");
+    net.edit(0, "large", b"x");
+    net.run(1_000);
+    net.stalled = true;
+    net.edit(0, "large", &vec![7; 1 << 20]);
+    let (link, to) = (net.link(0, 0), net.link(0, 1));
+    let mut messages = 0;
+    while net.version(1, "large").total() == 1 {
+        net.edit(0, "small", &[1; 20_000]);
+        let bytes = net.peers[0].node.poll_transmit(net.now, link).unwrap();
+        net.give(1, Input::Frame { link: to, bytes });
+        messages += 1;
+        assert!(messages < 200, "bulk is starved");
+        assert!(net.version(1, "small").total() * 2 > messages, "small edits wait");
+    }
+}
+
 #[test]
 fn large_differences_let_small_ones_pass() {
     let mut net = Net::daemons(2, &[(0, 1)]);
@@ -320,6 +516,82 @@ fn presence_reaches_all_is_renewed_and_ends_with_the_link() {
     assert_eq!(net.peers[2].node.presence(&doc).len(), 1);
 }
 
+/// One moves in a room of N: one frame up, one down to each other; nothing comes back to who moved.
+#[test]
+fn a_move_in_a_room_costs_one_frame_for_each_who_sees_it() {
+    for n in [20, 100] {
+        let mut net = Net::daemons(1, &[]);
+        let doc = "doc".parse().unwrap();
+        net.edit(0, "doc", b"x");
+        let clients: Vec<usize> = (0..n).map(|_| net.add(Role::Client, Interest::everything())).collect();
+        for c in &clients {
+            net.connect(*c, 0, 5);
+        }
+        net.run(1_000);
+        show(&mut net, clients[0], b"hello");
+        net.run(100);
+        let frames = |net: &Net| {
+            net.peers
+                .iter()
+                .map(|p| {
+                    let sent = [Role::Daemon, Role::Client].map(|role| p.node.traffic(role).control_out);
+                    sent[0] + sent[1]
+                })
+                .sum::<u64>()
+        };
+        let before = frames(&net);
+        for step in 0..10 {
+            show(&mut net, clients[0], &[step]);
+            net.run(100);
+            assert_eq!(net.peers[clients[n - 1]].node.presence(&doc), [(id(clients[0], 0), vec![step])]);
+        }
+        assert_eq!(frames(&net) - before, 10 * n as u64);
+        // Faster than anybody looks: what is sent is bounded by time, and the last is what all see.
+        let before = frames(&net);
+        for step in 0..200 {
+            show(&mut net, clients[0], &[step]);
+            net.run(1);
+        }
+        net.run(100);
+        assert_eq!(net.peers[clients[n - 1]].node.presence(&doc), [(id(clients[0], 0), vec![199])]);
+        assert!(frames(&net) - before <= 9 * n as u64, "{}", frames(&net) - before);
+    }
+}
+
+/// Presence takes the trees of its owner: across a mesh a move costs one frame for each daemon.
+#[test]
+fn presence_crosses_a_mesh_along_a_tree() {
+    let mut net = Net::daemons(6, &mesh(6));
+    let c = net.add(Role::Client, Interest::everything());
+    net.connect(c, 0, 5);
+    net.edit(0, "doc", b"x");
+    net.run(1_000);
+    for step in 0..3 {
+        show(&mut net, c, &[step]);
+        net.run(300);
+    }
+    let before = net.controls();
+    for step in 0..10 {
+        show(&mut net, c, &[100 + step]);
+        net.run(100);
+        for p in 0..6 {
+            assert_eq!(net.peers[p].node.presence(&"doc".parse().unwrap()), [(id(c, 0), vec![100 + step])]);
+        }
+    }
+    assert_eq!(net.controls() - before, 10 * (5 + 1)); // to each daemon, and from the client to the first
+    // Half of the links say nothing any more: renewals go over all, so that it does not end.
+    (0..5).for_each(|w| net.silence(w, 0));
+    net.connect(0, 3, 5);
+    net.run(60_000);
+    assert_eq!(net.peers[5].node.presence(&"doc".parse().unwrap()).len(), 1);
+}
+
+fn show(net: &mut Net, p: usize, value: &[u8]) {
+    let now = net.now;
+    net.peers[p].node.set_presence(now, &"doc".parse().unwrap(), Some(value.to_vec()));
+    net.drain(p);
+}
+
 /// Says hello to a node as a daemon would, and gives what follows.
 fn hostile(frames: &[Vec<u8>]) -> Node<Toy> {
     let mut node: Node<Toy> = Node::new(config(id(0, 0), Role::Daemon, Interest::everything()), 1);
@@ -346,7 +618,7 @@ fn framed() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\x07\x03doc".to_vec()),
         Just(vec![7; 16]),
     ];
-    (0u8..14, body).prop_map(|(kind, body)| [vec![kind, body.len() as u8], body].concat())
+    (0u8..17, body).prop_map(|(kind, body)| [vec![kind, body.len() as u8], body].concat())
 }
 
 #[derive(Clone, Debug)]

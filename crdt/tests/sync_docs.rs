@@ -547,3 +547,54 @@ fn who_was_away_too_long_catches_up_or_is_rescued() {
         assert!(net.value(0).contains(text), "{text}: {}", net.value(0));
     }
 }
+
+/// A difference that is too large for one step goes in several, each of which can be taken as it comes: a
+/// link that breaks costs the step that was on its way, not all of it.
+#[test]
+fn a_large_difference_goes_in_steps_and_resumes() {
+    let mut authors = [7, 8].map(|id| crdt::Doc::new(ReplicaId::from_u128(id)));
+    let mut random = 1u64;
+    for round in 0..12 {
+        for doc in &mut authors {
+            let mut letters = || {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                char::from(b'a' + (random >> 60) as u8)
+            };
+            let text: String = (0..100_000).map(|_| letters()).collect();
+            doc.transact(round, |tx| tx.text("t").insert(0, &text));
+        }
+        let [a, b] = &mut authors;
+        let (to_b, to_a) = (a.delta_since(b.version()), b.delta_since(a.version()));
+        a.apply(&to_a).unwrap();
+        b.apply(&to_b).unwrap();
+    }
+    let all = authors[0].delta_since(&VersionVector::new());
+    let mut nodes = [node(0, 0, Role::Daemon), node(1, 0, Role::Daemon)];
+    nodes[0].apply(0, &note(), Kind::DOC, &all).unwrap();
+    let (mut steps, mut bytes, mut now) = (vec![], 0, 0);
+    'links: for link in (1..).map(LinkId) {
+        nodes.iter_mut().for_each(|node| node.handle(now, Input::LinkUp { link, dialed: true }));
+        for round in 0..200 {
+            for from in 0..2 {
+                while let Some(message) = nodes[from].poll_transmit(now, link) {
+                    bytes += message.len();
+                    nodes[1 - from].handle(now, Input::Frame { link, bytes: message });
+                    let total = nodes[1].doc(&note()).map_or(0, |doc| doc.version().total());
+                    if steps.last() != Some(&total) {
+                        steps.push(total);
+                    }
+                    if link == LinkId(1) && steps.len() == 3 {
+                        nodes.iter_mut().for_each(|node| node.handle(now, Input::LinkDown { link }));
+                        continue 'links;
+                    }
+                }
+            }
+            now += round;
+        }
+        break;
+    }
+    let value = |node: &Peer| node.doc(&note()).and_then(|doc| doc.as_doc()).map(|doc| doc.value());
+    assert_eq!(value(&nodes[0]), value(&nodes[1]));
+    assert!(steps.len() >= 4 && steps.windows(2).all(|pair| pair[1] - pair[0] <= 1 << 20), "{steps:?}");
+    assert!(bytes < 4_000_000, "{bytes}");
+}

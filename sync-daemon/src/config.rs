@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crdt::sync::{Interest, Role};
+use crdt::sync::{Fleet, Interest, Role};
 
 /// What a [`Peer`](crate::Peer) is and where it stands.
 ///
@@ -27,6 +27,8 @@ pub struct PeerConfig {
     pub insecure: bool,
     /// The peers it keeps a link to, as `ws://host:port`.
     pub peers: Vec<String>,
+    /// The daemons that share a secret with it: with them it finds what differs by sketch, which is cheaper.
+    pub fleet: Option<Fleet>,
     /// Where it keeps documents; `None` for memory alone, so that nothing is ever called durable.
     pub data_dir: Option<PathBuf>,
     /// About how many bytes documents may take in memory: those of the store that were not used for longest
@@ -58,6 +60,7 @@ impl PeerConfig {
             listen: None,
             insecure: false,
             peers: Vec::new(),
+            fleet: None,
             data_dir: None,
             cache_bytes: 256 << 20,
             origins: Vec::new(),

@@ -86,6 +86,7 @@ impl Peer {
                 address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
                 interest: config.interest.clone(),
                 cache_bytes: if opened.is_some() { config.cache_bytes } else { usize::MAX },
+                fleet: config.fleet,
                 ..Config::new(id, &config.name, config.role)
             },
             fastrand::u64(..),

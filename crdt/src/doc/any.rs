@@ -105,6 +105,10 @@ impl Replicated for AnyDoc {
         self.inner().is_behind(since)
     }
 
+    fn step(&self, since: &VersionVector, events: u64) -> VersionVector {
+        self.inner().step(since, events)
+    }
+
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         self.inner_mut().apply(delta)
     }

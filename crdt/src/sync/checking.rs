@@ -3,7 +3,7 @@
 
 use crate::sync::held::Held;
 use crate::sync::link::{DeltaCache, Fault};
-use crate::sync::{DocId, Document, Kind, LinkId, Millis, Node, Traffic};
+use crate::sync::{DocId, Document, Kind, LAST_RESORT, LinkId, Millis, Node, Traffic};
 use crate::version::VersionVector;
 
 /// A deadline further away than this never comes, for a checker.
@@ -31,11 +31,23 @@ impl<D: Document> Node<D> {
         (self.rng, self.past) = (0, Default::default());
         self.docs.values_mut().filter_map(Held::live).for_each(|live| live.cache = DeltaCache::default());
         let earlier = |at: &mut Millis| *at = at.saturating_sub(now);
+        self.parents.values_mut().for_each(|parent| earlier(&mut parent.at));
+        let ranks = self.links.values().flat_map(|link| link.pruned_by_us.values().copied());
+        let ranks: std::collections::BTreeSet<u64> = ranks.filter(|rank| *rank < LAST_RESORT).collect();
+        for rank in self.links.values_mut().flat_map(|link| link.pruned_by_us.values_mut()) {
+            if let Some(place) = ranks.iter().position(|other| other == rank) {
+                *rank = place as u64;
+            }
+        }
+        self.prunes = ranks.len() as u64;
         for link in self.links.values_mut() {
             link.traffic = Traffic::default();
             link.digest_at = link.digest_at.filter(|at| *at < NEVER);
             link.have_at.iter_mut().chain(&mut link.digest_at).for_each(earlier);
             link.wants.values_mut().for_each(|want| earlier(&mut want.at));
+            link.meeting.look_at.iter_mut().for_each(earlier);
+            earlier(&mut link.presence_at);
+            link.small_bytes = 0;
             if self.planted == Some(Planted::PrunedSource) {
                 (link.have_at, link.lazy) = Default::default();
             }

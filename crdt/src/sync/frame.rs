@@ -6,15 +6,19 @@
 //! | 1 | Interest | prefixes, names |
 //! | 2 | DefineDoc | kind, name; takes the next index |
 //! | 3 | DefineReplica | 16 bytes; takes the next index |
-//! | 4 | Digest | 16 bytes |
+//! | 4 | Digest | 16 bytes, cursor or 0, 0, or 1 and 64 sums, each as 2n or -2n - 1 |
 //! | 5 | Have | doc, entries: events the sender holds |
-//! | 6 | Want | doc, entries: exactly what the sender holds; send everything from here on |
+//! | 6 | Want | doc, entries, here from 0: send the events of these replicas from here on |
 //! | 7 | Delta | doc, spans (replica, after, length), other replicas, the rest is the delta's body |
 //! | 8 | Fragment | doc, total, offset, the rest is a piece of a delta in its stand-alone form |
 //! | 9 | Ack | doc, entries: events safe on the sender's disk |
 //! | 10 | Prune | replica: send its events here no more |
 //! | 11 | Graft | replica: send its events here again |
 //! | 12 | Presence | doc, replica, clock, 0, or 1 and the rest is the value |
+//! | 13 | Reconcile | what there is to tell of a range of documents (`sync/reconcile.rs`) |
+//! | 14 | Cells | from, the rest is cells of 20 bytes (`sync/sketch.rs`) |
+//! | 15 | More | from, count: send these cells |
+//! | 16 | Fed | moment: you have all that changed here until then |
 //!
 //! All numbers are varints; documents and replicas are indices into the dictionaries of the sender's
 //! `DefineDoc` and `DefineReplica` frames. A frame of unknown type is skipped by its length.
@@ -23,6 +27,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::delta::Delta;
 use crate::id::{Dot, ReplicaId};
 use crate::sync::reconcile::Message;
+use crate::sync::sketch::{CELLS, Cell, Estimate};
 use crate::sync::{DocId, Interest, Kind, MAX_INTERESTS, MAX_PRESENCE_BYTES, MAX_VERSION_ENTRIES, Role};
 
 /// A replica by its index in the sender's dictionary, and an event number of it.
@@ -49,7 +54,7 @@ pub(crate) enum Frame {
     Interest(Interest),
     DefineDoc { kind: Kind, name: DocId },
     DefineReplica(ReplicaId),
-    Digest([u8; 16]),
+    Digest(Digest),
     Have { doc: u64, version: Vec<Entry> },
     Want { doc: u64, version: Vec<Entry> },
     Delta { doc: u64, spans: Vec<(u64, u64, u64)>, others: Vec<u64>, body: Vec<u8> },
@@ -59,6 +64,19 @@ pub(crate) enum Frame {
     Graft(u64),
     Presence { doc: u64, replica: u64, clock: u64, value: Option<Vec<u8>> },
     Reconcile(Message),
+    Cells { from: u64, cells: Vec<Cell> },
+    More { from: u64, count: u64 },
+    Fed(u64),
+}
+
+/// What a side tells of all its documents.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Digest {
+    pub(crate) hash: [u8; 16],
+    /// Up to which of the receiver's changes all are here; 0 when that is not known.
+    pub(crate) cursor: u64,
+    /// For peers of a fleet.
+    pub(crate) estimate: Option<Estimate>,
 }
 
 /// The longest name and address in a Hello, in bytes.
@@ -101,7 +119,10 @@ impl Frame {
                 3
             }
             Frame::Digest(digest) => {
-                w.raw(digest);
+                w.raw(&digest.hash);
+                w.u64(digest.cursor);
+                w.u8(u8::from(digest.estimate.is_some()));
+                digest.estimate.iter().for_each(|estimate| estimate.write(w));
                 4
             }
             Frame::Have { doc, version } => write_version(w, *doc, version, 5),
@@ -138,6 +159,20 @@ impl Frame {
                 message.write(w);
                 13
             }
+            Frame::Cells { from, cells } => {
+                w.u64(*from);
+                cells.iter().for_each(|cell| cell.write(w));
+                14
+            }
+            Frame::More { from, count } => {
+                w.u64(*from);
+                w.u64(*count);
+                15
+            }
+            Frame::Fed(moment) => {
+                w.u64(*moment);
+                16
+            }
         }
     }
 
@@ -151,21 +186,46 @@ impl Frame {
             1 => Frame::Interest(read_interest(r)?),
             2 => Frame::DefineDoc { kind: Kind(r.u8()?), name: read_doc_id(r)? },
             3 => Frame::DefineReplica(ReplicaId::from_bytes(read_16(r)?)),
-            4 => Frame::Digest(read_16(r)?),
-            5 => Frame::Have { doc: r.u64()?, version: read_version(r)? },
-            6 => Frame::Want { doc: r.u64()?, version: read_version(r)? },
+            4 => Frame::Digest(read_digest(r)?),
+            5 => Frame::Have { doc: r.u64()?, version: read_version(r, 1)? },
+            6 => Frame::Want { doc: r.u64()?, version: read_version(r, 0)? },
             7 => read_delta(r)?,
             8 => Frame::Fragment { doc: r.u64()?, total: r.u64()?, offset: r.u64()?, bytes: rest(r)? },
-            9 => Frame::Ack { doc: r.u64()?, version: read_version(r)? },
+            9 => Frame::Ack { doc: r.u64()?, version: read_version(r, 1)? },
             10 => Frame::Prune(r.u64()?),
             11 => Frame::Graft(r.u64()?),
             12 => read_presence(r)?,
             13 => Frame::Reconcile(Message::read(r)?),
+            14 => read_cells(r)?,
+            15 => Frame::More { from: r.u64()?, count: r.u64()? },
+            16 => Frame::Fed(r.u64()?),
             _ => return Ok(None),
         };
         body.end()?;
         Ok(Some(frame))
     }
+}
+
+fn read_digest(r: &mut Reader<'_>) -> Result<Digest, DecodeError> {
+    let (hash, cursor) = (read_16(r)?, r.u64()?);
+    let estimate = match r.u8()? {
+        0 => None,
+        1 => Some(Estimate::read(r)?),
+        _ => return Err(r.invalid("an estimate is there or not")),
+    };
+    Ok(Digest { hash, cursor, estimate })
+}
+
+fn read_cells(r: &mut Reader<'_>) -> Result<Frame, DecodeError> {
+    let from = r.u64()?;
+    let mut cells = Vec::new();
+    while r.remaining() > 0 {
+        if cells.len() >= CELLS {
+            return Err(r.limit("cells in a message"));
+        }
+        cells.push(Cell::read(r)?);
+    }
+    Ok(Frame::Cells { from, cells })
 }
 
 fn write_hello(w: &mut Writer, hello: &Hello) {
@@ -236,7 +296,7 @@ fn write_version(w: &mut Writer, doc: u64, version: &[Entry], kind: u64) -> u64 
     kind
 }
 
-fn read_version(r: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
+fn read_version(r: &mut Reader<'_>, least: u64) -> Result<Vec<Entry>, DecodeError> {
     let n = r.count(2)?;
     if n > MAX_VERSION_ENTRIES {
         return Err(r.limit("entries in a version"));
@@ -244,7 +304,7 @@ fn read_version(r: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
     let mut entries = Vec::with_capacity(n);
     for _ in 0..n {
         let entry = (r.u64()?, r.u64()?);
-        if entry.1 == 0 || entry.1 > Dot::MAX_SEQ {
+        if entry.1 < least || entry.1 > Dot::MAX_SEQ {
             return Err(r.invalid("events count from 1, and not beyond the last number"));
         }
         entries.push(entry);
@@ -358,7 +418,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..14) {
+        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..17) {
             let mut framed = vec![kind, bytes.len() as u8];
             framed.extend(&bytes);
             if let Ok(Some(frame)) = Frame::read(&mut Reader::new(&framed, &[])) {

@@ -1,15 +1,18 @@
 //! One connection: who the peer is, what it knows, and the marks that say what it is owed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::delta::Delta;
 use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame};
+use crate::sync::meet::Meeting;
+use crate::sync::presence::Key;
 use crate::sync::reconcile::Prefix;
 use crate::sync::{
     DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, MAX_WARMING,
-    Millis, PeerInfo, Traffic,
+    Millis, PeerInfo, SMALL_AHEAD, Traffic,
 };
 use crate::version::VersionVector;
 
@@ -39,6 +42,8 @@ pub(crate) struct Peered {
     pub(crate) ack_due: bool,
     /// Whether `Output::Synced` was given.
     pub(crate) synced: bool,
+    /// The most events that a step of it may have; 0 while that is not known.
+    pub(crate) step: u64,
     /// Whether its document refused what the peer sent, so that no more of it is taken on this link.
     pub(crate) refused: bool,
 }
@@ -107,17 +112,28 @@ pub(crate) struct Link {
     /// Encoded frames of the one thing being said; drained before anything else.
     pub(crate) staged: VecDeque<Vec<u8>>,
     pub(crate) hello_sent: bool,
+    /// Whether both sides once had the same: of what has not changed since, the peer's version is known.
+    pub(crate) was_equal: bool,
     /// `Output::Ready` was given and there is still something to send.
     pub(crate) ready: bool,
     pub(crate) tell_interest: bool,
     pub(crate) tell_digest: bool,
     pub(crate) prune: BTreeSet<ReplicaId>,
     pub(crate) graft: BTreeSet<ReplicaId>,
-    pub(crate) want: BTreeSet<DocId>,
+    /// Documents, and the replicas of whose events in them something is missing.
+    pub(crate) want: BTreeMap<DocId, Vec<ReplicaId>>,
     pub(crate) have: BTreeSet<DocId>,
     pub(crate) ack: BTreeSet<DocId>,
-    pub(crate) presence: BTreeSet<(DocId, ReplicaId)>,
+    pub(crate) presence: BTreeSet<Key>,
+    /// Presence that changed before `presence_at`.
+    pub(crate) presence_later: BTreeSet<Key>,
+    /// From when on presence may be sent again.
+    pub(crate) presence_at: Millis,
     pub(crate) dirty: BTreeSet<DocId>,
+    /// The last document that had its turn.
+    pub(crate) turn: Option<DocId>,
+    /// How many bytes of small differences went since the last fragment.
+    pub(crate) small_bytes: usize,
     /// Dirty documents whose difference is large: one at a time, after everything else.
     pub(crate) large: BTreeSet<DocId>,
     /// Documents of which something is owed and that are not in memory.
@@ -133,8 +149,12 @@ pub(crate) struct Link {
     pub(crate) wants: BTreeMap<DocId, Want>,
     /// Replicas whose events the peer does not want from us.
     pub(crate) pruned_by_peer: BTreeSet<ReplicaId>,
-    /// Replicas whose events we do not want from the peer.
-    pub(crate) pruned_by_us: BTreeSet<ReplicaId>,
+    /// Replicas whose events we do not want from the peer, and how good a source it is if the one there is
+    /// breaks: the lowest first.
+    pub(crate) pruned_by_us: BTreeMap<ReplicaId, u64>,
+    /// Of how many documents nothing is taken any more.
+    pub(crate) refused: usize,
+    pub(crate) meeting: Meeting,
     /// Ranges of documents in which the peer differs, to be described to it.
     pub(crate) describe: BTreeSet<Prefix>,
     /// Documents of the peer that are not here, by range: it is to name them.
@@ -150,10 +170,55 @@ impl Link {
             return true;
         }
         let flags = self.tell_interest || self.tell_digest || self.bulk.is_some() || self.can_warm();
-        let ranges = !self.describe.is_empty() || !self.lacks.is_empty();
+        let meeting = &self.meeting;
+        let cells = meeting.send.is_some() || meeting.ask.is_some() || meeting.tell;
+        let ranges = !self.describe.is_empty() || !self.lacks.is_empty() || cells;
         let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
-        let docs = [&self.want, &self.have, &self.ack, &self.dirty, &self.large];
-        self.peer.is_some() && (flags || ranges || replicas || docs.iter().any(|set| !set.is_empty()))
+        let docs = [&self.have, &self.ack, &self.dirty, &self.large].iter().any(|set| !set.is_empty());
+        self.peer.is_some() && (flags || ranges || replicas || docs || !self.want.is_empty())
+    }
+
+    /// Knows what the peer has of a document that changed for the first time since both sides had the same:
+    /// what there was before. So the change need not wait until versions were exchanged.
+    pub(crate) fn expect(&mut self, doc: &DocId, version: &VersionVector, novel: &[Span]) {
+        if !self.was_equal || self.docs.contains_key(doc) {
+            return;
+        }
+        let mut before = version.clone();
+        novel.iter().for_each(|span| before.lower(span.replica, span.after));
+        let peered = Peered {
+            known: before.clone(),
+            theirs: before.clone(),
+            announced: Some(before),
+            heard: true,
+            ..Peered::default()
+        };
+        self.docs.insert(doc.clone(), peered);
+    }
+
+    /// Marks a presence to be sent, as soon as presence may be.
+    pub(crate) fn show(&mut self, now: Millis, key: Key) {
+        let marks = if now < self.presence_at { &mut self.presence_later } else { &mut self.presence };
+        marks.insert(key);
+    }
+
+    /// The next of the documents with a difference: each has its turn.
+    pub(crate) fn next_dirty(&mut self) -> Option<DocId> {
+        let after = self.turn.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self
+            .dirty
+            .range::<DocId, _>((after, Bound::Unbounded))
+            .next()
+            .or_else(|| self.dirty.first())
+            .cloned()?;
+        self.dirty.remove(&next);
+        self.turn = Some(next.clone());
+        Some(next)
+    }
+
+    /// Whether it is a fragment's turn before more small differences.
+    pub(crate) fn owes_fragment(&self) -> bool {
+        self.bulk.is_some() && self.small_bytes >= SMALL_AHEAD
     }
 
     /// Whether a document that is owed and not in memory is to be asked for now.
@@ -169,7 +234,13 @@ impl Link {
         } else {
             self.traffic.control_out += 1;
         }
-        self.staged.push_back(frame.to_bytes());
+        let bytes = frame.to_bytes();
+        match frame {
+            Frame::Delta { .. } => self.small_bytes += bytes.len(),
+            Frame::Fragment { .. } => self.small_bytes = 0,
+            _ => {}
+        }
+        self.staged.push_back(bytes);
     }
 
     /// The index of a document in our dictionary, defined first when it is new.

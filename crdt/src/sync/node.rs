@@ -8,15 +8,25 @@ use thiserror::Error;
 use crate::codec::{Encode, Writer};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
+use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
-use crate::sync::presence::{Key, News, Presences, Shown};
+use crate::sync::presence::Presences;
 use crate::sync::reconcile::{Index, Item};
+use crate::sync::sketch::Sketch;
 use crate::sync::{
-    Config, DocId, Document, Input, Interest, Kind, LinkId, MAX_DOCS, MAX_INTERESTS, MAX_LOOKS,
-    MAX_PRESENCE_BYTES, Millis, Output, PeerInfo, Role, Traffic,
+    Config, DocId, Document, GRAFTS, Input, Interest, Kind, LAST_RESORT, LinkId, MAX_DOCS, MAX_INTERESTS,
+    MAX_LOOKS, MAX_TREES, Millis, Output, PeerInfo, Role, Traffic,
 };
 use crate::version::VersionVector;
+
+/// Where an author's events come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent {
+    pub(crate) link: LinkId,
+    /// When the last of them came.
+    pub(crate) at: Millis,
+}
 
 /// One peer of the graph, without I/O: documents, links, and who is owed what.
 ///
@@ -32,7 +42,13 @@ pub struct Node<D> {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) outputs: VecDeque<Output>,
     /// For each author, the link that brings its events first.
-    pub(crate) parents: BTreeMap<ReplicaId, LinkId>,
+    pub(crate) parents: BTreeMap<ReplicaId, Parent>,
+    /// Authors whose events were late, and the link that was asked for them.
+    pub(crate) asked: BTreeMap<ReplicaId, LinkId>,
+    /// How long announced content may take now before it is asked for.
+    pub(crate) patience: Millis,
+    /// How often an author was pruned: orders the links by when they brought its events.
+    pub(crate) prunes: u64,
     pub(crate) presences: Presences,
     /// Of all documents together.
     pub(crate) pending_bytes: usize,
@@ -47,6 +63,12 @@ pub struct Node<D> {
     memory: usize,
     /// Documents that the disk did not give back: here they are only taken from others.
     lost: BTreeSet<DocId>,
+    /// The same documents for peers of the fleet.
+    pub(crate) sketch: Option<Sketch>,
+    /// The same documents in the order in which they changed.
+    pub(crate) feed: Feed,
+    /// For each peer, in its incarnation: up to which of its changes all are here.
+    pub(crate) cursors: BTreeMap<ReplicaId, u64>,
     #[cfg(feature = "testkit")]
     pub(crate) planted: Option<crate::sync::checking::Planted>,
 }
@@ -85,12 +107,18 @@ impl<D: Document> Node<D> {
     /// equal outputs.
     pub fn new(config: Config, seed: u64) -> Self {
         Node {
+            patience: config.want_delay,
+            sketch: config.fleet.map(Sketch::new),
+            feed: Feed::default(),
+            cursors: BTreeMap::new(),
             config,
             rng: seed,
             docs: BTreeMap::new(),
             links: BTreeMap::new(),
             outputs: VecDeque::new(),
             parents: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            prunes: 0,
             presences: Presences::default(),
             pending_bytes: 0,
             past: [Traffic::default(); 2],
@@ -255,6 +283,8 @@ impl<D: Document> Node<D> {
         if let Some(mut old) = self.hold(id.clone(), Held::new(doc, encoded)) {
             self.pending_bytes -= old.pending().map_or(0, |pending| pending.bytes) + old.ahead_bytes();
         }
+        self.feed.note(id);
+        self.links.values_mut().for_each(|link| link.was_equal = false);
         let links: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| *link).collect();
         links.into_iter().for_each(|link| self.close(now, link, format!("{id} was replaced")));
@@ -274,14 +304,26 @@ impl<D: Document> Node<D> {
     fn unlist(&mut self, id: &DocId) {
         if let Some(item) = self.item(id) {
             self.index.remove(item);
-            self.names.remove(&item);
+            self.drop_item(item);
         }
     }
 
     fn list(&mut self, id: &DocId) {
         if let Some(item) = self.item(id) {
             self.index.set(item);
-            self.names.insert(item, id.clone());
+            if self.names.insert(item, id.clone()).is_none()
+                && let Some(sketch) = &mut self.sketch
+            {
+                sketch.add(item);
+            }
+        }
+    }
+
+    fn drop_item(&mut self, item: Item) {
+        if self.names.remove(&item).is_some()
+            && let Some(sketch) = &mut self.sketch
+        {
+            sketch.remove(item);
         }
     }
 
@@ -402,7 +444,7 @@ impl<D: Document> Node<D> {
             }
         };
         if let Some(link) = from {
-            self.note_source(link, &delta.spans, &applied);
+            self.note_source(now, link, &delta.spans, &applied);
         }
         let held = self.docs.get_mut(id).filter(|_| !applied.novel.is_empty());
         let Some(live) = held.and_then(Held::work) else { return Ok(applied) };
@@ -417,8 +459,9 @@ impl<D: Document> Node<D> {
         let Some(held) = self.docs.get_mut(id) else { return };
         let old = Item::new(id, held.kind(), held.hash);
         novel.iter().for_each(|span| held.hash.advance(span));
-        self.names.remove(&old);
+        self.drop_item(old);
         self.list(id);
+        self.feed.note(id);
     }
 
     /// New events are in: store, tell, mark every link that may want them, try what waited for them.
@@ -440,46 +483,19 @@ impl<D: Document> Node<D> {
         self.pending_bytes -= waiting.bytes;
         self.memory = (self.memory - before).saturating_add(held.memory());
         self.outputs.push_back(Output::Store { doc: id.clone(), kind, delta });
-        self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
+        let look_after = self.config.have_interval.saturating_mul(4);
         for (link_id, link) in &mut self.links {
+            link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
             if Some(*link_id) != from && link.peer_interest.includes(id) {
+                link.expect(id, held.version(), &novel);
                 link.dirty.insert(id.clone());
             }
         }
+        self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
         for (link, delta) in waiting.deltas {
             self.retry(now, id, link, delta);
         }
         self.note_progress(id);
-    }
-
-    /// Sets this peer's presence in a document; `None` ends it. Over 4 KiB it is not taken.
-    pub fn set_presence(&mut self, now: Millis, doc: &DocId, value: Option<Vec<u8>>) {
-        if value.as_ref().is_some_and(|v| v.len() > MAX_PRESENCE_BYTES) {
-            return;
-        }
-        let key = (doc.clone(), self.config.id);
-        if self.presences.set_own(now, key.clone(), value, self.config.presence_ttl) != News::Stale {
-            self.spread_presence(&key, None);
-        }
-        self.announce_ready();
-    }
-
-    /// Everyone's presence in a document, in order of replica.
-    pub fn presence(&self, doc: &DocId) -> Vec<(ReplicaId, Vec<u8>)> {
-        let here = self.presences.iter().filter(|(key, _)| key.0 == *doc);
-        here.filter_map(|(key, shown)| shown.value.clone().map(|v| (key.1, v))).collect()
-    }
-
-    /// Marks a presence on all links that may want it.
-    pub(crate) fn spread_presence(&mut self, key: &Key, from: Option<LinkId>) {
-        if self.config.role == Role::Client && key.1 != self.config.id {
-            return;
-        }
-        for (id, link) in &mut self.links {
-            if Some(*id) != from && link.peer.is_some() && link.peer_interest.includes(&key.0) {
-                link.presence.insert(key.clone());
-            }
-        }
     }
 
     /// Adds to what this peer wants to receive, and tells its links.
@@ -498,6 +514,7 @@ impl<D: Document> Node<D> {
         let held: Vec<&DocId> = self.docs.keys().filter(|id| self.config.interest.includes(id)).collect();
         for link in self.links.values_mut() {
             link.tell_interest = true;
+            link.was_equal = false; // of what both wanted then
             for id in &held {
                 if link.docs.get(*id).is_none_or(|peered| !peered.told) {
                     link.have.insert((*id).clone());
@@ -562,41 +579,34 @@ impl<D: Document> Node<D> {
         let Some(peer) = link.peer else { return };
         self.past[slot(peer.role)] += link.traffic;
         let orphans: Vec<ReplicaId> =
-            self.parents.iter().filter(|(_, l)| **l == id).map(|(r, _)| *r).collect();
+            self.parents.iter().filter(|(_, parent)| parent.link == id).map(|(r, _)| *r).collect();
         for replica in orphans {
             self.parents.remove(&replica);
-            for link in self.links.values_mut() {
-                if link.pruned_by_us.remove(&replica) && !link.prune.remove(&replica) {
-                    link.graft.insert(replica);
-                }
-            }
+            self.graft_next(replica);
         }
         if peer.role == Role::Client {
             self.end_presence_of(now, peer.id);
         }
     }
 
-    fn end_presence_of(&mut self, now: Millis, replica: ReplicaId) {
-        let theirs = self.presences.iter().filter(|(key, s)| key.1 == replica && s.value.is_some());
-        let ends: Vec<(Key, u64)> = theirs.map(|(key, s)| (key.clone(), s.clock)).collect();
-        for (key, clock) in ends {
-            let end = Shown::new(now, clock.saturating_add(1), None, self.config.presence_ttl);
-            self.show(key, end, None);
+    /// Grafts the links that would have brought an author's events next; those that have them from here
+    /// only when there are no others.
+    fn graft_next(&mut self, replica: ReplicaId) {
+        let ranked =
+            self.links.iter().filter_map(|(id, link)| Some((*link.pruned_by_us.get(&replica)?, *id)));
+        let mut next: Vec<(u64, LinkId)> = ranked.collect();
+        next.sort_unstable();
+        if next.first().is_some_and(|(rank, _)| *rank < LAST_RESORT) {
+            next.retain(|(rank, _)| *rank < LAST_RESORT);
+            next.truncate(GRAFTS);
         }
-    }
-
-    /// Takes news of a presence and passes it on.
-    pub(crate) fn show(&mut self, key: Key, shown: Shown, from: Option<LinkId>) {
-        let value = shown.value.clone();
-        match self.presences.take(key.clone(), shown) {
-            News::Stale => return,
-            News::Renewed => {}
-            News::Changed => {
-                let (doc, from) = key.clone();
-                self.outputs.push_back(Output::Presence { doc, from, value });
+        for (_, id) in next {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.pruned_by_us.remove(&replica);
+            if !link.prune.remove(&replica) {
+                link.graft.insert(replica);
             }
         }
-        self.spread_presence(&key, from);
     }
 
     fn wake(&mut self, now: Millis) {
@@ -609,11 +619,15 @@ impl<D: Document> Node<D> {
                 let lazy = std::mem::take(&mut link.lazy);
                 link.have.extend(lazy);
             }
+            if link.presence_at <= now {
+                link.presence.append(&mut link.presence_later);
+            }
             if link.digest_at.is_some_and(|at| at <= now) {
                 link.digest_at = Some(next_digest);
                 link.tell_digest = true;
             }
             self.fire_wants(now, id);
+            self.look_how_far(now, id);
         }
         for doc in self.presences.due(now) {
             self.renew_presence(now, &doc);
@@ -623,20 +637,13 @@ impl<D: Document> Node<D> {
         }
     }
 
-    pub(crate) fn renew_presence(&mut self, now: Millis, doc: &DocId) {
-        let key = (doc.clone(), self.config.id);
-        let value = self.presences.get(&key).and_then(|shown| shown.value.clone());
-        self.presences.set_own(now, key.clone(), value, self.config.presence_ttl);
-        self.spread_presence(&key, None);
-    }
-
     /// Asks for what was announced on this link and has not come in time.
     fn fire_wants(&mut self, now: Millis, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let due: Vec<DocId> =
             link.wants.iter().filter(|(_, w)| w.at <= now).map(|(doc, _)| doc.clone()).collect();
         for doc in due {
-            let again = now.saturating_add(self.config.want_delay.max(1));
+            let again = now.saturating_add(self.patience.max(1));
             for (other, link) in &mut self.links {
                 let Some(want) = link.wants.get_mut(&doc) else { continue };
                 if *other != id {
@@ -653,13 +660,19 @@ impl<D: Document> Node<D> {
         let version = held.map_or(&empty, Held::version);
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(peered), Some(want)) = (link.docs.get(doc), link.wants.remove(doc)) else { return };
-        let missing: Vec<Span> = peered.theirs.since(version).collect();
+        let mut missing: Vec<Span> = peered.theirs.since(version).collect();
         if missing.is_empty() {
             return;
         }
-        let (claim, stuck) = (peered.theirs.clone(), !version.covers(&want.claim));
+        // Of whom something came just now, that which is missing is on its way: it is only late.
+        let flows = |replica| {
+            self.parents.get(&replica).is_some_and(|parent| now < parent.at.saturating_add(self.patience))
+        };
+        missing.retain(|span| !flows(span.replica));
+        let stuck = missing.iter().any(|span| version.get(span.replica) < want.claim.get(span.replica));
+        let claim = peered.theirs.clone();
         let tries = if stuck { want.tries.saturating_add(1).min(6) } else { 0 };
-        let delay = self.config.want_delay.max(1).saturating_mul(1 << tries);
+        let delay = self.patience.max(1).saturating_mul(1 << tries);
         link.wants.insert(doc.clone(), Want { at: now.saturating_add(delay), tries, claim });
         if !stuck {
             return;
@@ -668,11 +681,15 @@ impl<D: Document> Node<D> {
         if link.is_receiving(doc) || held.is_some_and(Held::is_loading) {
             return;
         }
-        link.want.insert(doc.clone());
+        link.want.insert(doc.clone(), missing.iter().map(|span| span.replica).collect());
         for span in missing {
             link.pruned_by_us.remove(&span.replica);
             link.prune.remove(&span.replica);
-            self.parents.insert(span.replica, id);
+            link.graft.remove(&span.replica);
+            self.parents.insert(span.replica, Parent { link: id, at: now });
+            if self.asked.len() < MAX_TREES {
+                self.asked.insert(span.replica, id);
+            }
         }
     }
 
@@ -680,7 +697,8 @@ impl<D: Document> Node<D> {
     pub fn next_deadline(&self) -> Option<Millis> {
         let links = self.links.values().flat_map(|link| {
             let wants = link.wants.values().map(|want| want.at).min();
-            [link.have_at, link.digest_at, wants].into_iter().flatten()
+            let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
+            [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
         });
         links.chain(self.presences.next_deadline()).min()
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::id::ReplicaId;
-use crate::sync::{DocId, MAX_PRESENCES, Millis};
+use crate::sync::node::Node;
+use crate::sync::{DocId, Document, LinkId, MAX_PRESENCE_BYTES, MAX_PRESENCES, Millis, Output, Role};
 
 /// What someone shows in a document.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Shown {
     /// `None` once it has ended; kept until it expires so that older news cannot revive it.
     pub(crate) value: Option<Vec<u8>>,
     expires: Millis,
+    /// When it last went over all links.
+    flooded: Option<Millis>,
 }
 
 pub(crate) type Key = (DocId, ReplicaId);
@@ -56,6 +59,7 @@ impl Presences {
         if (old.clock, old.value.is_some()) >= (shown.clock, shown.value.is_some()) {
             return News::Stale;
         }
+        let shown = Shown { flooded: old.flooded, ..shown };
         let news = if old.value == shown.value { News::Renewed } else { News::Changed };
         self.shown.insert(key, shown);
         news
@@ -69,6 +73,17 @@ impl Presences {
         };
         let clock = self.shown.get(&key).map_or(1, |old| old.clock.saturating_add(2));
         self.take(key, Shown::new(now, clock, value, ttl))
+    }
+
+    /// Whether it has not gone over all links for so long; then it is taken to go now.
+    pub(crate) fn flood_due(&mut self, now: Millis, key: &Key, every: Millis) -> bool {
+        let Some(shown) = self.shown.get_mut(key) else { return true };
+        // Its end goes everywhere: nothing renews it.
+        let due = shown.value.is_none() || shown.flooded.is_none_or(|at| now >= at.saturating_add(every));
+        if due {
+            shown.flooded = Some(now);
+        }
+        due
     }
 
     /// Our own presences that are due for renewal.
@@ -102,6 +117,75 @@ impl Presences {
 
 impl Shown {
     pub(crate) fn new(now: Millis, clock: u64, value: Option<Vec<u8>>, ttl: Millis) -> Self {
-        Shown { clock, value, expires: now.saturating_add(ttl.max(1)) }
+        Shown { clock, value, expires: now.saturating_add(ttl.max(1)), flooded: None }
+    }
+}
+
+impl<D: Document> Node<D> {
+    /// Sets this peer's presence in a document; `None` ends it. Over 4 KiB it is not taken.
+    pub fn set_presence(&mut self, now: Millis, doc: &DocId, value: Option<Vec<u8>>) {
+        if value.as_ref().is_some_and(|v| v.len() > MAX_PRESENCE_BYTES) {
+            return;
+        }
+        let key = (doc.clone(), self.config.id);
+        if self.presences.set_own(now, key.clone(), value, self.config.presence_ttl) != News::Stale {
+            self.spread_presence(now, &key, None);
+        }
+        self.announce_ready();
+    }
+
+    /// Everyone's presence in a document, in order of replica.
+    pub fn presence(&self, doc: &DocId) -> Vec<(ReplicaId, Vec<u8>)> {
+        let here = self.presences.iter().filter(|(key, _)| key.0 == *doc);
+        here.filter_map(|(key, shown)| shown.value.clone().map(|v| (key.1, v))).collect()
+    }
+
+    /// Marks a presence on the links that may want it and have not pruned its owner; now and then on all,
+    /// as nobody would miss what a tree has lost.
+    fn spread_presence(&mut self, now: Millis, key: &Key, from: Option<LinkId>) {
+        if self.config.role == Role::Client && key.1 != self.config.id {
+            return;
+        }
+        let everywhere = self.presences.flood_due(now, key, self.config.presence_ttl / 3);
+        for (id, link) in &mut self.links {
+            let fed = !everywhere && link.pruned_by_peer.contains(&key.1);
+            if Some(*id) != from && !fed && link.peer.is_some() && link.peer_interest.includes(&key.0) {
+                link.show(now, key.clone());
+            }
+        }
+    }
+
+    pub(crate) fn end_presence_of(&mut self, now: Millis, replica: ReplicaId) {
+        let theirs = self.presences.iter().filter(|(key, s)| key.1 == replica && s.value.is_some());
+        let ends: Vec<(Key, u64)> = theirs.map(|(key, s)| (key.clone(), s.clock)).collect();
+        for (key, clock) in ends {
+            let end = Shown::new(now, clock.saturating_add(1), None, self.config.presence_ttl);
+            self.show(now, key, end, None);
+        }
+    }
+
+    /// Takes news of a presence and passes it on.
+    pub(crate) fn show(&mut self, now: Millis, key: Key, shown: Shown, from: Option<LinkId>) {
+        let value = shown.value.clone();
+        match self.presences.take(key.clone(), shown) {
+            News::Stale => {
+                from.into_iter().for_each(|link| self.note_duplicate(link, key.1));
+                return;
+            }
+            News::Renewed => {}
+            News::Changed => {
+                let (doc, from) = key.clone();
+                self.outputs.push_back(Output::Presence { doc, from, value });
+            }
+        }
+        from.into_iter().for_each(|link| self.note_first(now, link, key.1));
+        self.spread_presence(now, &key, from);
+    }
+
+    pub(crate) fn renew_presence(&mut self, now: Millis, doc: &DocId) {
+        let key = (doc.clone(), self.config.id);
+        let value = self.presences.get(&key).and_then(|shown| shown.value.clone());
+        self.presences.set_own(now, key.clone(), value, self.config.presence_ttl);
+        self.spread_presence(now, &key, None);
     }
 }

@@ -1,18 +1,16 @@
 //! The incoming half of a [`Node`]: one match, one arm for each frame.
 
-use std::collections::BTreeSet;
-
 use crate::codec::Reader;
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame, Hello};
 use crate::sync::link::{Fault, Want};
-use crate::sync::node::{Node, effective_interest};
+use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
-use crate::sync::reconcile::Message;
 use crate::sync::{
-    DocId, Document, Interest, Kind, LinkId, MAX_ALL_PENDING_BYTES, MAX_CLAIMED, MAX_MESSAGE, MAX_PENDING,
-    MAX_PENDING_BYTES, MAX_RANGES, MAX_TREES, MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
+    DocId, Document, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES, MAX_ALL_TRANSFERS,
+    MAX_CLAIMED, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TREES, MAX_VERSION_ENTRIES,
+    Millis, Output, PROTOCOL, PeerInfo, Role,
 };
 use crate::version::VersionVector;
 
@@ -56,17 +54,26 @@ impl<D: Document> Node<D> {
         match frame {
             Frame::Hello(hello) => self.take_hello(now, id, hello),
             Frame::Interest(interest) => {
-                self.take_interest(id, interest);
+                self.take_interest(now, id, interest);
                 Ok(())
             }
             Frame::DefineDoc { kind, name } => link.define_doc(name, kind),
             Frame::DefineReplica(replica) => link.define_replica(replica),
             Frame::Digest(digest) => {
-                self.take_digest(id, digest);
+                self.take_digest(id, &digest);
                 Ok(())
             }
             Frame::Reconcile(message) => {
                 self.take_reconcile(id, &message);
+                Ok(())
+            }
+            Frame::Cells { from, cells } => self.take_cells(id, from, &cells),
+            Frame::More { from, count } => {
+                self.take_more(id, from, count);
+                Ok(())
+            }
+            Frame::Fed(moment) => {
+                self.take_fed(id, moment);
                 Ok(())
             }
             Frame::Have { doc, version } => self.take_have(now, id, doc, &version),
@@ -76,10 +83,10 @@ impl<D: Document> Node<D> {
                 self.take_content(now, id, doc, delta)
             }
             Frame::Fragment { doc, total, offset, bytes } => {
-                match link.reassemble(doc, total, offset, bytes)? {
-                    Some(delta) => self.take_content(now, id, doc, delta),
-                    None => link.doc_at(doc).map(|_| ()),
-                }
+                link.doc_at(doc)?;
+                let whole = link.reassemble(doc, total, offset, bytes)?;
+                self.bound_transfers(now);
+                whole.map_or(Ok(()), |delta| self.take_content(now, id, doc, delta))
             }
             Frame::Ack { doc, version } => self.take_ack(id, doc, &version),
             Frame::Prune(replica) => {
@@ -87,10 +94,17 @@ impl<D: Document> Node<D> {
                 if link.pruned_by_peer.len() < MAX_TREES {
                     link.pruned_by_peer.insert(replica);
                 }
+                // It has another source now, and may be one.
+                if let Some(rank @ &mut LAST_RESORT) = link.pruned_by_us.get_mut(&replica) {
+                    self.prunes += 1;
+                    *rank = self.prunes;
+                }
                 Ok(())
             }
             Frame::Graft(replica) => {
                 let replica = link.replica_at(replica)?;
+                // What it now has from here it can give to nobody here: no source but the last.
+                link.pruned_by_us.entry(replica).and_modify(|rank| *rank = LAST_RESORT);
                 if link.pruned_by_peer.remove(&replica) {
                     link.dirty.extend(link.withheld.iter().cloned());
                 }
@@ -99,6 +113,18 @@ impl<D: Document> Node<D> {
             Frame::Presence { doc, replica, clock, value } => {
                 self.take_presence(now, id, doc, replica, clock, value)
             }
+        }
+    }
+
+    /// Gives up the link with the largest transfer when all together are too large.
+    fn bound_transfers(&mut self, now: Millis) {
+        let sizes =
+            self.links.iter().filter_map(|(id, link)| Some((link.reassembly.as_ref()?.bytes.len(), *id)));
+        let sizes: Vec<(usize, LinkId)> = sizes.collect();
+        if sizes.iter().map(|(size, _)| size).sum::<usize>() > MAX_ALL_TRANSFERS
+            && let Some((_, largest)) = sizes.into_iter().max()
+        {
+            self.close(now, largest, "is sending the largest of too many large differences".into());
         }
     }
 
@@ -129,88 +155,36 @@ impl<D: Document> Node<D> {
         let theirs = link.peer_interest.clone();
         link.have.extend(self.docs.keys().filter(|doc| theirs.includes(doc) && !mine.includes(doc)).cloned());
         self.outputs.push_back(Output::Hello { link: id, peer });
-        self.tell_presences(id, &theirs);
+        self.tell_presences(now, id, &theirs);
         Ok(())
     }
 
     /// Marks all presences within an interest for a link.
-    fn tell_presences(&mut self, id: LinkId, interest: &Interest) {
+    fn tell_presences(&mut self, now: Millis, id: LinkId, interest: &Interest) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let client = self.config.role == Role::Client;
         let own = self.config.id;
         let keys = self.presences.iter().map(|(key, _)| key);
-        link.presence.extend(keys.filter(|k| interest.includes(&k.0) && (!client || k.1 == own)).cloned());
+        let wanted = keys.filter(|k| interest.includes(&k.0) && (!client || k.1 == own));
+        wanted.for_each(|key| link.show(now, key.clone()));
     }
 
-    fn take_interest(&mut self, id: LinkId, interest: Interest) {
+    fn take_interest(&mut self, now: Millis, id: LinkId, interest: Interest) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon) {
             return;
         }
+        link.was_equal = false; // of what both wanted then
         let before = std::mem::replace(&mut link.peer_interest, interest.clone());
         for doc in self.docs.keys().filter(|doc| interest.includes(doc) && !before.includes(doc)) {
             link.have.insert(doc.clone());
             link.dirty.insert(doc.clone());
         }
-        self.tell_presences(id, &interest);
-    }
-
-    fn take_digest(&mut self, id: LinkId, digest: [u8; 16]) {
-        let equal = self.digest(id) == digest;
-        let Some(link) = self.links.get(&id) else { return };
-        if !equal && self.shares_all(link) {
-            // One side begins; were it both, each would say everything twice.
-            let begins = link.peer.as_ref().is_some_and(|peer| self.config.id < peer.id);
-            if begins && let Some(link) = self.links.get_mut(&id) {
-                link.describe.extend(self.index.opening());
-            }
-            return;
-        }
-        let Some(docs) = self.links.get(&id).map(|link| self.mutual(link)) else { return };
-        for doc in docs {
-            let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(&doc)) else { continue };
-            let peered = link.docs.entry(doc.clone()).or_default();
-            if !equal {
-                peered.announced = None;
-                link.have.insert(doc);
-                continue;
-            }
-            peered.claims(held.version());
-            peered.announced.get_or_insert_default().merge(held.version());
-            self.note_heard(id, &doc);
-        }
-    }
-
-    /// Answers what the peer tells of a range in which the two differ.
-    fn take_reconcile(&mut self, id: LinkId, message: &Message) {
-        let Some(link) = self.links.get_mut(&id).filter(|l| l.describe.len() < MAX_RANGES) else { return };
-        let named = match message {
-            Message::Parts { prefix, parts } => {
-                link.describe.extend(self.index.differing(*prefix, parts));
-                return;
-            }
-            Message::Items { prefix, hashes } => {
-                let (ours, theirs) = self.index.compare(*prefix, hashes);
-                if !theirs.is_empty() && link.lacks.len() < MAX_RANGES {
-                    link.lacks.insert(*prefix, theirs);
-                }
-                ours
-            }
-            Message::Lacks { prefix, hashes } => {
-                let asked: BTreeSet<u64> = hashes.iter().copied().collect();
-                let mut items = self.index.items(*prefix);
-                items.retain(|item| asked.contains(&item.hash()));
-                items
-            }
-        };
-        for doc in named.iter().filter_map(|item| self.names.get(item)) {
-            link.docs.entry(doc.clone()).or_default().announced = None;
-            link.have.insert(doc.clone());
-        }
+        self.tell_presences(now, id, &interest);
     }
 
     /// The peer has told its version of a document: content and acks may flow.
-    fn note_heard(&mut self, id: LinkId, doc: &DocId) {
+    pub(crate) fn note_heard(&mut self, id: LinkId, doc: &DocId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let client = link.peer.as_ref().is_some_and(|peer| peer.role == Role::Client);
         let peered = link.docs.entry(doc.clone()).or_default();
@@ -291,7 +265,7 @@ impl<D: Document> Node<D> {
             link.dirty.insert(doc.clone());
         }
         if !version.covers(&peered.theirs) && !peered.refused {
-            let at = now.saturating_add(self.config.want_delay);
+            let at = now.saturating_add(self.patience);
             let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
             link.wants.entry(doc.clone()).or_insert_with(claim);
         }
@@ -301,21 +275,28 @@ impl<D: Document> Node<D> {
     fn take_want(&mut self, id: LinkId, ix: u64, entries: &[Entry]) -> Result<(), Fault> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let (doc, kind) = link.doc_at(ix)?;
-        let wanted = link.version_at(entries)?;
+        let named = entries.iter().map(|(ix, seq)| Ok((link.replica_at(*ix)?, *seq)));
+        let mut wanted: Vec<(ReplicaId, u64)> = named.collect::<Result<_, Fault>>()?;
         #[cfg(feature = "testkit")]
         if self.planted == Some(super::checking::Planted::ClosedWant) {
-            return self.answer_closed(id, &doc, kind, &wanted);
+            return self.answer_closed(id, &doc, kind, &wanted.into_iter().collect());
         }
         let Some(held) = self.docs.get(&doc).filter(|held| held.kind() == kind) else { return Ok(()) };
-        for span in held.version().since(&wanted) {
-            link.pruned_by_peer.remove(&span.replica);
-        }
+        wanted.retain(|(replica, _)| held.version().get(*replica) > 0);
         link.dirty.insert(doc.clone());
-        let on_its_way = |b: &crate::sync::link::Bulk| b.doc == doc && wanted.covers(&b.since);
-        if !link.bulk.as_ref().is_some_and(on_its_way) {
-            let peered = link.docs.entry(doc.clone()).or_default();
-            peered.theirs.merge(&wanted);
-            peered.known = wanted;
+        let bulk = link.bulk.as_ref().filter(|bulk| bulk.doc == doc);
+        let on_its_way =
+            |(replica, seq): &(ReplicaId, u64)| bulk.is_some_and(|b| b.since.get(*replica) <= *seq);
+        let lost: Vec<(ReplicaId, u64)> = wanted.iter().filter(|entry| !on_its_way(entry)).copied().collect();
+        let peered = link.docs.entry(doc.clone()).or_default();
+        for (replica, seq) in wanted {
+            link.pruned_by_peer.remove(&replica);
+            link.pruned_by_us.entry(replica).and_modify(|rank| *rank = LAST_RESORT);
+            peered.theirs.advance(replica, seq);
+        }
+        for (replica, seq) in lost {
+            peered.known.lower(replica, seq);
+            peered.known.advance(replica, seq);
         }
         self.note_heard(id, &doc);
         Ok(())
@@ -358,7 +339,7 @@ impl<D: Document> Node<D> {
             return Ok(());
         }
         let shown = Shown::new(now, clock, value, self.config.presence_ttl);
-        self.show((doc, replica), shown, Some(id));
+        self.show(now, (doc, replica), shown, Some(id));
         Ok(())
     }
 
@@ -373,9 +354,15 @@ impl<D: Document> Node<D> {
             return Ok(());
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let empty = VersionVector::new();
+        let version = self.docs.get(&doc).map_or(&empty, |held| held.version());
+        link.expect(&doc, version, &[]);
         let peered = link.docs.entry(doc.clone()).or_default();
         if peered.refused {
             return Ok(());
+        }
+        if !peered.heard && !peered.told {
+            link.have.insert(doc.clone());
         }
         peered.sent(&delta.spans);
         peered.ack_due = true;
@@ -431,6 +418,7 @@ impl<D: Document> Node<D> {
         link.wants.remove(doc);
         let peered = link.docs.entry(doc.clone()).or_default();
         if !std::mem::replace(&mut peered.refused, true) {
+            link.refused += 1;
             let reason = error.to_string();
             self.outputs.push_back(Output::Refused { link: id, doc: doc.clone(), reason });
         }
@@ -469,7 +457,7 @@ impl<D: Document> Node<D> {
             link.wants.remove(doc);
         } else {
             // A time that is set stays: one author's events that keep coming must not put off another's.
-            let at = now.saturating_add(self.config.want_delay);
+            let at = now.saturating_add(self.patience);
             let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
             link.wants.entry(doc.clone()).or_insert_with(claim);
         }
@@ -481,15 +469,19 @@ impl<D: Document> Node<D> {
     }
 
     /// Learns from a delta where its authors' events come from first, and prunes the slower links.
-    pub(crate) fn note_source(&mut self, id: LinkId, spans: &[Span], applied: &Applied) {
+    pub(crate) fn note_source(&mut self, now: Millis, id: LinkId, spans: &[Span], applied: &Applied) {
         let mut novel = applied.novel.iter().map(|span| span.replica).peekable();
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.traffic.events_in += applied.novel.iter().fold(0, |n: u64, span| n.saturating_add(span.len()));
-        link.traffic.duplicates_in += u64::from(applied.novel.is_empty());
+        let events = |spans: &[Span]| spans.iter().fold(0, |n: u64, span| n.saturating_add(span.len()));
+        let new = events(&applied.novel);
+        let traffic = &mut link.traffic;
+        traffic.events_in = traffic.events_in.saturating_add(new);
+        traffic.events_again = traffic.events_again.saturating_add(events(spans) - new);
+        traffic.duplicates_in += u64::from(applied.novel.is_empty());
         for span in spans {
             while novel.next_if(|replica| *replica < span.replica).is_some() {}
             if novel.peek() == Some(&span.replica) {
-                self.note_first(id, span.replica);
+                self.note_first(now, id, span.replica);
             } else {
                 self.note_duplicate(id, span.replica);
             }
@@ -497,28 +489,47 @@ impl<D: Document> Node<D> {
     }
 
     /// The link brought an event of this author before any other did.
-    fn note_first(&mut self, id: LinkId, replica: ReplicaId) {
-        let pruned = self.links.get(&id).is_some_and(|link| link.pruned_by_us.contains(&replica));
+    pub(crate) fn note_first(&mut self, now: Millis, id: LinkId, replica: ReplicaId) {
+        let pruned = self.links.get(&id).is_some_and(|link| link.pruned_by_us.contains_key(&replica));
         let full = self.parents.len() >= MAX_TREES;
+        if let Some(asked) = self.asked.remove(&replica) {
+            self.learn_patience(asked != id);
+        }
         if !pruned && (!full || self.parents.contains_key(&replica)) {
-            self.parents.insert(replica, id);
+            self.parents.insert(replica, Parent { link: id, at: now });
+        } else if let Some(parent) = self.parents.get_mut(&replica) {
+            parent.at = now;
         }
     }
 
     /// The link brought only what was known: prune it, unless it would be the only source.
-    fn note_duplicate(&mut self, id: LinkId, replica: ReplicaId) {
+    pub(crate) fn note_duplicate(&mut self, id: LinkId, replica: ReplicaId) {
         let fed = replica == self.config.id
             || self.parents.get(&replica).is_some_and(|parent| {
-                let feeds = |link: &crate::sync::link::Link| !link.pruned_by_us.contains(&replica);
-                *parent != id && self.links.get(parent).is_some_and(feeds)
+                let feeds = |link: &crate::sync::link::Link| !link.pruned_by_us.contains_key(&replica);
+                parent.link != id && self.links.get(&parent.link).is_some_and(feeds)
             });
         #[cfg(feature = "testkit")]
         let fed = fed || self.planted == Some(super::checking::Planted::PrunedSource);
         let Some(link) = self.links.get_mut(&id) else { return };
         let daemon = link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon);
-        if fed && daemon && link.pruned_by_us.len() < MAX_TREES && link.pruned_by_us.insert(replica) {
+        let known = link.pruned_by_us.contains_key(&replica);
+        if fed && daemon && !known && link.pruned_by_us.len() < MAX_TREES {
+            self.prunes += 1;
+            link.pruned_by_us.insert(replica, self.prunes);
             link.graft.remove(&replica);
             link.prune.insert(replica);
         }
+    }
+
+    /// Events that had been asked for came: from the link that was asked, or from where they come always,
+    /// and there was no need to ask. Then all that are asked have more time, up to a bound.
+    fn learn_patience(&mut self, needless: bool) {
+        let least = self.config.want_delay;
+        self.patience = if needless {
+            self.patience.saturating_mul(2).min(least.saturating_mul(MAX_PATIENCE))
+        } else {
+            (self.patience - self.patience / 16).max(least)
+        };
     }
 }

@@ -16,6 +16,7 @@
 use crate::VersionVector;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{ReplicaId, Span};
+use crate::sync::sketch::{CELL_BYTES, Sketch, cells_for, decode};
 use crate::sync::{DocId, Kind};
 
 /// The most documents of a leaf.
@@ -90,6 +91,17 @@ impl Item {
         Item { key, value: fold(fold(high, low), fold(version.0, u64::from(kind.0))) }
     }
 
+    /// What stands for it in a sketch.
+    pub(crate) fn name(&self) -> (u64, u64) {
+        ((self.key >> 64) as u64, self.value)
+    }
+
+    /// Where items with this name are among all.
+    pub(crate) fn range((place, _): (u64, u64)) -> std::ops::RangeInclusive<Item> {
+        let key = u128::from(place) << 64;
+        Item { key, value: 0 }..=Item { key: key | u128::from(u64::MAX), value: u64::MAX }
+    }
+
     /// What stands for it in [`Message::Items`].
     pub fn hash(&self) -> u64 {
         self.value
@@ -107,6 +119,11 @@ pub struct Prefix {
 impl Prefix {
     /// All documents.
     pub const ROOT: Prefix = Prefix { depth: 0, bits: 0 };
+
+    /// The range of the documents whose keys begin so.
+    pub(crate) fn of(bits: u64) -> Self {
+        Prefix { depth: MAX_DEPTH, bits }
+    }
 
     fn shift(depth: u8) -> u32 {
         60u32.saturating_sub(4 * u32::from(depth))
@@ -509,6 +526,43 @@ pub fn rehearse(a: &Index, b: &Index) -> (Vec<Item>, Vec<Item>, Cost) {
     let [a, b] = named;
     cost.named = a.len() + b.len();
     (a, b, cost)
+}
+
+/// Finds what differs as two nodes of one fleet would; `None` when they would go by ranges.
+///
+/// ```
+/// use crdt::sync::reconcile::{Item, VersionHash, rehearse_sketch};
+/// use crdt::sync::sketch::Sketch;
+/// use crdt::sync::{Fleet, Kind};
+/// let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+/// let (mut a, mut b) = (Sketch::new(Fleet::of("x")), Sketch::new(Fleet::of("x")));
+/// (0..1_000).for_each(|n| a.add(item(n)));
+/// (10..1_000).for_each(|n| b.add(item(n)));
+/// let cost = rehearse_sketch(&a, &b).unwrap();
+/// assert_eq!(cost.named, 10);
+/// ```
+pub fn rehearse_sketch(a: &Sketch, b: &Sketch) -> Option<Cost> {
+    let digest = |sketch: &Sketch| {
+        let mut w = Writer::new();
+        sketch.estimate().write(&mut w);
+        w.into_body().len() + 18
+    };
+    let mut cost = Cost { bytes: digest(a) + digest(b), turns: 1, named: 0 };
+    let mut cells = cells_for(a.estimate().differing(&b.estimate()));
+    let mut sent = 0;
+    loop {
+        let (ours, theirs) = (a.cells().get(..cells)?, b.cells().get(..cells)?);
+        cost.bytes += (cells - sent) * CELL_BYTES + 4;
+        cost.turns += 1;
+        if let Some(names) = decode(a.fleet(), ours, theirs) {
+            cost.named = names.len();
+            return Some(cost);
+        }
+        cost.bytes += 6; // More
+        cost.turns += 1;
+        sent = cells;
+        cells += (cells / 2).max(16);
+    }
 }
 
 /// What to answer; documents that are to be named are added to `named`.

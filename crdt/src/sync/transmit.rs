@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crate::delta::Delta;
-use crate::id::Span;
+use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Frame, Hello};
 use crate::sync::held::{Held, Live};
 use crate::sync::link::{Bulk, Fault, Link};
 use crate::sync::node::{Node, effective_interest};
 use crate::sync::reconcile::Message;
 use crate::sync::{
-    BATCH_BYTES, DocId, Document, FRAGMENT_BYTES, Kind, LinkId, MAX_MESSAGE, MAX_TRANSFER, Millis, PROTOCOL,
+    BATCH_BYTES, DocId, Document, FRAGMENT_BYTES, Kind, LinkId, MAX_MESSAGE, MAX_TRANSFER,
+    MAX_VERSION_ENTRIES, Millis, PROTOCOL, STEP_BYTES, STEP_EVENTS,
 };
 use crate::version::VersionVector;
 
@@ -91,7 +92,7 @@ impl<D: Document> Node<D> {
         } else if std::mem::take(&mut link.tell_interest) {
             link.stage(&Frame::Interest(effective_interest(&self.config)));
         } else if std::mem::take(&mut link.tell_digest) {
-            let digest = self.digest(id);
+            let digest = self.digest_for(id);
             self.stage(id, &Frame::Digest(digest));
         } else if let Some(replica) = link.prune.pop_first() {
             let ix = link.replica_ix(replica)?;
@@ -99,8 +100,8 @@ impl<D: Document> Node<D> {
         } else if let Some(replica) = link.graft.pop_first() {
             let ix = link.replica_ix(replica)?;
             link.stage(&Frame::Graft(ix));
-        } else if let Some(doc) = link.want.pop_first() {
-            self.stage_want(id, &doc)?;
+        } else if let Some((doc, replicas)) = link.want.pop_first() {
+            self.stage_want(id, &doc, &replicas)?;
         } else if let Some(doc) = link.have.pop_first() {
             self.stage_have(id, &doc)?;
         } else if let Some(prefix) = link.describe.pop_first() {
@@ -108,11 +109,20 @@ impl<D: Document> Node<D> {
             self.stage(id, &Frame::Reconcile(message));
         } else if let Some((prefix, hashes)) = link.lacks.pop_first() {
             link.stage(&Frame::Reconcile(Message::Lacks { prefix, hashes }));
+        } else if let Some((from, count)) = link.meeting.send.take() {
+            self.stage_cells(id, from, count);
+        } else if let Some((from, count)) = link.meeting.ask.take() {
+            link.stage(&Frame::More { from: from as u64, count: count as u64 });
         } else if let Some(doc) = link.ack.pop_first() {
             self.stage_ack(id, &doc)?;
         } else if let Some(key) = link.presence.pop_first() {
+            if link.presence.is_empty() {
+                link.presence_at = now.saturating_add(self.config.presence_interval);
+            }
             self.stage_presence(id, key)?;
-        } else if let Some(doc) = link.dirty.pop_first() {
+        } else if link.owes_fragment() {
+            self.stage_fragment(id)?;
+        } else if let Some(doc) = link.next_dirty() {
             if !link.large.contains(&doc) {
                 self.stage_delta(now, id, &doc)?;
             }
@@ -122,13 +132,15 @@ impl<D: Document> Node<D> {
             self.stage_fragment(id)?;
         } else if let Some(doc) = link.large.pop_first() {
             self.stage_delta(now, id, &doc)?;
+        } else if std::mem::take(&mut link.meeting.tell) {
+            self.stage_fed(id);
         } else {
             return Ok(false);
         }
         Ok(true)
     }
 
-    fn stage(&mut self, id: LinkId, frame: &Frame) {
+    pub(crate) fn stage(&mut self, id: LinkId, frame: &Frame) {
         if let Some(link) = self.links.get_mut(&id) {
             link.stage(frame);
         }
@@ -154,12 +166,15 @@ impl<D: Document> Node<D> {
         self.docs.get(doc).map(|held| held.kind()).or_else(|| link.kind_of(doc))
     }
 
-    fn stage_want(&mut self, id: LinkId, doc: &DocId) -> Result<(), Fault> {
+    fn stage_want(&mut self, id: LinkId, doc: &DocId, replicas: &[ReplicaId]) -> Result<(), Fault> {
         let Some(kind) = self.links.get(&id).and_then(|link| self.kind_on(link, doc)) else { return Ok(()) };
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let empty = VersionVector::new();
         let version = self.docs.get(doc).map_or(&empty, |held| held.version());
-        let frame = Frame::Want { doc: link.doc_ix(doc, kind)?, version: link.version_ix(version)? };
+        let entry = |replica: &ReplicaId| Ok((link.replica_ix(*replica)?, version.get(*replica)));
+        let entries =
+            replicas.iter().take(MAX_VERSION_ENTRIES).map(entry).collect::<Result<Vec<_>, Fault>>()?;
+        let frame = Frame::Want { doc: link.doc_ix(doc, kind)?, version: entries };
         link.stage(&frame);
         Ok(())
     }
@@ -255,6 +270,33 @@ impl<D: Document> Node<D> {
     }
 }
 
+/// Leaves of these spans, all that the peer lacks, what makes one step. Gives whether more will be left.
+fn shorten<D: Document>(
+    live: &mut Live<D>,
+    peered: &mut crate::sync::link::Peered,
+    spans: &mut Vec<Span>,
+) -> bool {
+    let lacking = events(spans);
+    if peered.step == 0 {
+        peered.step = STEP_EVENTS;
+    }
+    while events(spans) > peered.step || live.delta(&peered.known, spans).body.len() > STEP_BYTES {
+        let step = peered.step.min(events(spans).div_ceil(2));
+        let until = live.doc.step(&peered.known, step);
+        let fewer: Vec<Span> = until.since(&peered.known).collect();
+        if fewer.is_empty() || events(&fewer) >= events(spans) {
+            break; // it cannot be divided
+        }
+        peered.step = step.max(1);
+        *spans = fewer;
+    }
+    events(spans) < lacking
+}
+
+fn events(spans: &[Span]) -> u64 {
+    spans.iter().fold(0, |sum: u64, span| sum.saturating_add(span.len()))
+}
+
 /// Stages the difference between a document and what the peer knows of it.
 fn push<D: Document>(
     link: &mut Link,
@@ -270,6 +312,10 @@ fn push<D: Document>(
         if !peered.told {
             link.have.insert(doc.clone());
         }
+        return Ok(());
+    }
+    if link.bulk.as_ref().is_some_and(|bulk| bulk.doc == *doc) {
+        link.large.insert(doc.clone());
         return Ok(());
     }
     let mut spans: Vec<Span> = held.version().since(&peered.known).collect();
@@ -290,6 +336,9 @@ fn push<D: Document>(
         link.cold.insert(doc.clone());
         return Ok(());
     };
+    if spans.len() == lacking && shorten(live, peered, &mut spans) {
+        link.dirty.insert(doc.clone());
+    }
     let delta = live.delta(&peered.known, &spans);
     let small = delta.body.len() <= FRAGMENT_BYTES && spans.len() + delta.others.len() <= MAX_INDEXED;
     if small {
@@ -297,6 +346,7 @@ fn push<D: Document>(
         let frame = link.delta_ix(ix, &delta)?;
         link.stage(&frame);
     } else if link.bulk.is_some() {
+        link.dirty.remove(doc);
         link.large.insert(doc.clone());
         return Ok(());
     } else {

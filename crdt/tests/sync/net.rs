@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crdt::sync::{Config, DocId, Input, Interest, Kind, LinkId, Millis, Node, Output, Role};
+use crdt::sync::{Config, DocId, Fleet, Input, Interest, Kind, LinkId, Millis, Node, Output, Role};
 use crdt::{Delta, ReplicaId, Replicated, VersionVector};
 
 use super::toy::Toy;
@@ -20,6 +20,8 @@ struct Wire {
     ends: [usize; 2],
     ids: [LinkId; 2],
     latency: Millis,
+    /// For each direction: whether it takes everything and delivers nothing.
+    silent: [bool; 2],
     /// For each direction: when it arrives, and what.
     flying: [VecDeque<(Millis, Vec<u8>)>; 2],
     up: bool,
@@ -36,6 +38,8 @@ pub(crate) struct Net {
     pub(crate) cache: usize,
     /// Documents on their way from disks: when they come, to whom.
     loading: VecDeque<(Millis, usize, DocId)>,
+    /// Of which fleet nodes are that are added or come back from now on.
+    pub(crate) fleet: Option<Fleet>,
 }
 
 /// How long a disk takes to give a document, in milliseconds.
@@ -52,18 +56,29 @@ pub(crate) fn config(id: ReplicaId, role: Role, interest: Interest) -> Config {
         address: String::new(),
         role,
         interest,
+        fleet: None,
         have_interval: 250,
         want_delay: 150,
         anti_entropy_interval: 30_000,
         presence_ttl: 9_000,
         cache_bytes: usize::MAX,
+        presence_interval: 30,
     }
 }
 
 impl Net {
     pub(crate) fn new() -> Self {
         let loading = VecDeque::new();
-        Net { now: 0, peers: vec![], wires: vec![], next_link: 0, stalled: false, cache: usize::MAX, loading }
+        Net {
+            now: 0,
+            peers: vec![],
+            wires: vec![],
+            next_link: 0,
+            stalled: false,
+            cache: usize::MAX,
+            loading,
+            fleet: None,
+        }
     }
 
     /// Daemons with these links, each of its own latency.
@@ -102,7 +117,11 @@ impl Net {
     }
 
     fn config(&self, p: usize, incarnation: u128, role: Role, interest: &Interest) -> Config {
-        Config { cache_bytes: self.cache, ..config(id(p, incarnation), role, interest.clone()) }
+        Config {
+            cache_bytes: self.cache,
+            fleet: self.fleet,
+            ..config(id(p, incarnation), role, interest.clone())
+        }
     }
 
     pub(crate) fn connect(&mut self, a: usize, b: usize, latency: Millis) -> usize {
@@ -110,6 +129,7 @@ impl Net {
             ends: [a, b],
             ids: [LinkId(0), LinkId(0)],
             latency,
+            silent: [false; 2],
             flying: Default::default(),
             up: false,
         };
@@ -135,6 +155,7 @@ impl Net {
         self.next_link += 2;
         let wire = &mut self.wires[w];
         wire.up = true;
+        wire.silent = [false; 2];
         wire.ids = ids;
         for (end, peer) in wire.ends.into_iter().enumerate() {
             self.give(peer, Input::LinkUp { link: ids[end], dialed: end == 0 });
@@ -152,6 +173,12 @@ impl Net {
         for end in 0..2 {
             self.give(ends[end], Input::LinkDown { link: ids[end] });
         }
+    }
+
+    /// One direction of a wire takes everything from now on and delivers nothing, and nobody is told.
+    pub(crate) fn silence(&mut self, w: usize, end: usize) {
+        self.wires[w].silent[end] = true;
+        self.wires[w].flying[end].clear();
     }
 
     /// Stops a node without warning and starts it from its disk, as a new incarnation. The last `lost`
@@ -240,6 +267,9 @@ impl Net {
                 let peer = &mut self.peers[wire.ends[end]];
                 while let Some(bytes) = peer.node.poll_transmit(self.now, wire.ids[end]) {
                     assert!(bytes.len() <= crdt::sync::MAX_MESSAGE);
+                    if wire.silent[end] {
+                        continue;
+                    }
                     wire.flying[end].push_back((self.now + wire.latency, bytes));
                 }
                 let p = wire.ends[end];
@@ -292,6 +322,11 @@ impl Net {
     /// Content frames sent by all daemons to daemons.
     pub(crate) fn deltas(&self) -> u64 {
         self.peers.iter().map(|p| p.node.traffic(Role::Daemon).deltas_out).sum()
+    }
+
+    /// Bytes sent by all daemons to daemons.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.peers.iter().map(|p| p.node.traffic(Role::Daemon).bytes_out).sum()
     }
 
     pub(crate) fn controls(&self) -> u64 {

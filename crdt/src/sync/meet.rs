@@ -1,0 +1,254 @@
+//! What two nodes do when they meet: find the documents in which they differ, and name those to each other.
+//!
+//! In this order: equal fingerprints, and there is nothing to do. A cursor on both sides, that is a moment up
+//! to which each has all of the other: what changed since is named. Estimates on both sides, which daemons of
+//! one fleet send: a sketch of as many cells as the difference needs. Else ranges.
+
+use std::collections::BTreeSet;
+
+use crate::sync::frame::{Digest, Frame};
+use crate::sync::link::{Fault, Link};
+use crate::sync::node::Node;
+use crate::sync::reconcile::{Item, Message, Prefix};
+use crate::sync::sketch::{CELLS, Cell, Estimate, Name, cells_for, decode};
+use crate::sync::{DocId, Document, LinkId, MAX_CURSORS, MAX_RANGES, Millis};
+
+/// What is found out about a link's peer while the two meet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meeting {
+    /// Up to which of our own changes the peer surely has all; `None` when that is not known.
+    pub(crate) fed: Option<u64>,
+    /// What of that it was told.
+    told: u64,
+    /// When to look how far that got.
+    pub(crate) look_at: Option<Millis>,
+    /// Whether it is to be told.
+    pub(crate) tell: bool,
+    /// The cursor of the last digest sent, and whether that had an estimate.
+    sent: (u64, bool),
+    /// How many digests came.
+    digests: u64,
+    /// Cells of the peer, while it sends some.
+    cells: Vec<Cell>,
+    /// Cells to be sent: from where, how many.
+    pub(crate) send: Option<(usize, usize)>,
+    /// Cells to be asked for.
+    pub(crate) ask: Option<(usize, usize)>,
+}
+
+impl<D: Document> Node<D> {
+    /// What to tell a peer of all documents that both want.
+    pub(crate) fn digest_for(&mut self, id: LinkId) -> Digest {
+        let hash = self.digest(id);
+        let estimate = self.sketch.as_ref().map(super::sketch::Sketch::estimate);
+        let Some(link) = self.links.get_mut(&id) else { return Digest { hash, cursor: 0, estimate: None } };
+        let cursor = link.peer.as_ref().and_then(|peer| self.cursors.get(&peer.id)).copied().unwrap_or(0);
+        link.meeting.sent = (cursor, estimate.is_some());
+        Digest { hash, cursor, estimate }
+    }
+
+    pub(crate) fn take_digest(&mut self, id: LinkId, digest: &Digest) {
+        let equal = self.digest(id) == digest.hash;
+        let last = self.feed.last();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.meeting.digests += 1;
+        if equal {
+            link.was_equal = true;
+            link.meeting.fed = Some(last);
+            link.meeting.tell = last > link.meeting.told;
+        }
+        let Some(link) = self.links.get(&id) else { return };
+        if self.shares_all(link) {
+            if !equal {
+                self.find_differences(id, digest);
+            }
+            return;
+        }
+        let docs = self.mutual(link);
+        for doc in docs {
+            let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(&doc)) else { continue };
+            let peered = link.docs.entry(doc.clone()).or_default();
+            if !equal {
+                peered.announced = None;
+                link.have.insert(doc);
+                continue;
+            }
+            peered.claims(held.version());
+            peered.announced.get_or_insert_default().merge(held.version());
+            self.note_heard(id, &doc);
+        }
+    }
+
+    /// The fingerprints differ: finds out where, by the cheapest way that both sides can go.
+    fn find_differences(&mut self, id: LinkId, digest: &Digest) {
+        let Some(link) = self.links.get(&id) else { return };
+        // One side begins; were it both, each would say everything twice.
+        let begins = link.peer.as_ref().is_some_and(|peer| self.config.id < peer.id);
+        let cursors = link.meeting.digests == 1 && digest.cursor > 0 && link.meeting.sent.0 > 0;
+        let changed = self.feed.since(digest.cursor).filter(|_| cursors);
+        if let Some(changed) = changed.map(|docs| docs.map(|(_, doc)| doc.clone()).collect::<Vec<_>>()) {
+            changed.iter().for_each(|doc| self.name(id, doc));
+            if let Some(link) = self.links.get_mut(&id) {
+                link.meeting.fed = Some(digest.cursor);
+            }
+            return;
+        }
+        let cells = self.cells_needed(link, digest.estimate.as_ref());
+        let opening = self.index.opening();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.meeting.cells.clear();
+        match cells.filter(|_| begins) {
+            Some(cells) => link.meeting.send = Some((0, cells)),
+            None if begins => link.describe.extend(opening),
+            None => {}
+        }
+    }
+
+    /// How many cells the difference needs; `None` when the two have no sketches or ranges are cheaper.
+    fn cells_needed(&self, link: &Link, theirs: Option<&Estimate>) -> Option<usize> {
+        let ours = self.sketch.as_ref().filter(|_| link.meeting.sent.1)?;
+        let cells = cells_for(ours.estimate().differing(theirs?));
+        (cells <= CELLS).then_some(cells)
+    }
+
+    /// Names a document to the peer, with its version.
+    fn name(&mut self, id: LinkId, doc: &DocId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.docs.entry(doc.clone()).or_default().announced = None;
+        link.have.insert(doc.clone());
+    }
+
+    /// Answers what the peer tells of a range in which the two differ.
+    pub(crate) fn take_reconcile(&mut self, id: LinkId, message: &Message) {
+        let Some(link) = self.links.get_mut(&id).filter(|l| l.describe.len() < MAX_RANGES) else { return };
+        let named = match message {
+            Message::Parts { prefix, parts } => {
+                link.describe.extend(self.index.differing(*prefix, parts));
+                return;
+            }
+            Message::Items { prefix, hashes } => {
+                let (ours, theirs) = self.index.compare(*prefix, hashes);
+                if !theirs.is_empty() && link.lacks.len() < MAX_RANGES {
+                    link.lacks.insert(*prefix, theirs);
+                }
+                ours
+            }
+            Message::Lacks { prefix, hashes } => {
+                let asked: BTreeSet<u64> = hashes.iter().copied().collect();
+                let mut items = self.index.items(*prefix);
+                items.retain(|item| asked.contains(&item.hash()));
+                items
+            }
+        };
+        let named: Vec<DocId> = named.iter().filter_map(|item| self.names.get(item)).cloned().collect();
+        named.iter().for_each(|doc| self.name(id, doc));
+    }
+
+    /// Reads which documents differ from the peer's cells, or asks for more of them.
+    pub(crate) fn take_cells(&mut self, id: LinkId, from: u64, cells: &[Cell]) -> Result<(), Fault> {
+        let (Some(sketch), Some(link)) = (&self.sketch, self.links.get_mut(&id)) else { return Ok(()) };
+        let meeting = &mut link.meeting;
+        if from == 0 {
+            meeting.cells.clear();
+        } else if from != meeting.cells.len() as u64 {
+            return Ok(()); // they come late: another way was taken meanwhile
+        }
+        let all = meeting.cells.len() + cells.len();
+        if all > CELLS || all < CELLS && cells.len() < (meeting.cells.len() / 4).max(16) {
+            return Err("cells that were not asked for".into());
+        }
+        meeting.cells.extend_from_slice(cells);
+        let ours = sketch.cells().get(..all).unwrap_or_default();
+        match decode(sketch.fleet(), ours, &meeting.cells) {
+            Some(names) => {
+                meeting.cells.clear();
+                self.name_or_ask(id, &names);
+            }
+            None if all < CELLS => meeting.ask = Some((all, (all / 2).clamp(16, CELLS - all))),
+            None => {
+                meeting.cells.clear();
+                link.describe.extend(self.index.opening());
+            }
+        }
+        Ok(())
+    }
+
+    /// Names those of these items that are held here, and asks for the names of others whose documents are
+    /// not among those.
+    fn name_or_ask(&mut self, id: LinkId, names: &[Name]) {
+        let mut docs = Vec::new();
+        let mut here = BTreeSet::new();
+        for name in names {
+            let held = self.names.range(Item::range(*name)).find(|(item, _)| item.name() == *name);
+            if let Some((_, doc)) = held {
+                here.insert(name.0);
+                docs.push(doc.clone());
+            }
+        }
+        docs.iter().for_each(|doc| self.name(id, doc));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        for (place, hash) in names.iter().filter(|(place, _)| !here.contains(place)) {
+            link.lacks.entry(Prefix::of(*place)).or_default().push(*hash);
+        }
+    }
+
+    pub(crate) fn take_more(&mut self, id: LinkId, from: u64, count: u64) {
+        let Some(link) = self.links.get_mut(&id).filter(|_| self.sketch.is_some()) else { return };
+        let from = usize::try_from(from).unwrap_or(CELLS).min(CELLS);
+        let count = usize::try_from(count).unwrap_or(CELLS).min(CELLS - from);
+        if count > 0 {
+            link.meeting.send = Some((from, count));
+        }
+    }
+
+    pub(crate) fn stage_cells(&mut self, id: LinkId, from: usize, count: usize) {
+        let cells = self.sketch.as_ref().and_then(|sketch| sketch.cells().get(from..from + count));
+        let cells = cells.unwrap_or_default().to_vec();
+        self.stage(id, &Frame::Cells { from: from as u64, cells });
+    }
+
+    /// The peer has all of its own changes up to here sent: it need not tell of them when we meet again.
+    pub(crate) fn take_fed(&mut self, id: LinkId, moment: u64) {
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(peer) = &link.peer else { return };
+        let all_taken = link.wants.is_empty() && link.refused == 0 && self.pending_bytes == 0;
+        if all_taken && moment > 0 {
+            if self.cursors.len() >= MAX_CURSORS && !self.cursors.contains_key(&peer.id) {
+                self.cursors.pop_first();
+            }
+            let cursor = self.cursors.entry(peer.id).or_default();
+            *cursor = moment.max(*cursor);
+        }
+    }
+
+    /// Looks how far the peer was fed: past each change whose document it has as it is here.
+    pub(crate) fn look_how_far(&mut self, now: Millis, id: LinkId) {
+        let every = self.config.have_interval.saturating_mul(4);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.meeting.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        link.meeting.look_at = None;
+        let Some(mut fed) = link.meeting.fed else { return };
+        let Some(changed) = self.feed.since(fed) else { return };
+        for (place, doc) in changed {
+            let version = self.docs.get(doc).map(|held| held.version());
+            let bulk = link.bulk.as_ref().is_some_and(|bulk| bulk.doc == *doc);
+            let known = link.docs.get(doc).zip(version).is_some_and(|(p, version)| p.known.covers(version));
+            if bulk || !known {
+                link.meeting.look_at = Some(now.saturating_add(every));
+                break;
+            }
+            fed = place;
+        }
+        link.meeting.fed = Some(fed);
+        link.meeting.tell = fed > link.meeting.told;
+    }
+
+    pub(crate) fn stage_fed(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.meeting.told = link.meeting.fed.unwrap_or_default();
+        let frame = Frame::Fed(link.meeting.told);
+        link.stage(&frame);
+    }
+}
