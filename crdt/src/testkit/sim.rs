@@ -3,7 +3,8 @@
 //!
 //! A run has stages. *Quiet*: edits one after the other, on a network without faults. *Killed*: some nodes
 //! are gone for good, and their neighbours go on. *Faults*: links break, nodes crash and come back, some
-//! from an older backup, while edits go on. *Settled*: all faults have ended. Everything follows from the
+//! from an older backup, wires take everything and deliver nothing, while edits go on. *Churn*: one link
+//! after the other breaks, once a second, and comes back. *Settled*: all faults have ended. Everything follows from the
 //! seed of the [`Plan`]: the same plan gives the same [`Report`].
 //!
 //! Checked: nobody shows content that nobody wrote; what a disk held for certain is never lost; and when
@@ -28,7 +29,7 @@ use crate::sync::{DocId, Traffic};
 use crate::{Replicated, VersionVector};
 use graph::distances;
 pub use graph::{BadTopology, Topology};
-use net::{Crash, Micros, Net, Spread};
+use net::{Crash, Hardware, Micros, Net, Spread};
 
 /// How long everyone has to agree once all faults have ended, in virtual milliseconds.
 pub const SETTLE_MS: u64 = 120_000;
@@ -46,12 +47,22 @@ pub struct Plan {
     pub edits: usize,
     /// The time between two of them, in milliseconds.
     pub every_ms: u64,
+    /// How many are made at once.
+    pub at_once: usize,
     /// How many documents they are in.
     pub docs: usize,
     /// How many of a hundred nodes are killed.
     pub kill_percent: usize,
+    /// For how many seconds a link fails every second, each for three.
+    pub churn_s: u64,
     /// How many faults happen in the stage of faults.
     pub faults: usize,
+    /// The least and the greatest latency of a link, in milliseconds.
+    pub latency_ms: (u64, u64),
+    /// How many processors all nodes share; 0 when each has its own.
+    pub processors: usize,
+    /// How long a processor works on one message, in microseconds.
+    pub service_us: u64,
     /// Decides all else.
     pub seed: u64,
 }
@@ -64,9 +75,14 @@ impl Default for Plan {
             writers: 10,
             edits: 20,
             every_ms: 1_000,
+            at_once: 1,
             docs: 1,
             kill_percent: 10,
+            churn_s: 10,
             faults: 20,
+            latency_ms: (1, 30),
+            processors: 0,
+            service_us: 20,
             seed: 1,
         }
     }
@@ -81,6 +97,8 @@ pub struct Stage {
     pub frames_per_edit: f64,
     /// The least that could be: for each edit, the nodes that its writer is connected to.
     pub least_frames: f64,
+    /// How often each event came to a node, on average: 1 when none came again.
+    pub copies: f64,
     /// All other frames for each edit.
     pub control_per_edit: f64,
     /// Bytes for each edit.
@@ -104,6 +122,8 @@ pub struct Report {
     pub links: usize,
     /// Without faults.
     pub quiet: Stage,
+    /// While links fail.
+    pub churn: Stage,
     /// After some nodes were killed.
     pub killed: Stage,
     /// The virtual time that it took all to agree after the last fault, in milliseconds.
@@ -142,7 +162,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Report, Violat
     let nodes = plan.nodes.max(2);
     let edges = plan.topology.edges(nodes, plan.seed);
     let mut run = Run {
-        net: Net::new(nodes, &edges, &mut rng),
+        net: Net::new(nodes, &edges, plan.hardware(), &mut rng),
         rng,
         docs: (0..plan.docs.max(1)).filter_map(|i| format!("doc-{i}").parse().ok()).collect(),
         writers: Vec::new(),
@@ -156,6 +176,8 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Report, Violat
     run.warm_up()?;
     progress("quiet");
     let quiet = run.stage()?;
+    progress("churn");
+    let churn = run.churn()?;
     progress("killed");
     for p in run.rng.sample(nodes, nodes * plan.kill_percent.min(100) / 100) {
         run.net.stop(p);
@@ -173,12 +195,24 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Report, Violat
     Ok(Report {
         links: edges.len(),
         quiet,
+        churn,
         killed,
         settled_ms,
         edits,
         lost: edits.saturating_sub(run.kept()),
         inputs: run.net.handled,
     })
+}
+
+impl Plan {
+    fn hardware(&self) -> Hardware {
+        let (least, most) = self.latency_ms;
+        Hardware {
+            latency: (least * 1_000, most * 1_000),
+            processors: self.processors,
+            service: self.service_us,
+        }
+    }
 }
 
 struct Run<'a> {
@@ -218,7 +252,7 @@ impl Run<'_> {
         for _ in 0..3 {
             for writer in self.writers.clone() {
                 self.edit(writer, false);
-                self.pass(self.plan.every_ms)?;
+                self.pass(self.plan.every_ms.clamp(50, 1_000))?;
             }
         }
         self.quiesce()
@@ -238,21 +272,59 @@ impl Run<'_> {
     fn stage(&mut self) -> Result<Stage, Violation> {
         let before = self.net.traffic();
         for i in 0..self.plan.edits {
-            let Some(writer) = self.writers.get(i % self.writers.len().max(1)).copied() else { break };
-            self.edit(writer, true);
-            self.pass(self.plan.every_ms)?;
+            self.edit_in_turn(i);
+            if (i + 1) % self.plan.at_once.max(1) == 0 {
+                self.pass(self.plan.every_ms)?;
+            }
         }
         self.quiesce()?;
         let after = self.net.traffic();
         let spreads = self.net.forget_spreads();
-        Ok(self.measure(&spreads, before, after))
+        Ok(self.measure(&self.net.neighbours(), &spreads, before, after))
     }
 
-    fn measure(&self, spreads: &[Spread], before: Traffic, after: Traffic) -> Stage {
-        let links = self.net.neighbours();
+    fn edit_in_turn(&mut self, turn: usize) {
+        if let Some(writer) = self.writers.get(turn % self.writers.len().max(1)).copied() {
+            self.edit(writer, true);
+        }
+    }
+
+    /// Every second a link fails, for three seconds, while edits go on. Then all is delivered.
+    fn churn(&mut self) -> Result<Stage, Violation> {
+        let (links, before) = (self.net.neighbours(), self.net.traffic());
+        let mut down = Vec::new();
+        let (mut turn, end) = (0, self.net.now + self.plan.churn_s * 1_000_000);
+        while self.net.now < end {
+            let wire = self.rng.below(self.net.wires.len());
+            self.net.cut(wire);
+            down.push(wire);
+            if down.len() > 3 {
+                self.net.heal(down.remove(0));
+            }
+            let second = self.net.now + 1_000_000;
+            while self.net.now < second {
+                self.edit_in_turn(turn);
+                turn += 1;
+                self.pass(self.plan.every_ms.clamp(1, 1_000))?;
+            }
+        }
+        down.into_iter().for_each(|wire| self.net.heal(wire));
+        self.quiesce()?;
+        let after = self.net.traffic();
+        let spreads = self.net.forget_spreads();
+        Ok(self.measure(&links, &spreads, before, after))
+    }
+
+    fn measure(
+        &self,
+        links: &[Vec<(usize, Micros)>],
+        spreads: &[Spread],
+        before: Traffic,
+        after: Traffic,
+    ) -> Stage {
         let (mut times, mut hops, mut stretch, mut wanted) = (Vec::new(), 0.0, 0.0, 0usize);
         for spread in spreads {
-            let best = distances(&links, spread.origin);
+            let best = distances(links, spread.origin);
             for (reached, best) in spread.reached.iter().zip(best) {
                 let Some(best) = best.filter(|best| *best > 0) else { continue };
                 wanted += 1;
@@ -266,8 +338,10 @@ impl Run<'_> {
         let edits = spreads.len().max(1) as f64;
         let came = times.len().max(1) as f64;
         let p99 = times.get(times.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default();
+        let new = (after.events_in - before.events_in).max(1) as f64;
         Stage {
             edits: spreads.len(),
+            copies: 1.0 + (after.events_again - before.events_again) as f64 / new,
             frames_per_edit: (after.deltas_out - before.deltas_out) as f64 / edits,
             least_frames: wanted as f64 / edits,
             control_per_edit: (after.control_out - before.control_out) as f64 / edits,
@@ -297,13 +371,16 @@ impl Run<'_> {
         for (p, how) in std::mem::take(&mut down) {
             self.net.start(p, if how { Crash::Rollback } else { Crash::Honest });
         }
-        (0..self.net.wires.len()).for_each(|w| self.net.heal(w));
+        for w in 0..self.net.wires.len() {
+            self.net.unsilence(w);
+            self.net.heal(w);
+        }
         Ok(())
     }
 
     fn fault(&mut self, p: usize, down: &mut BTreeSet<(usize, bool)>) {
         let wire = self.rng.below(self.net.wires.len());
-        match self.rng.below(8) {
+        match self.rng.below(10) {
             0 | 1 => self.net.cut(wire),
             2 => self.net.heal(wire),
             3 if self.net.peers[p].alive => self.net.back_up(p),
@@ -313,6 +390,8 @@ impl Run<'_> {
                 down.insert((p, rollback));
             }
             6 => self.partition(),
+            7 => self.net.silence(wire, self.rng.below(2)),
+            8 => (0..2).for_each(|end| self.net.silence(wire, end)),
             _ => {
                 if let Some((p, rollback)) = down.pop_first() {
                     self.net.start(p, if rollback { Crash::Rollback } else { Crash::Honest });
@@ -446,6 +525,18 @@ mod tests {
             assert_eq!(report.quiet.frames_per_edit, 19.0, "{topology:?}");
             assert_eq!(report.quiet.delivered, 1.0);
             assert!(report.quiet.stretch < 1.3, "{topology:?}: {}", report.quiet.stretch);
+        }
+    }
+
+    /// Everybody writes, twenty edits a second, while every second a link fails.
+    #[test]
+    fn churn_costs_little_and_loses_nothing() {
+        for topology in [Topology::Ring, Topology::Mesh, Topology::Grid, Topology::Regular4] {
+            let plan = Plan { topology, nodes: 16, writers: 16, every_ms: 50, faults: 5, ..Plan::default() };
+            let report = run(&plan, |_| ()).unwrap();
+            assert_eq!(report.churn.delivered, 1.0, "{topology:?}");
+            let frames = report.churn.frames_per_edit / report.churn.least_frames;
+            assert!(frames <= 1.15 && report.churn.copies <= 1.2, "{topology:?}: {:?}", report.churn);
         }
     }
 }

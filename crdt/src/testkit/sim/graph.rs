@@ -25,21 +25,37 @@ pub enum Topology {
     Tree,
     /// All to all.
     Mesh,
+    /// A square, or nearly, each node linked to those beside, above and below it.
+    Grid,
     /// A ring with as many random links again: about four links for each node.
     Random,
+    /// Random, four links for each node: two rings, each in an order of its own.
+    Regular4,
+    /// Random, six links for each node.
+    Regular6,
     /// Preferential attachment with two links for each newcomer (Barabási and Albert 1999).
     ScaleFree,
 }
 
 /// A name that is no topology.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topology is one of line, ring, star, tree, mesh, random, scale-free")]
+#[error("a topology is one of line, ring, star, tree, mesh, grid, random, regular-4, regular-6, scale-free")]
 pub struct BadTopology;
 
 impl Topology {
     /// All of them.
-    pub const ALL: [Topology; 7] =
-        [Self::Line, Self::Ring, Self::Star, Self::Tree, Self::Mesh, Self::Random, Self::ScaleFree];
+    pub const ALL: [Topology; 10] = [
+        Self::Line,
+        Self::Ring,
+        Self::Star,
+        Self::Tree,
+        Self::Mesh,
+        Self::Grid,
+        Self::Random,
+        Self::Regular4,
+        Self::Regular6,
+        Self::ScaleFree,
+    ];
 
     /// Its name on a command line.
     pub fn name(self) -> &'static str {
@@ -49,7 +65,10 @@ impl Topology {
             Self::Star => "star",
             Self::Tree => "tree",
             Self::Mesh => "mesh",
+            Self::Grid => "grid",
             Self::Random => "random",
+            Self::Regular4 => "regular-4",
+            Self::Regular6 => "regular-6",
             Self::ScaleFree => "scale-free",
         }
     }
@@ -74,9 +93,31 @@ impl Topology {
                 }
                 edges.into_iter().collect()
             }
+            Self::Grid => grid(n),
+            Self::Regular4 => rings(n, 2, &mut rng),
+            Self::Regular6 => rings(n, 3, &mut rng),
             Self::ScaleFree => scale_free(n, &mut rng),
         }
     }
+}
+
+/// As many columns as rows, or one more row that may be short.
+fn grid(n: usize) -> Vec<(usize, usize)> {
+    let columns = n.isqrt().max(1);
+    let beside = (1..n).filter(|i| i % columns > 0).map(|i| (i - 1, i));
+    beside.chain((columns..n).map(|i| (i - columns, i))).collect()
+}
+
+/// Rings in random order: each gives every node two links, save where two have the same.
+fn rings(n: usize, count: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let mut edges = BTreeSet::new();
+    for _ in 0..count {
+        let order = rng.sample(n, n);
+        for (a, b) in order.iter().zip(order.iter().cycle().skip(1)).filter(|(a, b)| a != b) {
+            edges.insert((*a.min(b), *a.max(b)));
+        }
+    }
+    edges.into_iter().collect()
 }
 
 /// A link chosen at random leads to a node in proportion to its links: so newcomers choose among the

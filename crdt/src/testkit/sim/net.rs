@@ -13,8 +13,8 @@ pub(super) type Micros = u64;
 
 /// How long a disk takes to make safe what it was given.
 const FSYNC: Micros = 4_000;
-/// How long a node is busy with one message.
-const SERVICE: Micros = 20;
+/// How many messages of one direction of a link may be on their way: as many as sockets hold.
+const WINDOW: usize = 8;
 /// How long a byte occupies a link: 100 Mbit/s.
 const NANOS_PER_BYTE: u64 = 80;
 const GENERATIONS: u64 = 1 << 32;
@@ -29,12 +29,36 @@ pub(super) struct Peer {
     /// A copy of the disk from some time ago.
     backup: BTreeMap<DocId, VersionVector>,
     life: u64,
-    /// What arrived and waits for the node to be free.
-    inbox: VecDeque<(usize, u64, Vec<u8>)>,
-    busy_until: Micros,
     wake_at: Option<Micros>,
     syncing: bool,
     past: Traffic,
+}
+
+/// A processor: it works on one message at a time, for whichever of its nodes.
+#[derive(Debug, Default)]
+struct Processor {
+    inbox: VecDeque<Arrived>,
+    busy_until: Micros,
+}
+
+/// A message that waits for the processor of its node.
+#[derive(Debug)]
+struct Arrived {
+    wire: usize,
+    end: usize,
+    generation: u64,
+    bytes: Vec<u8>,
+}
+
+/// What a network is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hardware {
+    /// The least and the greatest latency of a link.
+    pub(super) latency: (Micros, Micros),
+    /// How many processors all nodes share; 0 when each has its own.
+    pub(super) processors: usize,
+    /// How long a processor works on one message.
+    pub(super) service: Micros,
 }
 
 #[derive(Debug)]
@@ -46,13 +70,18 @@ pub(super) struct Wire {
     /// For each direction: when the socket can take the next message, and whether that is scheduled.
     free_at: [Micros; 2],
     sending: [bool; 2],
+    /// For each direction: how many messages are on their way.
+    flying: [usize; 2],
+    /// For each direction: whether it takes everything and delivers nothing.
+    silent: [bool; 2],
+    held: [Vec<Vec<u8>>; 2],
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Send { wire: usize, end: usize, generation: u64 },
     Arrive { wire: usize, end: usize, generation: u64, bytes: Vec<u8> },
-    Take { peer: usize },
+    Take { processor: usize },
     Wake { peer: usize, life: u64 },
     Fsync { peer: usize, life: u64 },
 }
@@ -80,6 +109,8 @@ pub(super) struct Net {
     pub(super) now: Micros,
     pub(super) peers: Vec<Peer>,
     pub(super) wires: Vec<Wire>,
+    hardware: Hardware,
+    processors: Vec<Processor>,
     pub(super) spreads: Vec<Spread>,
     tracked: BTreeMap<Dot, usize>,
     /// Everything that was ever written.
@@ -100,8 +131,8 @@ fn new_node(peer: usize, life: u64) -> Node<Ledger> {
 }
 
 impl Net {
-    /// Nodes with these links, all down, of latencies between 1 and 30 ms.
-    pub(super) fn new(n: usize, edges: &[(usize, usize)], rng: &mut Rng) -> Self {
+    /// Nodes with these links, all down.
+    pub(super) fn new(n: usize, edges: &[(usize, usize)], hardware: Hardware, rng: &mut Rng) -> Self {
         let mut peers: Vec<Peer> = (0..n)
             .map(|i| Peer {
                 node: new_node(i, 0),
@@ -110,8 +141,6 @@ impl Net {
                 disk: BTreeMap::new(),
                 backup: BTreeMap::new(),
                 life: 0,
-                inbox: VecDeque::new(),
-                busy_until: 0,
                 wake_at: None,
                 syncing: false,
                 past: Traffic::default(),
@@ -122,7 +151,8 @@ impl Net {
             for end in [*a, *b] {
                 peers[end].wires.push(wires.len());
             }
-            let latency = 1_000 + rng.below(29_000) as Micros;
+            let (least, most) = hardware.latency;
+            let latency = least + rng.below(most.saturating_sub(least) as usize) as Micros;
             let wire = Wire {
                 ends: [*a, *b],
                 latency,
@@ -130,6 +160,9 @@ impl Net {
                 generation: 0,
                 free_at: [0; 2],
                 sending: [false; 2],
+                flying: [0; 2],
+                silent: [false; 2],
+                held: Default::default(),
             };
             wires.push(wire);
         }
@@ -137,6 +170,10 @@ impl Net {
             now: 0,
             peers,
             wires,
+            processors: (0..if hardware.processors == 0 { n } else { hardware.processors })
+                .map(|_| Processor::default())
+                .collect(),
+            hardware,
             spreads: vec![],
             tracked: BTreeMap::new(),
             truth: BTreeMap::new(),
@@ -167,6 +204,7 @@ impl Net {
         wire.generation += 1;
         wire.free_at = [self.now; 2];
         wire.sending = [false; 2];
+        wire.flying = [0; 2];
         let link = self.link(w);
         for (end, peer) in ends.into_iter().enumerate() {
             self.give(peer, Input::LinkUp { link, dialed: end == 0 });
@@ -180,8 +218,26 @@ impl Net {
         }
         let link = self.link(w);
         self.wires[w].generation += 1;
+        self.wires[w].silent = [false; 2];
+        self.wires[w].held = Default::default();
         for peer in self.wires[w].ends {
             self.give(peer, Input::LinkDown { link });
+        }
+    }
+
+    /// From now on one direction of a wire takes what it is given and delivers nothing, and nobody is told.
+    pub(super) fn silence(&mut self, w: usize, end: usize) {
+        self.wires[w].silent[end] = self.wires[w].up;
+    }
+
+    /// Delivers what a silent wire has held, and what comes from now on.
+    pub(super) fn unsilence(&mut self, w: usize) {
+        self.wires[w].silent = [false; 2];
+        let generation = self.wires[w].generation;
+        for (end, held) in std::mem::take(&mut self.wires[w].held).into_iter().enumerate() {
+            for bytes in held {
+                self.at(self.now, Event::Arrive { wire: w, end: 1 - end, generation, bytes });
+            }
         }
     }
 
@@ -201,7 +257,6 @@ impl Net {
         peer.alive = true;
         peer.syncing = false;
         peer.wake_at = None;
-        peer.busy_until = self.now;
         if how == Crash::Rollback {
             peer.disk = peer.backup.clone();
         }
@@ -311,11 +366,15 @@ impl Net {
     fn send(&mut self, w: usize, end: usize) {
         let (link, p) = (self.link(w), self.wires[w].ends[end]);
         self.wires[w].sending[end] = false;
+        if self.wires[w].flying[end] >= WINDOW {
+            return;
+        }
         if let Some(bytes) = self.peers[p].node.poll_transmit(self.now / 1_000, link) {
             let wire = &mut self.wires[w];
             let sent = self.now + bytes.len() as u64 * NANOS_PER_BYTE / 1_000;
             let (generation, arrives) = (wire.generation, sent + wire.latency);
             wire.free_at[end] = sent + 1;
+            wire.flying[end] += 1;
             self.at(arrives, Event::Arrive { wire: w, end: 1 - end, generation, bytes });
             self.schedule_send(p, w);
         }
@@ -347,13 +406,20 @@ impl Net {
                 }
             }
             Event::Arrive { wire, end, generation, bytes } => {
-                let p = self.wires[wire].ends[end];
-                self.peers[p].inbox.push_back((wire, generation, bytes));
-                if self.peers[p].inbox.len() == 1 {
-                    self.at(self.peers[p].busy_until.max(self.now), Event::Take { peer: p });
+                let to = &mut self.wires[wire];
+                if to.generation == generation && to.silent[1 - end] {
+                    to.held[1 - end].push(bytes);
+                    return;
+                }
+                let p = to.ends[end] % self.processors.len();
+                let processor = &mut self.processors[p];
+                processor.inbox.push_back(Arrived { wire, end, generation, bytes });
+                if processor.inbox.len() == 1 {
+                    let at = processor.busy_until.max(self.now);
+                    self.at(at, Event::Take { processor: p });
                 }
             }
-            Event::Take { peer } => self.take(peer),
+            Event::Take { processor } => self.take(processor),
             Event::Wake { peer, life } => {
                 if self.peers[peer].life == life && self.peers[peer].wake_at.is_some_and(|at| at <= self.now)
                 {
@@ -369,16 +435,20 @@ impl Net {
         }
     }
 
-    /// Has a node work on the message that waits longest.
+    /// Has a processor work on the message that waits longest.
     fn take(&mut self, p: usize) {
-        self.peers[p].busy_until = self.now + SERVICE;
-        let Some((wire, generation, bytes)) = self.peers[p].inbox.pop_front() else { return };
-        if !self.peers[p].inbox.is_empty() {
-            self.at(self.now + SERVICE, Event::Take { peer: p });
+        let done = self.now + self.hardware.service;
+        let processor = &mut self.processors[p];
+        processor.busy_until = done;
+        let Some(Arrived { wire, end, generation, bytes }) = processor.inbox.pop_front() else { return };
+        if !processor.inbox.is_empty() {
+            self.at(done, Event::Take { processor: p });
         }
         if self.wires[wire].generation == generation {
-            let link = self.link(wire);
-            self.give(p, Input::Frame { link, bytes });
+            let (link, ends) = (self.link(wire), self.wires[wire].ends);
+            self.wires[wire].flying[1 - end] -= 1;
+            self.schedule_send(ends[1 - end], wire);
+            self.give(ends[end], Input::Frame { link, bytes });
         }
     }
 

@@ -1,28 +1,38 @@
 //! `crdt-sim`: simulates whole networks of nodes and says what they cost, or which promise was broken.
 
+mod bars;
+mod gossip;
+mod reconcile;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crdt::sync::reconcile::{Index, Item, VersionHash, rehearse};
-use crdt::sync::{DocId, Kind};
+use bars::Group;
 use crdt::testkit::sim::{Plan, Report, Stage, Topology, run};
 
 const HELP: &str = "\
 Simulates networks of sync nodes in virtual time: edits, latency, load, cuts, crashes, restarts from backups.
 
 Usage: crdt-sim [OPTIONS]
-       crdt-sim reconcile [N...]   what it costs two repositories of N documents to find which differ
-                                                                               [1000 10000 100000 1000000]
+       crdt-sim reconcile [FOLDER] [N...]   what it costs two repositories of N documents to find which differ;
+                                   into reconcile.md, .csv, .svg of the folder [1000 10000 100000 1000000]
+       crdt-sim gossip [FOLDER]    what an edit costs on many graphs, beside others; writes gossip.md, .csv, .svg
 
-  --topology LIST   of line, ring, star, tree, mesh, random, scale-free; or all   [ring,tree,random,scale-free]
+  --topology LIST   of line, ring, star, tree, mesh, grid, random, regular-4, regular-6, scale-free; or all
+                                                                                  [ring,tree,random,scale-free]
   --nodes N         nodes                                                         [1000]
   --writers N       how many of them write                                        [10]
   --edits N         edits that are followed, before and after the kill            [20]
   --every MS        virtual time between edits                                    [1000]
+  --at-once N       so many edits each time                                       [1]
   --docs N          documents                                                     [1]
   --kill PERCENT    nodes that are killed                                         [10]
-  --faults N        cuts, crashes, partitions, restarts from backups              [20]
+  --churn S         for how many seconds a link fails every second                [10]
+  --faults N        cuts, crashes, partitions, silent links, old backups          [20]
+  --latency A-B     the least and the greatest latency of a link, ms              [1-30]
+  --processors N    processors that all nodes share; 0 for one each               [0]
+  --service US      how long one works on a message                               [20]
   --seed N          decides all else; the same seed is the same run               [1]
   --runs N          so many seeds from this one on                                [1]
   --csv FILE        the table as CSV
@@ -30,8 +40,9 @@ Usage: crdt-sim [OPTIONS]
   --quiet           no progress on standard error
   --help            this
 
-Frames/least is how many content frames an edit cost over the least possible (one for each other node). Stretch is
-the mean time of arrival over that of the shortest path. Settle is the virtual time until all agreed, after the last
+Frames/least is how many content frames an edit cost over the least possible (one for each other node); copies, how
+often each event came to a node: 1 when none came twice. Stretch is the mean time of arrival over that of the shortest
+path. Settle is the virtual time until all agreed, after the last
 fault. Exit code: 0 all promises kept, 1 one was broken (its seed is printed), 2 wrong usage or a file that could not
 be written.
 ";
@@ -60,7 +71,12 @@ fn main() -> ExitCode {
     if let Some((first, sizes)) = args.split_first()
         && first == "reconcile"
     {
-        return reconcile(sizes);
+        return reconcile::table(sizes);
+    }
+    if let Some((first, folder)) = args.split_first()
+        && first == "gossip"
+    {
+        return gossip::table(folder.first().map_or("bench/results", String::as_str));
     }
     match options(&args) {
         Ok(options) => simulate(&options),
@@ -69,52 +85,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// Prints the cost for each size and number of changed documents.
-fn reconcile(sizes: &[String]) -> ExitCode {
-    let sizes: Result<Vec<usize>, String> = sizes.iter().map(|n| number("a size", n, 1)).collect();
-    let sizes = match sizes {
-        Ok(sizes) if sizes.is_empty() => vec![1_000, 10_000, 100_000, 1_000_000],
-        Ok(sizes) => sizes,
-        Err(wrong) => {
-            eprintln!("crdt-sim: {wrong}; see crdt-sim --help");
-            return ExitCode::from(2);
-        }
-    };
-    println!(
-        "{:>9} {:>8} {:>10} {:>12} {:>11} {:>9}",
-        "documents", "changed", "bytes", "round trips", "plain list", "minimum"
-    );
-    for n in sizes {
-        let index = |changed: usize| {
-            let mut index = Index::default();
-            (0..n).filter_map(|i| item(i, i * changed % n.max(1) < changed)).for_each(|i| index.set(i));
-            index
-        };
-        let before = index(0);
-        for changed in [0, 1, 10, 100, 1_000].into_iter().filter(|k| *k <= n) {
-            let cost = rehearse(&before, &index(changed)).2;
-            let (n, k) = (n as f64, changed as f64);
-            // To say which k of n: log2 of the binomial coefficient, by Stirling.
-            let least =
-                if changed == 0 { 0.0 } else { k * ((n / k).log2() + std::f64::consts::LOG2_E) / 8.0 };
-            println!(
-                "{n:>9} {changed:>8} {:>10} {:>12.1} {:>11} {least:>9.0}",
-                cost.bytes,
-                cost.turns as f64 / 2.0,
-                n * 16.0
-            );
-        }
-    }
-    ExitCode::SUCCESS
-}
-
-/// A document of a made-up repository, in its first version or its second.
-fn item(n: usize, changed: bool) -> Option<Item> {
-    let doc: DocId = format!("folder/document-{n}").parse().ok()?;
-    let version = [(crdt::ReplicaId::from_u128(7), 1 + u64::from(changed))].into_iter().collect();
-    Some(Item::new(&doc, Kind::DOC, VersionHash::of(&version)))
 }
 
 fn options(args: &[String]) -> Result<Options, String> {
@@ -136,6 +106,11 @@ fn options(args: &[String]) -> Result<Options, String> {
             "--writers" => plan.writers = number(name, value, 1)?,
             "--edits" => plan.edits = number(name, value, 1)?,
             "--every" => plan.every_ms = number(name, value, 0)? as u64,
+            "--at-once" => plan.at_once = number(name, value, 1)?,
+            "--churn" => plan.churn_s = number(name, value, 0)? as u64,
+            "--latency" => plan.latency_ms = range(name, value)?,
+            "--processors" => plan.processors = number(name, value, 0)?,
+            "--service" => plan.service_us = number(name, value, 0)? as u64,
             "--docs" => plan.docs = number(name, value, 1)?,
             "--kill" => plan.kill_percent = number(name, value, 0)?,
             "--faults" => plan.faults = number(name, value, 0)?,
@@ -158,6 +133,11 @@ fn number(name: &str, value: &str, least: usize) -> Result<usize, String> {
     if n < least { Err(format!("{name} is at least {least}")) } else { Ok(n) }
 }
 
+fn range(name: &str, value: &str) -> Result<(u64, u64), String> {
+    let (least, most) = value.split_once('-').ok_or_else(|| format!("{name} wants two numbers, as 1-30"))?;
+    Ok((number(name, least, 0)? as u64, number(name, most, 0)? as u64))
+}
+
 fn simulate(options: &Options) -> ExitCode {
     println!("{}", heading());
     let mut rows = Vec::new();
@@ -167,7 +147,7 @@ fn simulate(options: &Options) -> ExitCode {
             let report = run(&plan, |stage| progress(options, &plan, stage));
             match report {
                 Ok(report) => {
-                    println!("{}", line(&plan, &report));
+                    println!("{}", lines(&plan, &report));
                     rows.push(Row { plan, report });
                 }
                 Err(broken) => {
@@ -177,10 +157,15 @@ fn simulate(options: &Options) -> ExitCode {
             }
         }
     }
-    for (file, text) in [(&options.csv, csv(&rows)), (&options.svg, svg(&rows))] {
-        if let Some(file) = file
-            && let Err(error) = std::fs::write(file, text)
-        {
+    let files = [(&options.csv, csv(&rows)), (&options.svg, svg(&rows))];
+    let files = files.into_iter().filter_map(|(file, text)| file.clone().map(|file| (file, text)));
+    write_files(files)
+}
+
+/// Writes files; the exit code says whether all could be.
+fn write_files(files: impl IntoIterator<Item = (String, String)>) -> ExitCode {
+    for (file, text) in files {
+        if let Err(error) = std::fs::write(&file, text) {
             eprintln!("crdt-sim: {file}: {error}");
             return ExitCode::from(2);
         }
@@ -204,39 +189,60 @@ fn progress(options: &Options, plan: &Plan, stage: &str) {
 }
 
 fn heading() -> String {
-    let stage = "frames/least  control  bytes/edit   hops    mean     p99  stretch";
     format!(
-        "{:<11} {:>6} {:>6} {:>5}  quiet: {stage}  after the kill: {stage}  settle ms   lost",
-        "topology", "nodes", "links", "seed"
+        "{:<11} {:>6} {:>6} {:>5}  {:<6} {:>12} {:>7} {:>8} {:>11} {:>6} {:>7} {:>7} {:>8} {:>9}  {:>9}  lost",
+        "topology",
+        "nodes",
+        "links",
+        "seed",
+        "stage",
+        "frames/least",
+        "copies",
+        "control",
+        "bytes/edit",
+        "hops",
+        "mean",
+        "p99",
+        "stretch",
+        "delivered",
+        "settle ms"
     )
 }
 
-fn line(plan: &Plan, report: &Report) -> String {
-    format!(
-        "{:<11} {:>6} {:>6} {:>5}         {}                  {}  {:>9}  {:>2}/{}",
-        plan.topology.name(),
-        plan.nodes,
-        report.links,
-        plan.seed,
-        columns(&report.quiet),
-        columns(&report.killed),
-        report.settled_ms,
-        report.lost,
-        report.edits,
-    )
+/// A line for each stage.
+fn lines(plan: &Plan, report: &Report) -> String {
+    let mut out = String::new();
+    for (name, stage) in stages(report) {
+        let end = if name == "killed" {
+            format!("  {:>9}  {}/{}", report.settled_ms, report.lost, report.edits)
+        } else {
+            "\n".to_owned()
+        };
+        let _ = write!(
+            out,
+            "{:<11} {:>6} {:>6} {:>5}  {name:<6} {:>12.4} {:>7.4} {:>8.1} {:>11.0} {:>6.1} {:>7.1} {:>7.1} {:>8.3} {:>9.4}{end}",
+            plan.topology.name(),
+            plan.nodes,
+            report.links,
+            plan.seed,
+            ratio(stage),
+            stage.copies,
+            stage.control_per_edit,
+            stage.bytes_per_edit,
+            stage.hops,
+            stage.mean_ms,
+            stage.p99_ms,
+            stage.stretch,
+            stage.delivered,
+        );
+    }
+    out
 }
 
-fn columns(stage: &Stage) -> String {
-    format!(
-        "{:>12.4} {:>8.1} {:>11.0} {:>6.1} {:>7.1} {:>7.1} {:>8.3}",
-        ratio(stage),
-        stage.control_per_edit,
-        stage.bytes_per_edit,
-        stage.hops,
-        stage.mean_ms,
-        stage.p99_ms,
-        stage.stretch
-    )
+/// The stages in which edits are followed; those that were left out have none.
+fn stages(report: &Report) -> impl Iterator<Item = (&'static str, &Stage)> {
+    let all = [("quiet", &report.quiet), ("churn", &report.churn), ("killed", &report.killed)];
+    all.into_iter().filter(|(name, stage)| *name != "churn" || stage.edits > 0)
 }
 
 fn ratio(stage: &Stage) -> f64 {
@@ -245,19 +251,20 @@ fn ratio(stage: &Stage) -> f64 {
 
 fn csv(rows: &[Row]) -> String {
     let mut out = String::from(
-        "topology,nodes,links,seed,stage,frames_per_edit,least_frames,control_per_edit,bytes_per_edit,delivered,hops,mean_ms,p99_ms,stretch,settled_ms,lost,edits\n",
+        "topology,nodes,links,seed,stage,frames_per_edit,least_frames,copies,control_per_edit,bytes_per_edit,delivered,hops,mean_ms,p99_ms,stretch,settled_ms,lost,edits\n",
     );
     for Row { plan, report } in rows {
-        for (name, s) in [("quiet", &report.quiet), ("killed", &report.killed)] {
+        for (name, s) in stages(report) {
             let _ = writeln!(
                 out,
-                "{},{},{},{},{name},{},{},{},{},{},{},{},{},{},{},{},{}",
+                "{},{},{},{},{name},{},{},{},{},{},{},{},{},{},{},{},{},{}",
                 plan.topology.name(),
                 plan.nodes,
                 report.links,
                 plan.seed,
                 s.frames_per_edit,
                 s.least_frames,
+                s.copies,
                 s.control_per_edit,
                 s.bytes_per_edit,
                 s.delivered,
@@ -274,38 +281,17 @@ fn csv(rows: &[Row]) -> String {
     out
 }
 
-/// Two bars for each run: frames over the least possible, before and after the kill.
+/// Bars for each run: frames over the least possible, in each stage.
 fn svg(rows: &[Row]) -> String {
-    let top = rows.iter().map(|r| ratio(&r.report.quiet).max(ratio(&r.report.killed))).fold(1.2, f64::max);
-    let (height, step) = (260.0, 90);
-    let mut out = String::new();
-    let width = 60 + step * rows.len().max(3);
-    let _ = writeln!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"340\" font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"10\" y=\"16\">content frames per edit / least possible: quiet (blue), after the kill (orange)</text>"
-    );
-    for (i, Row { plan, report }) in rows.iter().enumerate() {
-        let x = 40 + step * i;
-        for (at, colour, stage) in [(0, "#3b6fb6", &report.quiet), (30, "#d9822b", &report.killed)] {
-            let h = ratio(stage) / top * height;
-            let (x, y) = (x + at, 300.0 - h);
-            let _ = writeln!(
-                out,
-                "<rect x=\"{x}\" y=\"{y:.1}\" width=\"26\" height=\"{h:.1}\" fill=\"{colour}\"/>\n\
-                 <text x=\"{x}\" y=\"{:.1}\">{:.2}</text>",
-                y - 3.0,
-                ratio(stage)
-            );
-        }
-        let _ = writeln!(
-            out,
-            "<text x=\"{x}\" y=\"315\">{}</text><text x=\"{x}\" y=\"329\">{}</text>",
-            plan.topology.name(),
-            plan.nodes
-        );
-    }
-    out.push_str("</svg>\n");
-    out
+    let groups = rows.iter().map(|Row { plan, report }| Group {
+        names: [plan.topology.name().to_owned(), plan.nodes.to_string()],
+        bars: [&report.quiet, &report.churn, &report.killed]
+            .map(|s| (s.edits > 0).then(|| ratio(s)))
+            .to_vec(),
+    });
+    bars::svg(
+        "content frames per edit / least possible",
+        &["quiet", "links fail", "after the kill"],
+        &groups.collect::<Vec<_>>(),
+    )
 }

@@ -1,0 +1,178 @@
+//! What it costs two repositories to find which of their documents differ.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::{number, write_files};
+use crdt::sync::reconcile::{Index, Item, VersionHash, rehearse, rehearse_sketch};
+use crdt::sync::sketch::Sketch;
+use crdt::sync::{DocId, Fleet, Kind};
+
+/// A repository as daemons keep track of it.
+struct Repository {
+    index: Index,
+    sketch: Sketch,
+}
+
+/// What it cost two repositories of `documents` of which `changed` differ.
+struct Row {
+    documents: usize,
+    changed: usize,
+    /// Bytes and round trips.
+    sketch: Option<(usize, f64)>,
+    ranges: (usize, f64),
+    list: f64,
+    least: f64,
+}
+
+/// Prints the cost for each size and number of changed documents; into a folder when the first is one.
+pub(crate) fn table(arguments: &[String]) -> ExitCode {
+    let (folder, sizes) = match arguments.split_first() {
+        Some((first, rest)) if first.parse::<usize>().is_err() => (Some(first), rest),
+        _ => (None, arguments),
+    };
+    let sizes: Result<Vec<usize>, String> = sizes.iter().map(|n| number("a size", n, 1)).collect();
+    let sizes = match sizes {
+        Ok(sizes) if sizes.is_empty() => vec![1_000, 10_000, 100_000, 1_000_000],
+        Ok(sizes) => sizes,
+        Err(wrong) => {
+            eprintln!("crdt-sim: {wrong}; see crdt-sim --help");
+            return ExitCode::from(2);
+        }
+    };
+    let rows: Vec<Row> = sizes.into_iter().flat_map(measure).collect();
+    let text = markdown(&rows);
+    println!("{text}");
+    let files = folder.map(|folder| {
+        [
+            (format!("{folder}/reconcile.md"), text),
+            (format!("{folder}/reconcile.csv"), csv(&rows)),
+            (format!("{folder}/reconcile.svg"), plot(&rows)),
+        ]
+    });
+    write_files(files.into_iter().flatten())
+}
+
+fn measure(documents: usize) -> Vec<Row> {
+    let mut before = Repository { index: Index::default(), sketch: Sketch::new(Fleet::of("fleet")) };
+    for item in (0..documents).filter_map(|n| item(n, false)) {
+        before.index.set(item);
+        before.sketch.add(item);
+    }
+    let changes = [0, 1, 10, 100, 1_000].into_iter().filter(|changed| *changed <= documents);
+    changes.map(|changed| compare(&before, documents, changed)).collect()
+}
+
+fn compare(before: &Repository, documents: usize, changed: usize) -> Row {
+    let (mut index, mut sketch) = (before.index.clone(), before.sketch.clone());
+    for n in (0..changed).map(|k| k * documents / changed) {
+        if let (Some(old), Some(new)) = (item(n, false), item(n, true)) {
+            index.set(new);
+            sketch.remove(old);
+            sketch.add(new);
+        }
+    }
+    let ranges = rehearse(&before.index, &index).2;
+    let equal = before.index.fingerprint() == index.fingerprint();
+    let sketched = if equal { None } else { rehearse_sketch(&before.sketch, &sketch) };
+    let (n, k) = (documents as f64, changed as f64);
+    // To say which k of n: log2 of the binomial coefficient, by Stirling; and for each which of two versions.
+    let least = if changed == 0 { 0.0 } else { k * ((n / k).log2() + std::f64::consts::LOG2_E) / 8.0 };
+    Row {
+        documents,
+        changed,
+        sketch: sketched.map(|cost| (cost.bytes, cost.turns as f64 / 2.0)),
+        ranges: (ranges.bytes, ranges.turns as f64 / 2.0),
+        list: n * 16.0,
+        least,
+    }
+}
+
+/// A document of a made-up repository, in its first version or its second.
+fn item(n: usize, changed: bool) -> Option<Item> {
+    let doc: DocId = format!("folder/document-{n}").parse().ok()?;
+    let version = [(crdt::ReplicaId::from_u128(7), 1 + u64::from(changed))].into_iter().collect();
+    Some(Item::new(&doc, Kind::DOC, VersionHash::of(&version)))
+}
+
+fn markdown(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "# Finding what differs\n\nBy `cargo run --release -p crdt --features testkit --bin crdt-sim -- reconcile bench/results`: bytes of all\n\
+         messages of both sides until all documents that differ are known, and round trips. They are then named. Two that\n\
+         have met before say from when on, and name what changed since: no bytes and half a round trip, in every row. List:\n\
+         16 bytes for each document. Least: to say which of how many, by whatever means.\n\n\
+         | documents | changed | sketch: bytes | round trips | ranges: bytes | round trips | list | least |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let sketch = row.sketch.map_or(" | ".to_owned(), |(bytes, trips)| format!("{bytes} | {trips:.1}"));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {sketch} | {} | {:.1} | {:.0} | {:.0} |",
+            row.documents, row.changed, row.ranges.0, row.ranges.1, row.list, row.least
+        );
+    }
+    out
+}
+
+fn csv(rows: &[Row]) -> String {
+    let mut out = String::from("documents,changed,method,bytes,round_trips\n");
+    for row in rows {
+        let (n, k) = (row.documents, row.changed);
+        if let Some((bytes, trips)) = row.sketch {
+            let _ = writeln!(out, "{n},{k},sketch,{bytes},{trips}");
+        }
+        let _ = writeln!(out, "{n},{k},ranges,{},{}", row.ranges.0, row.ranges.1);
+        let _ = writeln!(out, "{n},{k},list,{},0.5\n{n},{k},least,{:.0},", row.list, row.least);
+    }
+    out
+}
+
+const COLOURS: [(&str, &str); 4] =
+    [("list", "#b0b0b0"), ("ranges", "#d9822b"), ("sketch", "#3b6fb6"), ("least", "#4f9d69")];
+
+/// Bytes over changed documents, both logarithmic, for the largest repository.
+fn plot(rows: &[Row]) -> String {
+    let most = rows.iter().map(|row| row.documents).max().unwrap_or(1);
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.documents == most && row.changed > 0).collect();
+    let x = |changed: usize| 60.0 + (changed as f64).log10() * 130.0;
+    let y = |bytes: f64| 330.0 - bytes.max(1.0).log10() * 40.0;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"560\" height=\"370\" font-family=\"sans-serif\" font-size=\"11\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
+         <text x=\"10\" y=\"16\" font-size=\"12\">bytes to find k changed of {most} documents</text>\n"
+    );
+    for power in 0..8 {
+        let (bytes, at) = (10f64.powi(power), y(10f64.powi(power)));
+        let _ = writeln!(
+            out,
+            "<line x1=\"60\" y1=\"{at}\" x2=\"470\" y2=\"{at}\" stroke=\"#eee\"/><text x=\"8\" y=\"{}\">{bytes}</text>",
+            at + 4.0
+        );
+    }
+    for row in &rows {
+        let _ = writeln!(out, "<text x=\"{}\" y=\"350\">k = {}</text>", x(row.changed) - 10.0, row.changed);
+    }
+    for (name, colour) in COLOURS {
+        let bytes = |row: &Row| match name {
+            "list" => Some(row.list),
+            "ranges" => Some(row.ranges.0 as f64),
+            "sketch" => row.sketch.map(|(bytes, _)| bytes as f64),
+            _ => Some(row.least),
+        };
+        let points: Vec<(f64, f64)> =
+            rows.iter().filter_map(|row| Some((x(row.changed), y(bytes(row)?)))).collect();
+        let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.0},{y:.1}")).collect();
+        let _ = writeln!(
+            out,
+            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>",
+            line.join(" ")
+        );
+        if let Some((x, y)) = points.last() {
+            let _ =
+                writeln!(out, "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>", x + 8.0, y + 4.0);
+        }
+    }
+    out.push_str("</svg>\n");
+    out
+}
