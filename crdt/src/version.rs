@@ -101,6 +101,7 @@ impl VersionVector {
     }
 
     /// Lowers the entry of `replica` to at most `seq`.
+    #[cfg(feature = "std")]
     pub(crate) fn lower(&mut self, replica: ReplicaId, seq: u64) {
         if let Ok(i) = self.entries.binary_search_by_key(&replica, |e| e.0) {
             if seq == 0 {
