@@ -54,6 +54,12 @@ impl Peered {
         self.known.merge(version);
     }
 
+    /// Whether the peer has each of these events or was told that they are here.
+    pub(crate) fn was_told(&self, version: &VersionVector) -> bool {
+        let announced = |replica| self.announced.as_ref().map_or(0, |announced| announced.get(replica));
+        version.iter().all(|(replica, seq)| self.known.get(replica).max(announced(replica)) >= seq)
+    }
+
     /// The peer said that it holds these events, by sending them.
     pub(crate) fn sent(&mut self, spans: &[Span]) {
         for span in spans {

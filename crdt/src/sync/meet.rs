@@ -50,21 +50,20 @@ impl<D: Document> Node<D> {
     pub(crate) fn take_digest(&mut self, id: LinkId, digest: &Digest) {
         let equal = self.digest(id) == digest.hash;
         let last = self.feed.last();
+        let all = self.links.get(&id).is_some_and(|link| self.shares_all(link));
         let Some(link) = self.links.get_mut(&id) else { return };
         link.meeting.digests += 1;
-        if equal {
-            link.was_equal = true;
-            link.meeting.fed = Some(last);
-            link.meeting.tell = last > link.meeting.told;
-        }
-        let Some(link) = self.links.get(&id) else { return };
-        if self.shares_all(link) {
-            if !equal {
+        link.was_equal |= equal;
+        if all {
+            if equal {
+                link.meeting.fed = Some(last);
+                link.meeting.tell = last > link.meeting.told;
+            } else {
                 self.find_differences(id, digest);
             }
             return;
         }
-        let docs = self.mutual(link);
+        let docs = self.links.get(&id).map(|link| self.mutual(link)).unwrap_or_default();
         for doc in docs {
             let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(&doc)) else { continue };
             let peered = link.docs.entry(doc.clone()).or_default();
@@ -221,7 +220,8 @@ impl<D: Document> Node<D> {
         }
     }
 
-    /// Looks how far the peer was fed: past each change whose document it has as it is here.
+    /// Looks how far the peer was fed: past each change that it has or was told of. What it was told of and
+    /// lacks it wants, and while it wants something it takes no cursor.
     pub(crate) fn look_how_far(&mut self, now: Millis, id: LinkId) {
         let every = self.config.have_interval.saturating_mul(4);
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -234,8 +234,8 @@ impl<D: Document> Node<D> {
         for (place, doc) in changed {
             let version = self.docs.get(doc).map(|held| held.version());
             let bulk = link.bulk.as_ref().is_some_and(|bulk| bulk.doc == *doc);
-            let known = link.docs.get(doc).zip(version).is_some_and(|(p, version)| p.known.covers(version));
-            if bulk || !known {
+            let told = link.docs.get(doc).zip(version).is_some_and(|(p, version)| p.was_told(version));
+            if bulk || !told {
                 link.meeting.look_at = Some(now.saturating_add(every));
                 break;
             }
