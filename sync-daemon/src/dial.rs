@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::conn::{self, Counted};
-use crate::driver::Command;
 use crate::error::StartError;
+use crate::lanes::WeakLanes;
 use crate::machine::TcpStream;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -43,17 +42,17 @@ impl Target {
     }
 }
 
-/// Keeps a link to a peer until the driver is gone.
-pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::WeakSender<Command>) {
+/// Keeps a link to a peer until this one is stopped.
+pub(crate) async fn keep(target: Target, longest: Duration, lanes: WeakLanes) {
     let mut pause = FIRST_PAUSE;
     loop {
         // Held only while connected: dialling must not keep a stopped peer alive.
-        let Some(sender) = commands.upgrade().filter(|sender| !sender.is_closed()) else { return };
+        let Some(lanes) = lanes.upgrade().filter(|lanes| !lanes.is_stopped()) else { return };
         let started = Instant::now();
         match tokio::time::timeout(CONNECT_WITHIN, connect(&target)).await {
-            Ok(Ok(ws)) => conn::serve(ws, true, None, sender).await,
+            Ok(Ok(ws)) => conn::serve(ws, true, None, lanes).await,
             Ok(Err(error)) => {
-                drop(sender);
+                drop(lanes);
                 tracing::debug!(peer = %target.url, %error, "cannot connect");
                 if let Some(told) = come_again(&error) {
                     tokio::time::sleep(told.min(longest)).await;
@@ -61,7 +60,7 @@ pub(crate) async fn keep(target: Target, longest: Duration, commands: mpsc::Weak
                 }
             }
             Err(_) => {
-                drop(sender);
+                drop(lanes);
                 tracing::debug!(peer = %target.url, "cannot connect in time");
             }
         }

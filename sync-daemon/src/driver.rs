@@ -1,12 +1,11 @@
-//! The one task that owns the documents and the links: inputs in, outputs carried out.
+//! The one task that owns the documents and links of a lane: inputs in, outputs carried out.
 //!
-//! Nothing else touches the [`Node`]. Connections hand in messages through a bounded queue, so one that
+//! Nothing else touches the lane's [`Node`]. Connections hand in messages through a bounded queue, so one that
 //! brings too much waits. There is no queue on the way out: a connection that can send asks, and gets the
 //! difference that it is owed then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,21 +16,15 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::arrive::Arrival;
 use crate::concern::Safety;
-use crate::status::{self, Phase, Progress, Status};
+use crate::conn::Wire;
+use crate::status::{self, Standing, Status};
 use crate::store::{Read, Record, Store};
 
 /// How many inputs may wait for the driver before whoever brings more has to wait.
 pub(crate) const INPUTS: usize = 1024;
 /// How many events a slow listener may fall behind before it is told that it missed some.
-const EVENTS: usize = 4096;
-/// When it is first looked whether a new connection has arrived; then after twice as long, and so on.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// How long a connection that says nothing keeps its place among those that arrive: clients speak at once.
-const SILENT_AT_MOST: Duration = Duration::from_millis(500);
-/// How long a new connection may take to say who it is.
-const HELLO_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const EVENTS: usize = 4096;
 /// After this many inputs in a row, outputs are carried out before more are taken.
 const BURST: usize = 64;
 
@@ -111,13 +104,11 @@ pub(crate) enum Command {
         doc: DocId,
         read: Read,
     },
+    /// There is a connection. One that was dialed here may wait until there is something to say in this lane.
     LinkUp {
+        link: LinkId,
         dialed: bool,
-        /// The place that it takes while it arrives; none for one that was dialed.
-        arrival: Option<Arrival>,
-        outgoing: mpsc::Sender<Outgoing>,
-        turn: Arc<Turn>,
-        link: oneshot::Sender<LinkId>,
+        wire: Arc<Wire>,
     },
     LinkDown {
         link: LinkId,
@@ -130,43 +121,17 @@ pub(crate) enum Command {
     Free {
         link: LinkId,
     },
-    /// How far a new connection is.
-    Progress {
+    /// Whether there is something to send on a link.
+    Owes {
         link: LinkId,
-        reply: oneshot::Sender<Arriving>,
+        reply: oneshot::Sender<bool>,
     },
-    /// The time within which a new connection has to say who it is has passed.
-    HelloDue {
-        link: LinkId,
-    },
-    Stop {
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// How far a connection is that arrives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Arriving {
-    /// It has not said who it is.
-    Silent,
-    /// It is owed something.
-    CatchingUp,
-    /// It is owed nothing, or gone.
-    Done,
-}
-
-/// What a connection is told to send.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    Message(Vec<u8>),
-    Close(CloseCode, String),
+    Stop,
 }
 
 /// How the driver sees a connection.
 struct Connection {
-    outgoing: mpsc::Sender<Outgoing>,
-    turn: Arc<Turn>,
-    known: bool,
+    wire: Arc<Wire>,
     /// Whether this side opened it.
     dialed: bool,
 }
@@ -180,36 +145,10 @@ struct Waiter {
     answer: oneshot::Sender<()>,
 }
 
-/// Whether a connection can take a message, and whether the driver is to be told when it can.
-///
-/// In quiet it can whenever there is one, and nobody is told anything: a message costs one wake-up.
-#[derive(Debug, Default)]
-pub(crate) struct Turn(AtomicU8);
-
-impl Turn {
-    const FREE: u8 = 0;
-    const BUSY: u8 = 1;
-    const WANTED: u8 = 2;
-
-    /// The driver wants to send. If the connection cannot take a message now it will tell when it can.
-    fn take(&self) -> bool {
-        let next = |now| Some(if now == Self::FREE { Self::BUSY } else { Self::WANTED });
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(Self::FREE)
-    }
-
-    /// The driver took its turn and had nothing to send.
-    fn give_back(&self) {
-        self.0.store(Self::FREE, Ordering::Release);
-    }
-
-    /// The connection has sent a message. Whether the driver is to be told.
-    pub(crate) fn done(&self) -> bool {
-        self.0.swap(Self::FREE, Ordering::AcqRel) == Self::WANTED
-    }
-}
-
 /// Owner of the node.
 pub(crate) struct Driver {
+    /// Which lane it drives.
+    lane: usize,
     pub(crate) node: Node<AnyDoc>,
     store: Option<Store>,
     /// Work on documents that are on their way from the store.
@@ -219,9 +158,10 @@ pub(crate) struct Driver {
     /// For a client: what daemons said to be safe on their disks, also those that it is not linked to now.
     elsewhere: BTreeMap<DocId, VersionVector>,
     connections: BTreeMap<LinkId, Connection>,
+    /// Those of them on which nothing was said yet in this lane.
+    silent: BTreeSet<LinkId>,
     ready: BTreeSet<LinkId>,
     pub(crate) synced: BTreeSet<(LinkId, DocId)>,
-    next_link: u64,
     started: Instant,
     pub(crate) events: broadcast::Sender<Event>,
     waiting: BTreeMap<DocId, Vec<Waiter>>,
@@ -235,23 +175,26 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(
+        lane: usize,
         node: Node<AnyDoc>,
         store: Option<Store>,
         targets: usize,
         commands: mpsc::WeakSender<Command>,
+        events: broadcast::Sender<Event>,
     ) -> Self {
         Driver {
+            lane,
             node,
             store,
             parked_work: BTreeMap::new(),
             targets,
             elsewhere: BTreeMap::new(),
             connections: BTreeMap::new(),
+            silent: BTreeSet::new(),
             ready: BTreeSet::new(),
             synced: BTreeSet::new(),
-            next_link: 1,
             started: Instant::now(),
-            events: broadcast::channel(EVENTS).0,
+            events,
             waiting: BTreeMap::new(),
             touched: BTreeSet::new(),
             all_touched: false,
@@ -266,13 +209,13 @@ impl Driver {
 
     /// Runs until it is told to stop or nobody holds the peer any more.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let store = self.store.as_ref().map(|store| std::sync::Arc::clone(&store.shared));
-        let done = loop {
+        let (lane, store) = (self.lane, self.store.as_ref().map(|store| Arc::clone(&store.shared)));
+        loop {
             let deadline = self.node.next_deadline();
             let sleep = deadline.map(|at| at.saturating_sub(self.now()).min(3_600_000));
             let committed = async {
                 match &store {
-                    Some(shared) => shared.changed.notified().await,
+                    Some(shared) => shared.changed(lane).await,
                     None => std::future::pending().await,
                 }
             };
@@ -281,7 +224,7 @@ impl Driver {
                 biased;
                 command = commands.recv() => match command {
                     Some(command) => Some(command),
-                    None => break None,
+                    None => return,
                 },
                 () = tokio::task::yield_now(), if more => None,
                 () = committed => None,
@@ -290,14 +233,14 @@ impl Driver {
             let mut next = command;
             for _ in 0..BURST {
                 match next {
-                    Some(Command::Stop { done }) => return self.stop(done).await,
+                    Some(Command::Stop) => return self.stop().await,
                     Some(command) => self.command(command),
                     None => break,
                 }
                 next = commands.try_recv().ok();
             }
-            if let Some(Command::Stop { done }) = next {
-                return self.stop(done).await;
+            if let Some(Command::Stop) = next {
+                return self.stop().await;
             } else if let Some(command) = next {
                 self.command(command);
             }
@@ -306,12 +249,8 @@ impl Driver {
             if self.node.next_deadline().is_some_and(|at| at <= now) {
                 self.node.handle(now, Input::Wake);
             }
+            self.speak(now);
             self.carry_out().await;
-        };
-        if let Some(done) = done {
-            self.stop(done).await;
-        } else if let Some(store) = self.store.take() {
-            store.close().await;
         }
     }
 
@@ -327,13 +266,11 @@ impl Driver {
                 }
                 self.touched.insert(doc);
             }
-            Command::LinkUp { dialed, arrival, outgoing, turn, link: reply } => {
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                if reply.send(link).is_ok() {
-                    self.connections.insert(link, Connection { outgoing, turn, known: false, dialed });
-                    self.node.handle(now, Input::LinkUp { link, dialed });
-                    self.expect_hello(link, arrival);
+            Command::LinkUp { link, dialed, wire } => {
+                self.connections.insert(link, Connection { wire, dialed });
+                self.silent.insert(link);
+                if !dialed {
+                    self.open(now, link);
                 }
             }
             Command::LinkDown { link } => {
@@ -341,6 +278,7 @@ impl Driver {
                 self.forget(link);
             }
             Command::Message { link, bytes } => {
+                self.open(now, link);
                 self.node.handle(now, Input::Frame { link, bytes: bytes.into() });
             }
             Command::Free { link } => {
@@ -348,20 +286,30 @@ impl Driver {
                     self.ready.insert(link);
                 }
             }
-            Command::Progress { link, reply } => {
-                let _ = reply.send(match self.connections.get(&link) {
-                    Some(connection) if !connection.known => Arriving::Silent,
-                    Some(_) if self.node.owes(link) => Arriving::CatchingUp,
-                    Some(_) | None => Arriving::Done,
-                });
+            Command::Owes { link, reply } => {
+                let _ = reply.send(self.connections.contains_key(&link) && self.node.owes(link));
             }
-            Command::HelloDue { link } => {
-                if self.connections.get(&link).is_some_and(|connection| !connection.known) {
-                    self.close(link, CloseCode::Policy, "it did not say who it is in time".to_owned());
-                    self.node.handle(now, Input::LinkDown { link });
-                }
-            }
-            Command::Stop { .. } => {}
+            Command::Stop => {}
+        }
+    }
+
+    /// Begins to talk on a connection, if that was not done yet.
+    fn open(&mut self, now: Millis, link: LinkId) {
+        if self.silent.remove(&link) {
+            let dialed = self.connections.get(&link).is_some_and(|connection| connection.dialed);
+            self.node.handle(now, Input::LinkUp { link, dialed });
+        }
+    }
+
+    /// Begins to talk on all connections once there is something to say in this lane.
+    fn speak(&mut self, now: Millis) {
+        if self.silent.is_empty() {
+            return;
+        }
+        let config = self.node.config();
+        let wants = !config.interest.prefixes.is_empty() || !config.interest.names.is_empty();
+        if self.lane == 0 || config.role == Role::Daemon || wants || self.node.versions().next().is_some() {
+            self.silent.clone().into_iter().for_each(|link| self.open(now, link));
         }
     }
 
@@ -382,40 +330,13 @@ impl Driver {
         }
     }
 
-    /// Looks after a new connection: its place goes to another when it has arrived, or when that takes too
-    /// long; if it does not say who it is in time it is closed.
-    fn expect_hello(&self, link: LinkId, arrival: Option<Arrival>) {
-        let commands = self.commands.clone();
-        tokio::spawn(async move {
-            let opened = tokio::time::Instant::now();
-            let mut pause = FIRST_LOOK;
-            while arrival.is_some() && opened.elapsed() + pause < HELLO_WITHIN {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-                let (reply, stage) = oneshot::channel();
-                let Some(commands) = commands.upgrade() else { return };
-                let _ = commands.send(Command::Progress { link, reply }).await;
-                match stage.await {
-                    Ok(Arriving::CatchingUp) => {}
-                    Ok(Arriving::Silent) if opened.elapsed() < SILENT_AT_MOST => {}
-                    Ok(_) | Err(_) => break,
-                }
-            }
-            drop(arrival);
-            tokio::time::sleep_until(opened + HELLO_WITHIN).await;
-            if let Some(commands) = commands.upgrade() {
-                let _ = commands.send(Command::HelloDue { link }).await;
-            }
-        });
-    }
-
     fn take_durable(&mut self) {
         let Some(store) = &self.store else { return };
         let now = self.now();
         if !self.store_failed && store.shared.failure().is_some() {
             (self.store_failed, self.all_touched) = (true, true);
         }
-        for (doc, version) in store.shared.take_durable() {
+        for (doc, version) in store.shared.take_durable(self.lane) {
             let _ = self.events.send(Event::Durable { doc: doc.clone(), version: version.clone() });
             self.touched.insert(doc.clone());
             self.node.handle(now, Input::Durable { doc, version });
@@ -428,18 +349,15 @@ impl Driver {
         self.take_outputs(&mut to_store);
         let now = self.now();
         for link in std::mem::take(&mut self.ready) {
-            let Some(connection) = self.connections.get(&link).filter(|connection| connection.turn.take())
-            else {
-                continue;
-            };
+            let wire = self.connections.get(&link).map(|connection| &connection.wire);
+            let Some(wire) = wire.filter(|wire| wire.take_turn(self.lane)) else { continue };
             match self.node.poll_transmit(now, link) {
-                // It was free, so its one place is; if it is gone, its end will be heard of.
-                Some(message) => drop(connection.outgoing.try_send(Outgoing::Message(message))),
-                None => connection.turn.give_back(),
+                Some(message) => wire.send(self.lane, message),
+                None => wire.give_turn_back(self.lane),
             }
             // If there is more it will tell when it is free, or is so already: then after the others.
-            if self.node.owes(link) && connection.turn.take() {
-                connection.turn.give_back();
+            if self.node.owes(link) && wire.take_turn(self.lane) {
+                wire.give_turn_back(self.lane);
                 self.ready.insert(link);
             }
         }
@@ -533,10 +451,10 @@ impl Driver {
         let event = match output {
             Output::Changed { doc, novel, from } => Event::Changed { doc, novel, from },
             Output::Hello { link, peer } => {
-                tracing::info!(link = link.0, peer = %peer.name, "connected");
-                if let Some(connection) = self.connections.get_mut(&link) {
-                    connection.known = true;
+                if !self.connections.get(&link).is_some_and(|connection| connection.wire.meet()) {
+                    return;
                 }
+                tracing::info!(link = link.0, peer = %peer.name, "connected");
                 Event::Connected { link, peer }
             }
             Output::Synced { link, doc } => {
@@ -558,7 +476,7 @@ impl Driver {
 
     fn close(&mut self, link: LinkId, code: CloseCode, reason: String) {
         if let Some(connection) = self.connections.get(&link) {
-            let _ = connection.outgoing.try_send(Outgoing::Close(code, reason));
+            connection.wire.close(code, reason);
         }
         self.forget(link);
     }
@@ -566,8 +484,9 @@ impl Driver {
     fn forget(&mut self, link: LinkId) {
         self.synced.retain(|(of, _)| *of != link);
         self.ready.remove(&link);
+        self.silent.remove(&link);
         self.all_touched = true;
-        if self.connections.remove(&link).is_some() {
+        if self.connections.remove(&link).is_some_and(|connection| connection.wire.part()) {
             tracing::info!(link = link.0, "disconnected");
             let _ = self.events.send(Event::Disconnected { link });
         }
@@ -610,7 +529,7 @@ impl Driver {
         Safety { here, by, disks: usize::from(own) + self.targets + came }
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn standing(&self) -> Standing {
         let links: Vec<LinkId> = self.node.links().map(|(link, _, _)| link).collect();
         let (mut unsynced, mut undurable, mut all) = (0, 0, true);
         for (name, _, version) in self.node.versions() {
@@ -622,13 +541,8 @@ impl Driver {
             undurable += lacking(&joined(own.into_iter().chain(theirs).chain(self.elsewhere.get(name))));
             all &= links.iter().any(|link| self.synced.contains(&(*link, name.clone())));
         }
-        let phase = match (self.connections.is_empty(), links.is_empty()) {
-            (true, _) => Phase::Offline,
-            (false, true) => Phase::Connecting,
-            (false, false) if all && unsynced == 0 => Phase::Synced,
-            (false, false) => Phase::Syncing,
-        };
-        Progress { phase, unsynced, undurable }
+        let (connected, linked) = (!self.connections.is_empty(), !links.is_empty());
+        Standing { connected, linked, synced: all, unsynced, undurable }
     }
 
     /// Documents that could not be read from the store, and why.
@@ -655,16 +569,12 @@ impl Driver {
         }
     }
 
-    async fn stop(mut self, done: oneshot::Sender<()>) {
+    async fn stop(mut self) {
         self.carry_out().await;
         let links: Vec<LinkId> = self.connections.keys().copied().collect();
         links
             .into_iter()
             .for_each(|link| self.close(link, CloseCode::Away, "the peer is shutting down".to_owned()));
-        if let Some(store) = self.store.take() {
-            store.close().await;
-        }
-        let _ = done.send(());
     }
 }
 

@@ -30,7 +30,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `peer` | the handle that apps hold |
-//! | `driver` | the one task that owns the documents and links |
+//! | `lanes`, `driver` | documents spread over cores; the one task that owns the documents and links of a lane |
 //! | `conn`, `listen`, `dial` | WebSocket and HTTP on one port; keeping links to peers |
 //! | `arrive` | thousands that come back at once, a few at a time |
 //! | `store` | deltas on disk, in group commits |
@@ -47,6 +47,7 @@ mod dial;
 mod driver;
 mod error;
 pub mod http;
+mod lanes;
 mod listen;
 mod machine;
 mod metrics;
@@ -60,6 +61,7 @@ pub use concern::{BadToken, Outcome, Token, WriteConcern};
 pub use config::PeerConfig;
 pub use driver::Event;
 pub use error::{PeerError, StartError};
+pub use lanes::lane;
 pub use machine::wall_clock_ms;
 pub use peer::{Peer, Written};
 pub use status::{DocStatus, LinkStatus, Phase, Progress, Status, TrafficStatus};

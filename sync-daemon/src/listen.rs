@@ -226,7 +226,7 @@ async fn serve(
 
 /// What `/readyz` says of a daemon that keeps what is written: also which documents it cannot serve.
 async fn ready(peer: &Peer) -> String {
-    match peer.with(|driver, _| driver.quarantined()).await {
+    match peer.quarantined().await {
         Ok(what) if !what.is_empty() => {
             format!("ok, but for what cannot be read, {} in quarantine:\n{}\n", what.len(), what.join("\n"))
         }
@@ -267,13 +267,13 @@ fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, arrival: Arrival, p
     else {
         return text(StatusCode::UPGRADE_REQUIRED, "this path is for WebSocket connections\n");
     };
-    let Some(commands) = peer.commands() else { return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") };
+    let Some(lanes) = peer.lanes() else { return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") };
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgraded.await {
             let io = conn::Counted::new(TokioIo::new(upgraded));
             let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(conn::settings())).await;
-            conn::serve(ws, false, Some(arrival), commands).await;
+            conn::serve(ws, false, Some(arrival), lanes).await;
         }
         drop(pass);
     });

@@ -7,18 +7,19 @@ use std::time::Duration;
 use crdt::doc::{AnyDoc, Patch};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::concern::{Outcome, Token, WriteConcern};
 use crate::config::PeerConfig;
 use crate::dial::{self, Target};
-use crate::driver::{Command, Driver, Event, INPUTS};
+use crate::driver::{Command, Driver, EVENTS, Event, INPUTS};
 use crate::error::{PeerError, StartError};
+use crate::lanes::{self, LANES, Lanes, lane};
 use crate::listen::{self, Gate};
 use crate::machine::{self, TcpListener};
-use crate::status::{Progress, Status};
-use crate::store::Store;
+use crate::status::{self, Progress, Status};
+use crate::store::{Opened, Store};
 
 /// A running peer: documents, a store, links. Cheap to clone; the last one dropped stops it.
 ///
@@ -31,7 +32,9 @@ struct Inner {
     id: ReplicaId,
     role: Role,
     address: Option<SocketAddr>,
-    commands: mpsc::Sender<Command>,
+    lanes: Lanes,
+    /// Closed when all lanes have ended and what was written is on the disk.
+    running: watch::Receiver<()>,
     events: broadcast::Sender<Event>,
     /// The task that takes connections.
     listening: Mutex<Option<JoinHandle<()>>>,
@@ -81,29 +84,54 @@ impl Peer {
             Some(dir) => Some(Store::open_apart(dir, id).await?),
             None => None,
         };
-        let mut node = Node::new(
-            Config {
-                address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
-                interest: config.interest.clone(),
-                cache_bytes: if opened.is_some() { config.cache_bytes } else { usize::MAX },
-                fleet: config.fleet,
-                ..Config::new(id, &config.name, config.role)
-            },
-            fastrand::u64(..),
-        );
-        let store = opened.map(|opened| {
-            opened.docs.into_iter().for_each(|listed| node.park(listed.doc, listed.kind, listed.version));
-            opened.store
+        let cache_bytes = if opened.is_some() { (config.cache_bytes / LANES).max(1) } else { usize::MAX };
+        let (senders, inputs): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(INPUTS)).unzip();
+        let mut nodes: Vec<Node<AnyDoc>> = (0..LANES)
+            .map(|number| {
+                let node = Config {
+                    address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
+                    interest: lanes::part(&config.interest, number),
+                    cache_bytes,
+                    fleet: config.fleet,
+                    ..Config::new(id, &config.name, config.role)
+                };
+                Node::new(node, fastrand::u64(..))
+            })
+            .collect();
+        let (store, threads) = match opened {
+            Some(Opened { store, threads, docs }) => {
+                for listed in docs {
+                    if let Some(node) = nodes.get_mut(usize::from(lane(&listed.doc))) {
+                        node.park(listed.doc, listed.kind, listed.version);
+                    }
+                }
+                (Some(store), Some(threads))
+            }
+            None => (None, None),
+        };
+        let events = broadcast::channel(EVENTS).0;
+        let mut drivers = JoinSet::new();
+        for (number, ((node, inputs), commands)) in nodes.into_iter().zip(inputs).zip(&senders).enumerate() {
+            let (store, events) = (store.clone(), events.clone());
+            let driver = Driver::new(number, node, store, targets.len(), commands.downgrade(), events);
+            drivers.spawn(driver.run(inputs));
+        }
+        drop(store);
+        let (still, running) = watch::channel(());
+        tokio::spawn(async move {
+            while drivers.join_next().await.is_some() {}
+            if let Some(threads) = threads {
+                threads.ended().await;
+            }
+            drop(still);
         });
-        let (commands, inputs) = mpsc::channel(INPUTS);
-        let driver = Driver::new(node, store, targets.len(), commands.downgrade());
-        let events = driver.events.clone();
-        tokio::spawn(driver.run(inputs));
+        let lanes = Lanes::new(senders);
         for target in targets {
-            tokio::spawn(dial::keep(target, config.dial_backoff_max, commands.downgrade()));
+            tokio::spawn(dial::keep(target, config.dial_backoff_max, lanes.downgrade()));
         }
         let listening = Mutex::new(None);
-        let peer = Peer(Arc::new(Inner { id, role: config.role, address, commands, events, listening }));
+        let role = config.role;
+        let peer = Peer(Arc::new(Inner { id, role, address, lanes, running, events, listening }));
         if let Some(listener) = listener {
             let gate = Gate::new(&config);
             let task = tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
@@ -131,22 +159,41 @@ impl Peer {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.0.commands.is_closed()
+        self.0.lanes.is_stopped()
     }
 
-    pub(crate) fn commands(&self) -> Option<mpsc::Sender<Command>> {
-        (!self.is_stopped()).then(|| self.0.commands.clone())
+    pub(crate) fn lanes(&self) -> Option<Lanes> {
+        (!self.is_stopped()).then(|| self.0.lanes.clone())
     }
 
-    /// Runs `work` between two inputs of the driver.
+    /// Runs `work` between two inputs of the driver of a document.
     pub(crate) async fn with<R: Send + 'static>(
         &self,
+        doc: &DocId,
         work: impl FnOnce(&mut Driver, Millis) -> R + Send + 'static,
     ) -> Result<R, PeerError> {
-        let (reply, answer) = oneshot::channel();
-        let work = Box::new(move |driver: &mut Driver, now| drop(reply.send(work(driver, now))));
-        self.0.commands.send(Command::Run(work)).await.map_err(|_| PeerError::Stopped)?;
-        answer.await.map_err(|_| PeerError::Stopped)
+        run(self.0.lanes.of(doc), work).await
+    }
+
+    /// Runs `work` in the driver of each lane in turn.
+    async fn with_each<R: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Driver) -> R + Clone + Send + 'static,
+    ) -> Result<Vec<R>, PeerError> {
+        let mut results = Vec::new();
+        for lane in self.0.lanes.all() {
+            let work = work.clone();
+            results.push(run(Some(lane), move |driver, _| work(driver)).await?);
+        }
+        Ok(results)
+    }
+
+    /// Runs `work` in the driver of some lane.
+    async fn with_any<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Driver) -> R + Send + 'static,
+    ) -> Result<R, PeerError> {
+        run(self.0.lanes.get(0), move |driver, _| work(driver)).await
     }
 
     /// Runs `work` once the document is in memory, or at once when it is not here.
@@ -157,8 +204,8 @@ impl Peer {
     ) -> Result<R, PeerError> {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(move |driver: &mut Driver, now| drop(reply.send(work(driver, now))));
-        let command = Command::On { doc: doc.clone(), work };
-        self.0.commands.send(command).await.map_err(|_| PeerError::Stopped)?;
+        let lane = self.0.lanes.of(doc).ok_or(PeerError::Stopped)?;
+        lane.send(Command::On { doc: doc.clone(), work }).await.map_err(|_| PeerError::Stopped)?;
         answer.await.map_err(|_| PeerError::Stopped)
     }
 
@@ -239,7 +286,7 @@ impl Peer {
     pub async fn version(&self, doc: &DocId) -> Result<VersionVector, PeerError> {
         let id = doc.clone();
         let version = move |driver: &mut Driver, _| driver.node.version(&id).cloned();
-        Ok(self.with(version).await?.unwrap_or_default())
+        Ok(self.with(doc, version).await?.unwrap_or_default())
     }
 
     /// Adds to what this peer wants to receive.
@@ -247,7 +294,13 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Stopped`].
     pub async fn subscribe(&self, interest: Interest) -> Result<(), PeerError> {
-        self.with(|driver, _| driver.node.subscribe(interest)).await
+        for (number, lane) in self.0.lanes.all().enumerate() {
+            let part = lanes::part(&interest, number);
+            if !part.prefixes.is_empty() || !part.names.is_empty() {
+                run(Some(lane), move |driver, _| driver.node.subscribe(part)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Sets this peer's presence in a document, up to 4 KiB; `None` ends it.
@@ -256,7 +309,7 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn set_presence(&self, doc: &DocId, value: Option<Vec<u8>>) -> Result<(), PeerError> {
         let id = doc.clone();
-        self.with(move |driver, now| driver.node.set_presence(now, &id, value)).await
+        self.with(doc, move |driver, now| driver.node.set_presence(now, &id, value)).await
     }
 
     /// Who else is present in a document.
@@ -265,7 +318,7 @@ impl Peer {
     /// [`PeerError::Stopped`].
     pub async fn presence(&self, doc: &DocId) -> Result<Vec<(ReplicaId, Vec<u8>)>, PeerError> {
         let id = doc.clone();
-        self.with(move |driver, _| driver.node.presence(&id)).await
+        self.with(doc, move |driver, _| driver.node.presence(&id)).await
     }
 
     /// What happens from now on. A listener that falls thousands of events behind is told how many it missed
@@ -280,8 +333,8 @@ impl Peer {
         doc: &DocId,
         condition: impl Fn(&Driver) -> bool + Send + 'static,
     ) -> Result<(), PeerError> {
-        let (doc, (reply, answer)) = (doc.clone(), oneshot::channel());
-        self.with(move |driver, _| driver.when(doc, Box::new(condition), reply)).await?;
+        let (id, (reply, answer)) = (doc.clone(), oneshot::channel());
+        self.with(doc, move |driver, _| driver.when(id, Box::new(condition), reply)).await?;
         answer.await.map_err(|_| PeerError::Stopped)
     }
 
@@ -360,7 +413,7 @@ impl Peer {
             stopped?;
         }
         let (id, wanted) = (doc.clone(), token.version().clone());
-        let safety = self.with(move |driver, _| driver.safety(&id, &wanted)).await?;
+        let safety = self.with(doc, move |driver, _| driver.safety(&id, &wanted)).await?;
         let met = concern.is_met(&safety);
         Ok(if met { Outcome::Acked { by: safety.by } } else { Outcome::Pending { by: safety.by } })
     }
@@ -371,7 +424,7 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Stopped`].
     pub async fn progress(&self) -> Result<Progress, PeerError> {
-        self.with(|driver, _| driver.progress()).await
+        Ok(status::progress(&self.with_each(|driver| driver.standing()).await?))
     }
 
     /// Why the store has failed, if it has.
@@ -379,7 +432,12 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Stopped`].
     pub async fn store_failure(&self) -> Result<Option<String>, PeerError> {
-        self.with(|driver, _| driver.store_failure()).await
+        self.with_any(|driver| driver.store_failure()).await
+    }
+
+    /// Documents that could not be read from the store, and why.
+    pub(crate) async fn quarantined(&self) -> Result<Vec<String>, PeerError> {
+        self.with_any(|driver| driver.quarantined()).await
     }
 
     /// What peers have changed in a document since this was last asked; the first call starts the keeping.
@@ -401,7 +459,12 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Stopped`].
     pub async fn status(&self) -> Result<Status, PeerError> {
-        self.with(|driver, _| driver.status()).await
+        let all = self.with_each(|driver| driver.status()).await?;
+        let whole = all.into_iter().reduce(|mut whole, lane| {
+            whole.add(lane);
+            whole
+        });
+        whole.ok_or(PeerError::Stopped)
     }
 
     /// Stops: no more connections are taken, what was written is brought to disk, links are closed in good
@@ -412,10 +475,11 @@ impl Peer {
             task.abort();
             let _ = task.await;
         }
-        let (done, stopped) = oneshot::channel();
-        if self.0.commands.send(Command::Stop { done }).await.is_ok() {
-            let _ = stopped.await;
+        for lane in self.0.lanes.all() {
+            let _ = lane.send(Command::Stop).await;
         }
+        let mut running = self.0.running.clone();
+        while running.changed().await.is_ok() {}
     }
 }
 
@@ -424,15 +488,28 @@ impl Drop for Inner {
         if let Some(task) = self.listening.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
-        // Connections hold the driver too; without a handle nobody could ever stop it.
-        let stop = Command::Stop { done: oneshot::channel().0 };
-        let commands = self.commands.clone();
-        if let Err(mpsc::error::TrySendError::Full(stop)) = commands.try_send(stop)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move { commands.send(stop).await });
+        // Connections hold the lanes too; without a handle nobody could ever stop them.
+        for lane in self.lanes.all() {
+            if let Err(mpsc::error::TrySendError::Full(stop)) = lane.try_send(Command::Stop)
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                let lane = lane.clone();
+                runtime.spawn(async move { lane.send(stop).await });
+            }
         }
     }
+}
+
+/// Runs `work` between two inputs of a driver.
+async fn run<R: Send + 'static>(
+    lane: Option<&mpsc::Sender<Command>>,
+    work: impl FnOnce(&mut Driver, Millis) -> R + Send + 'static,
+) -> Result<R, PeerError> {
+    let (reply, answer) = oneshot::channel();
+    let work = Box::new(move |driver: &mut Driver, now| drop(reply.send(work(driver, now))));
+    let lane = lane.ok_or(PeerError::Stopped)?;
+    lane.send(Command::Run(work)).await.map_err(|_| PeerError::Stopped)?;
+    answer.await.map_err(|_| PeerError::Stopped)
 }
 
 async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener, StartError> {

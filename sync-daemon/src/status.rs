@@ -1,5 +1,7 @@
 //! What a peer says of itself; the same as JSON and in Rust.
 
+use std::ops::AddAssign;
+
 use crdt::doc::AnyDoc;
 use crdt::sync::{Kind, Node, Role, Traffic};
 use crdt::{Replicated, VersionVector};
@@ -47,6 +49,8 @@ pub struct Status {
     /// A hash over all documents and versions: equal where all documents are equal.
     #[serde(default)]
     pub fingerprint: String,
+    #[serde(skip)]
+    pub(crate) hash: u64,
     /// How far the store is with joining the deltas of documents that have many.
     #[serde(default)]
     pub compaction: Compaction,
@@ -83,6 +87,34 @@ pub struct Progress {
     pub undurable: u64,
 }
 
+/// Where one lane stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Whether there is a connection.
+    pub(crate) connected: bool,
+    /// Whether a peer has said who it is in this lane.
+    pub(crate) linked: bool,
+    /// Whether all that linked peers had is here.
+    pub(crate) synced: bool,
+    pub(crate) unsynced: u64,
+    pub(crate) undurable: u64,
+}
+
+/// Where all lanes together stand.
+pub(crate) fn progress(lanes: &[Standing]) -> Progress {
+    let unsynced = lanes.iter().map(|lane| lane.unsynced).sum();
+    let undurable = lanes.iter().map(|lane| lane.undurable).sum();
+    let connected = lanes.iter().any(|lane| lane.connected);
+    let linked = lanes.iter().any(|lane| lane.linked);
+    let phase = match (connected, linked) {
+        (false, _) => Phase::Offline,
+        (true, false) => Phase::Connecting,
+        (true, true) if unsynced == 0 && lanes.iter().all(|lane| lane.synced) => Phase::Synced,
+        (true, true) => Phase::Syncing,
+    };
+    Progress { phase, unsynced, undurable }
+}
+
 /// A link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkStatus {
@@ -98,6 +130,9 @@ pub struct LinkStatus {
     pub behind: u64,
     /// What went over the link.
     pub traffic: TrafficStatus,
+    /// The link itself, by which what lanes say of it is put together.
+    #[serde(skip)]
+    pub(crate) link: u64,
 }
 
 /// A document.
@@ -134,6 +169,47 @@ pub struct TrafficStatus {
     pub bytes_out: u64,
     /// Bytes of all messages received.
     pub bytes_in: u64,
+}
+
+impl AddAssign for TrafficStatus {
+    fn add_assign(&mut self, other: Self) {
+        self.deltas_out += other.deltas_out;
+        self.deltas_in += other.deltas_in;
+        self.events_in += other.events_in;
+        self.duplicates_in += other.duplicates_in;
+        self.control_out += other.control_out;
+        self.control_in += other.control_in;
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+impl Status {
+    /// Puts what another lane says beside what this one says.
+    pub(crate) fn add(&mut self, other: Status) {
+        self.documents += other.documents;
+        self.in_memory += other.in_memory;
+        self.memory_bytes += other.memory_bytes;
+        self.cache_bytes = self.cache_bytes.saturating_add(other.cache_bytes);
+        self.undurable += other.undurable;
+        self.hash = self.hash.wrapping_add(other.hash);
+        self.fingerprint = format!("{:016x}", self.hash);
+        for link in other.links {
+            match self.links.iter_mut().find(|known| known.link == link.link) {
+                Some(known) => {
+                    known.behind += link.behind;
+                    known.traffic += link.traffic;
+                }
+                None => self.links.push(link),
+            }
+        }
+        self.links.sort_by_key(|link| link.link);
+        self.docs.extend(other.docs);
+        self.docs.sort_by(|a, b| a.name.cmp(&b.name));
+        self.docs.truncate(LISTED);
+        self.daemon_traffic += other.daemon_traffic;
+        self.client_traffic += other.client_traffic;
+    }
 }
 
 impl From<Traffic> for TrafficStatus {
@@ -183,6 +259,7 @@ pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
             role: if peer.role == Role::Daemon { "daemon" } else { "client" }.to_owned(),
             behind: behind.sum(),
             traffic: (*traffic).into(),
+            link: link.0,
         }
     });
     let (in_memory, memory_bytes) = node.memory();
@@ -205,6 +282,7 @@ pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
         cache_bytes: config.cache_bytes,
         undurable: undurable.sum(),
         fingerprint: format!("{:016x}", node.fingerprint()),
+        hash: node.fingerprint(),
         compaction: Compaction::default(),
         links: links.collect(),
         docs: docs.collect(),

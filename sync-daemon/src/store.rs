@@ -17,13 +17,17 @@ use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Kind};
 use crdt::{Delta, ReplicaId, VersionVector};
 use redb::{Database, DatabaseError, ReadableTable};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::StartError;
 use table::Row;
 
 mod compact;
+mod shared;
 mod table;
+
+pub use shared::Compaction;
+pub(crate) use shared::Shared;
 
 /// How many records may wait for the disk before whoever brings more has to wait.
 const QUEUE: usize = 4096;
@@ -65,64 +69,6 @@ enum Task {
     Quarantine(DocId, String),
 }
 
-/// What the threads tell: what is safe, whether the store has failed, what cannot be read, how far
-/// compaction is.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    pub(crate) changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    durable: BTreeMap<DocId, VersionVector>,
-    failed: Option<String>,
-    quarantined: BTreeMap<String, String>,
-    compaction: Compaction,
-}
-
-/// How far compaction is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Compaction {
-    /// Documents whose deltas are to be joined.
-    pub waiting: usize,
-    /// Documents whose deltas were joined since the start.
-    pub done: u64,
-    /// The bytes of the deltas that were joined.
-    pub bytes_before: u64,
-    /// What they took afterwards.
-    pub bytes_after: u64,
-}
-
-impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What has become durable since the last call.
-    pub(crate) fn take_durable(&self) -> BTreeMap<DocId, VersionVector> {
-        std::mem::take(&mut self.state().durable)
-    }
-
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.state().failed.clone()
-    }
-
-    /// Documents that cannot be read, and why.
-    pub(crate) fn quarantined(&self) -> Vec<String> {
-        self.state().quarantined.iter().map(|(name, why)| format!("{name}: {why}")).collect()
-    }
-
-    pub(crate) fn compaction(&self) -> Compaction {
-        self.state().compaction
-    }
-
-    fn quarantine(&self, name: String, why: String) {
-        tracing::error!(name, why, "a document cannot be read");
-        self.state().quarantined.insert(name, why);
-    }
-}
-
 /// A document of the store, by all that is read when it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -138,6 +84,7 @@ pub(crate) type Read = Option<(Box<AnyDoc>, usize)>;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Store,
+    pub(crate) threads: Threads,
     pub(crate) docs: Vec<Listed>,
 }
 
@@ -148,14 +95,17 @@ type Running = std::thread::JoinHandle<()>;
 type Running = tokio::task::JoinHandle<()>;
 
 /// The way to the threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     tasks: mpsc::Sender<Task>,
     room: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
-    requests: Option<threads::Sender<Request>>,
-    threads: Vec<Running>,
+    requests: threads::Sender<Request>,
 }
+
+/// The threads. They end when nobody has a way to them any more and all that they were given is done.
+#[derive(Debug)]
+pub(crate) struct Threads(Vec<Running>);
 
 /// A document that is to be read, and who is told.
 type Request = (DocId, oneshot::Sender<Read>);
@@ -234,7 +184,7 @@ impl Store {
             tokio::spawn(reader.run_simulated(to_read, tasks.downgrade(), Arc::clone(&shared))),
         ];
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
-        Ok(Opened { store: Store { tasks, room, shared, requests: Some(requests), threads }, docs })
+        Ok(Opened { store: Store { tasks, room, shared, requests }, threads: Threads(threads), docs })
     }
 
     /// Hands a record over. Waits only when the disk is thousands of records or 64 MiB behind.
@@ -248,18 +198,25 @@ impl Store {
     /// Has a document read by another thread.
     pub(crate) fn read(&self, doc: DocId) -> oneshot::Receiver<Read> {
         let (tell, told) = oneshot::channel();
-        if let Some(requests) = &self.requests {
-            // The threads end only when this sender does.
-            let _ = requests.send((doc, tell));
-        }
+        // The threads end only when this sender does.
+        let _ = self.requests.send((doc, tell));
         told
     }
+}
 
+#[cfg(test)]
+impl Opened {
     /// Waits until all records are committed, and ends the threads.
-    pub(crate) async fn close(mut self) {
-        let threads = std::mem::take(&mut self.threads);
-        self.requests = None;
-        drop(self.tasks);
+    async fn close(self) {
+        drop(self.store);
+        self.threads.ended().await;
+    }
+}
+
+impl Threads {
+    /// Waits until all records are committed and the threads have ended: nobody may have a [`Store`] by then.
+    pub(crate) async fn ended(self) {
+        let Threads(threads) = self;
         #[cfg(not(feature = "simulation"))]
         {
             let join = move || threads.into_iter().map(Running::join).filter(Result::is_err).count();
@@ -426,8 +383,7 @@ impl Writer {
             && let Err(error) = guarded(|| self.carry_out(tasks))
         {
             tracing::error!(%error, "the store has failed; nothing more becomes durable here");
-            self.shared.state().failed = Some(error.to_string());
-            self.shared.changed.notify_one();
+            self.shared.fail(error.to_string());
         }
     }
 
@@ -490,12 +446,7 @@ impl Writer {
                 let _ = self.to_compact.send((doc.clone(), row));
             }
         }
-        let mut state = self.shared.state();
-        for (doc, version) in durable {
-            state.durable.entry(doc).or_default().merge(&version);
-        }
-        drop(state);
-        self.shared.changed.notify_one();
+        self.shared.note_durable(durable);
         Ok(())
     }
 
@@ -601,7 +552,7 @@ mod tests {
     }
 
     async fn committed(store: &Store) {
-        store.shared.changed.notified().await;
+        store.shared.changed(usize::from(crate::lane(&"d".parse().unwrap()))).await;
     }
 
     fn record(doc: &mut crdt::Doc, n: i64) -> Record {
@@ -622,13 +573,13 @@ mod tests {
         }
         let error = Store::open(dir.path(), id(3)).unwrap_err();
         assert!(matches!(error, StartError::InUse { .. }), "{error}");
-        opened.store.close().await;
+        opened.close().await;
         let again = Store::open(dir.path(), id(3)).unwrap();
         assert_eq!(again.docs.first().unwrap().version, *doc.version());
         let (read, _) = read(&again.store, "d").await.unwrap();
         assert_eq!(read.version(), doc.version());
         assert_eq!(read.as_doc().unwrap().value(), doc.value());
-        again.store.close().await;
+        again.close().await;
     }
 
     /// Compaction runs beside the writing: what comes meanwhile stays, and it says how far it is.
@@ -647,7 +598,7 @@ mod tests {
         }
         let compaction = opened.store.shared.compaction();
         assert!(compaction.bytes_before > 4 * compaction.bytes_after, "{compaction:?}");
-        opened.store.close().await;
+        opened.close().await;
         let db = Database::open(dir.path().join("store.redb")).unwrap();
         let row = table::row(&db, "d").unwrap().unwrap();
         let deltas = db.begin_read().unwrap().open_table(table::DELTAS).unwrap().iter().unwrap().count();
@@ -689,7 +640,7 @@ mod tests {
             let (doc, _) = read(&opened.store, "b").await.unwrap();
             assert_eq!(doc.as_doc().unwrap().value(), b.value());
             opened.store.keep(Record { doc: "b".parse().unwrap(), ..record(&mut b, 7) }).await;
-            opened.store.close().await;
+            opened.close().await;
         }
         let db = Database::open(dir.path().join("store.redb")).unwrap();
         assert!(!table::names(&db).contains(&"docs".to_owned()));
@@ -701,7 +652,7 @@ mod tests {
     async fn a_store_that_was_half_made_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("store.new"), b"half").unwrap();
-        Store::open(dir.path(), id(2)).unwrap().store.close().await;
+        Store::open(dir.path(), id(2)).unwrap().close().await;
         assert!(!dir.path().join("store.new").exists());
         std::fs::write(dir.path().join("store.redb"), b"not a store").unwrap();
         let error = Store::open(dir.path(), id(2)).unwrap_err();
@@ -718,18 +669,18 @@ mod tests {
             let mut doc = crdt::Doc::new(id(1));
             opened.store.keep(record(&mut doc, 0)).await;
             committed(&opened.store).await;
-            assert_eq!(opened.store.shared.take_durable().len(), 1);
+            assert_eq!(opened.store.shared.take_all_durable().len(), 1);
             left.store(writes, Ordering::SeqCst);
             let mut acknowledged = 0;
             while opened.store.shared.failure().is_none() {
                 opened.store.keep(record(&mut doc, 1)).await;
                 committed(&opened.store).await;
-                acknowledged += opened.store.shared.take_durable().len();
+                acknowledged += opened.store.shared.take_all_durable().len();
             }
             opened.store.keep(record(&mut doc, 2)).await;
             let shared = Arc::clone(&opened.store.shared);
-            opened.store.close().await;
-            assert!(shared.take_durable().is_empty(), "nothing is acknowledged after a failure");
+            opened.close().await;
+            assert!(shared.take_all_durable().is_empty(), "nothing is acknowledged after a failure");
             assert!(shared.failure().unwrap().contains("disk is full"));
             assert!(acknowledged as u64 <= writes);
         }
@@ -743,7 +694,7 @@ mod tests {
         let (mut a, mut b) = (crdt::Doc::new(id(1)), crdt::Doc::new(id(1)));
         opened.store.keep(record(&mut a, 1)).await;
         opened.store.keep(Record { doc: "other".parse().unwrap(), ..record(&mut b, 1) }).await;
-        opened.store.close().await;
+        opened.close().await;
         let db = Database::create(dir.path().join("store.redb")).unwrap();
         let tx = db.begin_write().unwrap();
         tx.open_table(table::DELTAS).unwrap().insert((0, 0), &b"rubbish"[..]).unwrap();
@@ -753,7 +704,7 @@ mod tests {
         assert_eq!(again.docs.len(), 2);
         assert!(read(&again.store, "d").await.is_none());
         assert!(read(&again.store, "other").await.is_some());
-        again.store.close().await;
+        again.close().await;
         // From then on it is known from the start.
         let again = Store::open(dir.path(), id(3)).unwrap();
         assert_eq!(again.docs.len(), 1);
@@ -763,8 +714,8 @@ mod tests {
         // What comes for it is not kept, nor acknowledged, and harms nobody.
         again.store.keep(record(&mut a, 2)).await;
         let shared = Arc::clone(&again.store.shared);
-        again.store.close().await;
-        assert!(shared.take_durable().is_empty() && shared.failure().is_none());
+        again.close().await;
+        assert!(shared.take_all_durable().is_empty() && shared.failure().is_none());
     }
 
     /// A writer that types faster than the disk turns must not cost a record for each key, and what is there
@@ -774,23 +725,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = crate::PeerConfig { data_dir: Some(dir.path().into()), ..crate::PeerConfig::new("n1") };
         let peer = crate::Peer::start(config).await.unwrap();
-        let burst = |driver: &mut crate::driver::Driver, now| {
-            for n in 0..200 {
-                for name in ["a", "b"] {
+        let names = ["a", "b"];
+        for name in names {
+            let id: DocId = name.parse().unwrap();
+            let of = id.clone();
+            let burst = move |driver: &mut crate::driver::Driver, now| {
+                for n in 0..200 {
                     let edit = |doc: &mut AnyDoc| {
                         let doc = doc.as_doc_mut().unwrap();
                         doc.transact(0, |tx| tx.text("t").insert(n, name));
                     };
-                    driver.node.edit(now, &name.parse().unwrap(), Kind::DOC, edit).unwrap();
+                    driver.node.edit(now, &id, Kind::DOC, edit).unwrap();
                 }
-            }
-        };
-        peer.with(burst).await.unwrap();
+            };
+            peer.with(&of, burst).await.unwrap();
+        }
         peer.shutdown().await;
         let db = Database::create(dir.path().join("store.redb")).unwrap();
         let records = db.begin_read().unwrap().open_table(table::DELTAS).unwrap().iter().unwrap().count();
         assert_eq!(records, 2);
-        for name in ["a", "b"] {
+        for name in names {
             let row = table::row(&db, name).unwrap().unwrap();
             let doc = table::parts(&db, &row).unwrap().doc;
             assert_eq!(doc.as_doc().unwrap().text("t").unwrap().to_string(), name.repeat(200));

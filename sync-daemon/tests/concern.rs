@@ -105,8 +105,14 @@ async fn an_app_tells_connected_from_in_step_from_safe() {
     let (link, id) = (LinkId(1), ReplicaId::from_u128(9));
     let mut daemon: Node<AnyDoc> = Node::new(Config::new(id, "by hand", Role::Daemon), 1);
     daemon.handle(0, Input::LinkUp { link, dialed: false });
+    // The last byte of a message says of which lane it is.
+    let lane = sync_daemon::lane(&note());
+    let framed = |mut frames: Vec<u8>| {
+        frames.push(lane);
+        Message::Binary(frames.into())
+    };
     let hello = daemon.poll_transmit(0, link).unwrap();
-    ws.send(Message::Binary(hello.into())).await.unwrap();
+    ws.send(framed(hello)).await.unwrap();
     stands(&app, progress(Phase::Syncing, 1, 1)).await;
 
     let mut safe = None;
@@ -114,10 +120,13 @@ async fn an_app_tells_connected_from_in_step_from_safe() {
         if let Ok(Some(Ok(Message::Binary(bytes)))) =
             tokio::time::timeout(Duration::from_millis(5), ws.next()).await
         {
-            daemon.handle(now, Input::Frame { link, bytes: bytes.into() });
+            let (of, frames) = bytes.split_last().unwrap();
+            if *of == lane {
+                daemon.handle(now, Input::Frame { link, bytes: frames.to_vec() });
+            }
         }
         while let Some(bytes) = daemon.poll_transmit(now, link) {
-            ws.send(Message::Binary(bytes.into())).await.unwrap();
+            ws.send(framed(bytes)).await.unwrap();
         }
         while let Some(output) = daemon.poll_output() {
             if let Output::Store { doc, delta, .. } = output {
@@ -133,7 +142,7 @@ async fn an_app_tells_connected_from_in_step_from_safe() {
     stands(&app, progress(Phase::Synced, 0, 1)).await;
     daemon.handle(20_000, safe.unwrap());
     while let Some(bytes) = daemon.poll_transmit(20_000, link) {
-        ws.send(Message::Binary(bytes.into())).await.unwrap();
+        ws.send(framed(bytes)).await.unwrap();
     }
     stands(&app, progress(Phase::Synced, 0, 0)).await;
     drop(ws);

@@ -5,6 +5,7 @@ mod common;
 
 use common::{client, daemon, free_address, has, note, put, url, within};
 use crdt::Replicated;
+use crdt::sync::DocId;
 use sync_daemon::{Peer, PeerConfig, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,6 +26,33 @@ async fn an_edit_reaches_the_end_of_a_chain_of_five() {
     let status = chain[2].status().await.unwrap();
     assert_eq!(status.links.len(), 2);
     assert_eq!(status.store, "memory");
+}
+
+/// A document is in hand while another is edited, sent, stored and acknowledged: it waits for nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_busy_document_does_not_hold_up_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = PeerConfig { data_dir: Some(dir.path().into()), ..daemon("n1", &[]) };
+    let daemon = Peer::start(config).await.unwrap();
+    let app = Peer::start(client(&[url(&daemon)])).await.unwrap();
+    let busy: DocId = (0..).map(|n| format!("busy/{n}").parse().unwrap()).find(elsewhere).unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let work = {
+        let (daemon, busy) = (daemon.clone(), busy.clone());
+        tokio::spawn(async move { daemon.edit(&busy, move |_, _| held.recv()).await })
+    };
+    let version = put(&app, "x", 1).await;
+    has(&daemon, &version).await;
+    within("durability", app.wait_durable(&note(), &version)).await.unwrap();
+    assert!(!work.is_finished());
+    release.send(()).unwrap();
+    work.await.unwrap().unwrap().value.unwrap();
+    daemon.shutdown().await;
+}
+
+/// Whether a document is in another lane than the note.
+fn elsewhere(doc: &DocId) -> bool {
+    sync_daemon::lane(doc) != sync_daemon::lane(&note())
 }
 
 #[tokio::test]

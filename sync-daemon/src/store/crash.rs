@@ -76,7 +76,7 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
         if writer.commit(&batch).is_err() {
             break;
         }
-        for (id, version) in writer.shared.take_durable() {
+        for (id, version) in writer.shared.take_all_durable() {
             ledger.durable.entry(id).or_default().merge(&version);
         }
         let compact = |writer: &mut Writer| {

@@ -1,0 +1,103 @@
+//! What the threads of a store tell: what is safe, by lane; whether the store has failed; what cannot be read.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crdt::VersionVector;
+use crdt::sync::DocId;
+use tokio::sync::Notify;
+
+use crate::lanes::{LANES, lane};
+
+/// What the threads tell: what is safe, whether the store has failed, what cannot be read, how far
+/// compaction is.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    changed: [Notify; LANES],
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By lane.
+    durable: [BTreeMap<DocId, VersionVector>; LANES],
+    failed: Option<String>,
+    quarantined: BTreeMap<String, String>,
+    pub(super) compaction: Compaction,
+}
+
+/// How far compaction is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Compaction {
+    /// Documents whose deltas are to be joined.
+    pub waiting: usize,
+    /// Documents whose deltas were joined since the start.
+    pub done: u64,
+    /// The bytes of the deltas that were joined.
+    pub bytes_before: u64,
+    /// What they took afterwards.
+    pub bytes_after: u64,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are on the disk.
+    pub(super) fn note_durable(&self, durable: BTreeMap<DocId, VersionVector>) {
+        let mut touched = [false; LANES];
+        let mut state = self.state();
+        for (doc, version) in durable {
+            let lane = usize::from(lane(&doc));
+            if let (Some(durable), Some(touched)) = (state.durable.get_mut(lane), touched.get_mut(lane)) {
+                durable.entry(doc).or_default().merge(&version);
+                *touched = true;
+            }
+        }
+        drop(state);
+        let touched = self.changed.iter().zip(touched).filter(|(_, touched)| *touched);
+        touched.for_each(|(changed, _)| changed.notify_one());
+    }
+
+    /// What of a lane has become durable since the last call.
+    pub(crate) fn take_durable(&self, lane: usize) -> BTreeMap<DocId, VersionVector> {
+        self.state().durable.get_mut(lane).map(std::mem::take).unwrap_or_default()
+    }
+
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn take_all_durable(&self) -> BTreeMap<DocId, VersionVector> {
+        (0..LANES).flat_map(|lane| self.take_durable(lane)).collect()
+    }
+
+    /// Waits until something of a lane has become durable, or the store has failed.
+    pub(crate) async fn changed(&self, lane: usize) {
+        if let Some(changed) = self.changed.get(lane) {
+            changed.notified().await;
+        }
+    }
+
+    /// The disk failed, for good.
+    pub(super) fn fail(&self, reason: String) {
+        self.state().failed = Some(reason);
+        self.changed.iter().for_each(Notify::notify_one);
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state().failed.clone()
+    }
+
+    /// Documents that cannot be read, and why.
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        self.state().quarantined.iter().map(|(name, why)| format!("{name}: {why}")).collect()
+    }
+
+    pub(crate) fn compaction(&self) -> Compaction {
+        self.state().compaction
+    }
+
+    pub(super) fn quarantine(&self, name: String, why: String) {
+        tracing::error!(name, why, "a document cannot be read");
+        self.state().quarantined.insert(name, why);
+    }
+}
