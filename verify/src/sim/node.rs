@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crdt::doc::Value;
-use crdt::sync::DocId;
+use crdt::sync::{DocId, OpenError};
 use crdt::{Replicated, VersionVector};
-use sync_daemon::{Peer, PeerConfig};
+use sync_daemon::{Peer, PeerConfig, PeerError};
 
 use crate::ledger::{DOCS, Shared, Shown};
 
@@ -74,7 +74,11 @@ async fn write(i: usize, peer: &Peer, ledger: &Shared) -> turmoil::Result {
             tx.text("t").insert(0, "x");
         });
     };
-    let written = peer.edit(&id, edit).await?;
+    let written = match peer.edit(&id, edit).await {
+        // Its disk is bad: nothing may be written in a document that it did not give back.
+        Err(PeerError::Open(OpenError::Lost)) => return Ok(()),
+        written => written?,
+    };
     let (peer, ledger) = (peer.clone(), ledger.clone());
     tokio::task::spawn_local(async move {
         if peer.wait_durable(&id, &written.version).await.is_ok() {
