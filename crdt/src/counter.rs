@@ -47,6 +47,10 @@ impl<N: Total> Totals<N> {
         self.entries.binary_search_by_key(&replica, |entry| entry.0.replica)
     }
 
+    fn by_replica(&self) -> impl Iterator<Item = (ReplicaId, i128)> {
+        self.entries.iter().map(|(dot, total)| (dot.replica, total.net()))
+    }
+
     fn update(&mut self, cx: &mut Cx, f: impl FnOnce(&mut N)) {
         match self.find(cx.author()) {
             Ok(i) => {

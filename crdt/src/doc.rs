@@ -29,7 +29,9 @@ mod marks;
 mod node;
 mod path;
 mod pieces;
+mod pretty;
 mod record;
+mod refs;
 mod rescue;
 mod spans;
 mod tree;
@@ -60,6 +62,7 @@ pub use edit::{CounterMut, FlagMut, ListMut, MapMut, RichTextError, SetMut, Text
 pub use history::HistoryError;
 pub use marks::Expand;
 pub use pieces::Loaded;
+pub use refs::{Ref, Segment};
 pub use rescue::{Rescue, Rescued, RescuedEdit};
 pub use spans::{Attributes, Spans, TextSpan};
 pub use tree::{TreeMut, TreePatch, TreeView};

@@ -38,7 +38,9 @@
 //! | exchange rich text with Quill | [`Doc::to_delta`], [`TextMut::apply_delta`](doc::TextMut::apply_delta) |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
 //! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
-//! | read a value by path | [`Doc::get`], [`Doc::text`] |
+//! | read a value by path: a JSON pointer, or typed steps | [`Doc::get`], [`Doc::root`], [`Doc::text`] |
+//! | print a document or a value, with who wrote what | `{doc}`, `{doc:#}`: [`Doc`] and every type are [`Display`](core::fmt::Display) |
+//! | show values, patches, conflicts as JSON or other formats | module `plain`, feature `serde` |
 //! | hear of every change, with who made it | [`Doc::subscribe`], [`Doc::transact_as`] |
 //! | show what a merge changed | [`Doc::record_patches`], [`Doc::take_patches`] |
 //! | see which concurrent writes met, who won and why | [`Doc::conflicts`], [`Change::conflicts`](doc::Change) |
@@ -47,6 +49,8 @@
 //! | look at the past, compare, branch off | [`Doc::keep_history`], [`Doc::at`], [`Doc::diff`], [`Doc::fork`] |
 //! | keep a document in a file | [`Doc::save`], [`Doc::load`] |
 //! | add what is new to a file | [`Doc::save_since`], [`Doc::load_pieces`] |
+//! | choose who wins a conflict, or keep all values | [`Tx::put`](doc::Tx::put), [`Tx::offer`](doc::Tx::offer) |
+//! | give an edit an origin, group edits | [`Doc::transact_as`] |
 //! | send what another lacks, take what came | [`Replicated::delta_since`], [`Delta::to_bytes`], [`Replicated::apply`] |
 //! | know whether one replica has seen all of another | [`VersionVector`] |
 //! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |
@@ -64,6 +68,7 @@
 //! | sync over connections of my own | [`sync::Node`] |
 //! | write a type of my own | [`dots::DotStore`] |
 //! | prove that it converges | `testkit`, feature `testkit` |
+//! | draw documents, versions, replicas of my types in property tests and fuzz targets | `strategy`, feature `proptest`; `Arbitrary`, feature `arbitrary` |
 //!
 //! # What it promises
 //!
@@ -91,17 +96,22 @@
 //! | feature | what |
 //! |---|---|
 //! | `std` (default) | documents and the protocol; without it the types and clocks need only `alloc` |
-//! | `automerge` (default) | `AutomergeDoc` |
+//! | `automerge` | `AutomergeDoc` |
 //! | `derive` | `#[derive(Crdt)]`, `#[derive(Encode, Decode)]` |
 //! | `serde` | module `plain`: what is visible, for other formats |
 //! | `testkit` | the convergence kit for any type; the simulator of networks; bodies of the fuzz targets |
+//! | `proptest` | module `strategy`: strategies for property tests |
+//! | `arbitrary` | `Arbitrary` of plain values, versions, schedules, for fuzz targets |
 //!
 //! The bytes of everything are described in `docs/format.md` beside this crate's `Cargo.toml`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 #[cfg(feature = "automerge")]
 pub mod automerge;
 pub mod causal;
@@ -126,10 +136,13 @@ pub mod oplog;
 mod pack;
 #[cfg(feature = "serde")]
 pub mod plain;
+mod pretty;
 pub mod register;
 pub mod replica;
 pub mod set;
 mod sorted;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 #[cfg(feature = "std")]
 pub mod sync;
 #[cfg(feature = "testkit")]

@@ -1,5 +1,8 @@
 //! With feature `serde`: what is visible, as plain data for other formats, and ids and versions both ways.
 //!
+//! Documents, replicas and texts too, and what a document tells of its changes: patches, conflicts, origins.
+//! Ids, events, versions, stamps, values and cursors are read back.
+//!
 //! This is for showing and for logs. It is not how replicas are kept or sent: that is
 //! [`Replica::save`](crate::replica::Replica::save), [`Doc::save`](crate::Doc::save) and
 //! [`Delta`](crate::Delta), which keep what merging needs.
@@ -17,18 +20,24 @@
 use std::fmt::{self, Debug};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
-use crate::doc::{Scalar, Value};
+use crate::doc::{
+    Candidate, Change, Conflict, Cursor, Doc, MarkedRange, Origin, Patch, Scalar, TreePatch, Value,
+};
 use crate::dots::DotStore;
+use crate::dvv::DottedVersionVector;
 use crate::flag::{DwFlag, EwFlag};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
 use crate::log::Log;
 use crate::map::{GMap, LwwMap, OrMap};
+use crate::matrix::MatrixClock;
 use crate::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
+use crate::replica::Replica;
 use crate::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crate::text::{Text, TextPatch};
 use crate::tree::{NodeId, Tree};
 use crate::version::VersionVector;
 
@@ -42,6 +51,15 @@ macro_rules! shown {
             }
         })*
     };
+}
+
+/// A map of these fields, by name.
+macro_rules! fields {
+    ($out:expr, $($name:ident: $value:expr),* $(,)?) => {{
+        let mut map = $out.serialize_map(None)?;
+        $(map.serialize_entry(stringify!($name), $value)?;)*
+        map.end()
+    }};
 }
 
 shown! {
@@ -67,15 +85,60 @@ shown! {
     [V: DotStore + Serialize] Tree<V>: |tree, out| {
         out.collect_seq(tree.children(None).map(|node| Branch { tree, node }))
     };
+    [T: DotStore + Serialize] Replica<T>: |replica, out| replica.value().serialize(out);
+    [] Doc: |doc, out| doc.value().serialize(out);
+    [] Text: |text, out| out.collect_str(text);
+    [] Cursor: |cursor, out| out.serialize_str(&hex(&cursor.to_bytes()));
+    [] MatrixClock: |clock, out| out.collect_map(clock.members().map(|member| (member, clock.row(member))));
+    [T: Clone + Serialize] DottedVersionVector<T>: |value, out| out.collect_seq(value.values());
+    [] Origin: |origin, out| match origin {
+        Origin::Local(name) => fields!(out, kind: "local", name: name.as_str()),
+        Origin::Remote => fields!(out, kind: "remote"),
+        Origin::Undo => fields!(out, kind: "undo"),
+    };
+    [] Change: |change, out| {
+        fields!(out, origin: &change.origin, patches: &change.patches, conflicts: &change.conflicts)
+    };
+    [] Conflict: |conflict, out| fields!(
+        out,
+        path: &conflict.path,
+        mark: &conflict.mark,
+        winner: &conflict.winner,
+        losers: &conflict.losers,
+        tie: &conflict.is_tie()
+    );
+    [] MarkedRange: |mark, out| fields!(out, key: &mark.key, range: &mark.range);
+    [] Candidate: |candidate, out| {
+        fields!(out, value: &candidate.value, author: &candidate.author, millis: &candidate.stamp.millis())
+    };
+    [] Patch: |patch, out| match patch {
+        Patch::Text { path, patch } => fields!(out, kind: "text", path: path, patch: patch),
+        Patch::Mark { path, range, key, value } => {
+            fields!(out, kind: "mark", path: path, range: range, key: key, value: value)
+        }
+        Patch::List { path, index, removed, inserted } => {
+            fields!(out, kind: "list", path: path, index: index, removed: removed, inserted: inserted)
+        }
+        Patch::Tree { path, patch } => fields!(out, kind: "tree", path: path, patch: patch),
+        Patch::Value { path, value } => fields!(out, kind: "value", path: path, value: value),
+    };
+    [] TextPatch: |patch, out| match patch {
+        TextPatch::Insert { pos, text } => fields!(out, kind: "insert", pos: pos, text: text),
+        TextPatch::Delete { pos, len } => fields!(out, kind: "delete", pos: pos, len: len),
+    };
+    [] TreePatch: |patch, out| match patch {
+        TreePatch::Create { node, parent, index, data } => {
+            fields!(out, kind: "create", node: node, parent: parent, index: index, data: data)
+        }
+        TreePatch::Move { node, parent, index } => {
+            fields!(out, kind: "move", node: node, parent: parent, index: index)
+        }
+        TreePatch::Remove { node } => fields!(out, kind: "remove", node: node),
+    };
     [] ReplicaId: |id, out| out.collect_str(id);
     [] VersionVector: |version, out| out.collect_map(version.iter());
     [] Hlc: |stamp, out| out.serialize_u64(stamp.to_bits());
-    [] Dot: |dot, out| {
-        let mut fields = out.serialize_struct("Dot", 2)?;
-        fields.serialize_field("replica", &dot.replica)?;
-        fields.serialize_field("seq", &dot.seq)?;
-        fields.end()
-    };
+    [] Dot: |dot, out| fields!(out, replica: &dot.replica, seq: &dot.seq);
     [] Scalar: |scalar, out| match scalar {
         Scalar::Null => out.serialize_unit(),
         Scalar::Bool(b) => out.serialize_bool(*b),
@@ -117,6 +180,40 @@ impl<'de> Deserialize<'de> for ReplicaId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(de::Error::custom)
     }
+}
+
+impl<'de> Deserialize<'de> for Dot {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            replica: ReplicaId,
+            seq: u64,
+        }
+        let Fields { replica, seq } = Fields::deserialize(from)?;
+        match (1..=Dot::MAX_SEQ).contains(&seq) {
+            true => Ok(Dot::new(replica, seq)),
+            false => Err(de::Error::custom("an event number of 0 or beyond the last")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let bytes = unhex(&std::borrow::Cow::<str>::deserialize(from)?);
+        let bytes = bytes.ok_or_else(|| de::Error::custom("not hexadecimal"))?;
+        Cursor::from_bytes(&bytes).map_err(de::Error::custom)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 impl<'de> Deserialize<'de> for Hlc {
@@ -218,6 +315,37 @@ mod tests {
         let value: Value = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&value).unwrap(), text);
         assert_eq!(value.to_string(), text);
+    }
+
+    #[test]
+    fn what_a_document_tells_is_shown() {
+        use crate::Replicated;
+        use crate::text::Side;
+        let mut a = Doc::new(ReplicaId::from_u128(1));
+        let mut b = Doc::new(ReplicaId::from_u128(2));
+        a.transact(1, |tx| {
+            tx.text("t").insert(0, "hi");
+            tx.put("x", 1);
+        });
+        b.transact(2, |tx| tx.put("x", 2));
+        b.record_patches();
+        b.apply(&a.delta_since(b.version())).unwrap();
+        assert_eq!(
+            serde_json::to_string(&b.take_patches()).unwrap(),
+            r#"[{"kind":"text","path":"/t","patch":{"kind":"insert","pos":0,"text":"hi"}},{"kind":"value","path":"/x","value":2}]"#
+        );
+        assert_eq!(serde_json::to_string(&b).unwrap(), r#"{"t":"hi","x":2}"#);
+        let conflicts = serde_json::to_string(&b.conflicts()).unwrap();
+        assert!(conflicts.starts_with(r#"[{"path":"/x","mark":null,"winner":{"value":2,"#), "{conflicts}");
+        assert!(conflicts.ends_with(r#""millis":1}],"tie":false}]"#), "{conflicts}");
+        let cursor = b.cursor("/t", 1, Side::Before).unwrap();
+        let text = serde_json::to_string(&cursor).unwrap();
+        assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), cursor);
+        assert!(serde_json::from_str::<Cursor>("\"0\"").is_err());
+        let dot = Dot::new(ReplicaId::from_u128(1), 3);
+        let text = serde_json::to_string(&dot).unwrap();
+        assert_eq!(serde_json::from_str::<Dot>(&text).unwrap(), dot);
+        assert!(serde_json::from_str::<Dot>(&text.replace(":3", ":0")).is_err());
     }
 
     #[test]

@@ -7,13 +7,15 @@ use syn::{Data, DataEnum, DeriveInput, Error, Fields, GenericParam, Generics, In
 
 /// Makes a struct of CRDTs a CRDT: `DotStore`, `Encode` and `Decode`, field by field.
 ///
-/// The struct must also derive `Clone`, `Default`, `PartialEq` and `Debug`.
+/// The struct must also derive `Clone`, `Default`, `PartialEq` and `Debug`. With `#[crdt(display)]` it is `Display`,
+/// too.
 #[proc_macro_derive(Crdt, attributes(crdt))]
 pub fn derive_crdt(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input, |input| {
         let fields = fields_of_struct(input)?;
         let (store, encode, decode) = (store(input, &fields), encode(input)?, decode(input)?);
-        Ok(quote!(#store #encode #decode))
+        let display = wants_display(input)?.then(|| display(input, &fields));
+        Ok(quote!(#store #encode #decode #display))
     })
 }
 
@@ -66,6 +68,42 @@ fn fields_of_struct(input: &DeriveInput) -> Result<Vec<(Member, Type)>, Error> {
         return Err(Error::new(input.ident.span(), "a CRDT has at least one field"));
     }
     Ok(members(fields))
+}
+
+/// Whether the struct is marked `#[crdt(display)]`.
+fn wants_display(input: &DeriveInput) -> Result<bool, Error> {
+    let mut wanted = false;
+    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("crdt")) {
+        attribute.parse_nested_meta(|meta| {
+            wanted = meta.path.is_ident("display");
+            if wanted { Ok(()) } else { Err(meta.error("the one option is `display`")) }
+        })?;
+    }
+    Ok(wanted)
+}
+
+/// Field by field, as each shows itself: short, or with who wrote it.
+fn display(input: &DeriveInput, fields: &[(Member, Type)]) -> TokenStream {
+    let (members, types): (Vec<_>, Vec<_>) = fields.iter().cloned().unzip();
+    let names = members.iter().map(|member| match member {
+        Member::Named(name) => name.to_string(),
+        Member::Unnamed(index) => index.index.to_string(),
+    });
+    let name = input.ident.to_string();
+    let header = plain_header(input, &quote!(::core::fmt::Display), &types);
+    quote! {
+        #header {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                struct Shown<'a>(&'a dyn ::core::fmt::Display);
+                impl ::core::fmt::Debug for Shown<'_> {
+                    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        ::core::fmt::Display::fmt(self.0, f)
+                    }
+                }
+                f.debug_struct(#name)#(.field(#names, &Shown(&self.#members)))*.finish()
+            }
+        }
+    }
 }
 
 fn members(fields: &Fields) -> Vec<(Member, Type)> {
@@ -128,19 +166,22 @@ fn is_generic(generics: &Generics) -> bool {
     generics.params.iter().any(|param| matches!(param, GenericParam::Type(_)))
 }
 
-fn plain_header(input: &DeriveInput, bound: &TokenStream) -> TokenStream {
+fn plain_header(input: &DeriveInput, bound: &TokenStream, types: &[Type]) -> TokenStream {
     let name = &input.ident;
     let (impl_generics, type_generics, clause) = input.generics.split_for_impl();
     let given = clause.iter().flat_map(|clause| clause.predicates.iter());
-    let types: Vec<Type> = match &input.data {
+    let fields = types.iter().filter(|_| is_generic(&input.generics)).map(|ty| quote!(#ty: #bound));
+    quote!(impl #impl_generics #bound for #name #type_generics where #(#given,)* #(#fields),*)
+}
+
+fn types_of(input: &DeriveInput) -> Vec<Type> {
+    match &input.data {
         Data::Struct(data) => data.fields.iter().map(|field| field.ty.clone()).collect(),
         Data::Enum(data) => {
             data.variants.iter().flat_map(|v| v.fields.iter()).map(|f| f.ty.clone()).collect()
         }
         Data::Union(_) => Vec::new(),
-    };
-    let fields = types.iter().filter(|_| is_generic(&input.generics)).map(|ty| quote!(#ty: #bound));
-    quote!(impl #impl_generics #bound for #name #type_generics where #(#given,)* #(#fields),*)
+    }
 }
 
 fn encode(input: &DeriveInput) -> Result<TokenStream, Error> {
@@ -152,7 +193,7 @@ fn encode(input: &DeriveInput) -> Result<TokenStream, Error> {
         Data::Enum(data) => encode_enum(data),
         Data::Union(data) => return Err(Error::new(data.union_token.span, "a union cannot be encoded")),
     };
-    let header = plain_header(input, &quote!(::crdt::codec::Encode));
+    let header = plain_header(input, &quote!(::crdt::codec::Encode), &types_of(input));
     Ok(quote! {
         #header {
             fn encode(&self, w: &mut ::crdt::codec::Writer) {
@@ -201,7 +242,7 @@ fn decode(input: &DeriveInput) -> Result<TokenStream, Error> {
         }
         Data::Union(data) => return Err(Error::new(data.union_token.span, "a union cannot be decoded")),
     };
-    let header = plain_header(input, &quote!(::crdt::codec::Decode));
+    let header = plain_header(input, &quote!(::crdt::codec::Decode), &types_of(input));
     Ok(quote! {
         #header {
             fn decode(

@@ -69,7 +69,8 @@ impl Total for Account {
 /// A replica has fewer rights than it wants to use. The counter is as it was: ask another for a
 /// [`transfer`](BoundedCounter::transfer).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("rights to {have} are here, {want} are wanted")]
+#[non_exhaustive]
+#[error("rights to {have} are here, {want} are wanted; nothing was taken")]
 pub struct NotEnoughRights {
     /// How many rights this replica has.
     pub have: u64,
@@ -130,6 +131,20 @@ impl<const MIN: i64> BoundedCounter<MIN> {
             }
         }
         u64::try_from(rights.max(0)).unwrap_or(u64::MAX)
+    }
+
+    /// What each replica added less what it took, by replica.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let mut a: Replica<BoundedCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.edit(0, |stock, cx| stock.add(5, cx));
+    /// assert_eq!(a.value().by_replica().collect::<Vec<_>>(), [(ReplicaId::from_u128(1), 5)]);
+    /// ```
+    pub fn by_replica(&self) -> impl Iterator<Item = (ReplicaId, i64)> {
+        self.0
+            .by_replica()
+            .map(|(replica, net)| (replica, net.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
     }
 
     fn check(&self, want: u64, cx: &Cx) -> Result<(), NotEnoughRights> {

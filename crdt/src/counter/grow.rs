@@ -3,7 +3,7 @@
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, wraps_store};
-use crate::id::Dot;
+use crate::id::{Dot, ReplicaId};
 
 use super::{Total, Totals};
 
@@ -44,6 +44,18 @@ impl GCounter {
     /// The sum over all replicas.
     pub fn value(&self) -> u64 {
         u64::try_from(self.0.sum).unwrap_or(u64::MAX)
+    }
+
+    /// What each replica added, by replica.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::GCounter, replica::Replica};
+    /// let mut a: Replica<GCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.edit(0, |n, cx| n.add(2, cx));
+    /// assert_eq!(a.value().by_replica().collect::<Vec<_>>(), [(ReplicaId::from_u128(1), 2)]);
+    /// ```
+    pub fn by_replica(&self) -> impl Iterator<Item = (ReplicaId, u64)> {
+        self.0.by_replica().map(|(replica, net)| (replica, u64::try_from(net).unwrap_or(u64::MAX)))
     }
 }
 

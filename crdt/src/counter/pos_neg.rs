@@ -3,7 +3,7 @@
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, wraps_store};
-use crate::id::Dot;
+use crate::id::{Dot, ReplicaId};
 
 use super::{Total, Totals};
 
@@ -53,6 +53,20 @@ impl PnCounter {
     /// The sum over all replicas; stops at the ends of `i64`.
     pub fn value(&self) -> i64 {
         self.0.sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    /// What each replica added, by replica.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.edit(0, |n, cx| n.add(-2, cx));
+    /// assert_eq!(a.value().by_replica().collect::<Vec<_>>(), [(ReplicaId::from_u128(1), -2)]);
+    /// ```
+    pub fn by_replica(&self) -> impl Iterator<Item = (ReplicaId, i64)> {
+        self.0
+            .by_replica()
+            .map(|(replica, net)| (replica, net.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Patch {
         /// What happened to which node.
         patch: TreePatch,
     },
-    /// The value at a path changed.
+    /// The value at a path changed. Comes too when a concurrent write there lost, with the value that stayed.
     Value {
         /// Where it is.
         path: String,

@@ -218,6 +218,55 @@ impl Value {
         self.pointer_by(segments(pointer)?)
     }
 
+    /// The truth value that it is, if it is one. So for the others:
+    ///
+    /// ```
+    /// use crdt::doc::Value;
+    /// assert_eq!(Value::from(true).as_bool(), Some(true));
+    /// assert_eq!(Value::from(3).as_i64(), Some(3));
+    /// assert_eq!(Value::from(3).as_f64(), Some(3.0)); // a whole number is a number
+    /// assert_eq!(Value::from("tea").as_str(), Some("tea"));
+    /// assert_eq!(Value::from(vec![1, 2]).as_bytes(), Some(&[1, 2][..]));
+    /// assert_eq!(Value::List(vec!["tea".into()]).as_list().map(<[_]>::len), Some(1));
+    /// assert_eq!(Value::from("tea").as_map(), None);
+    /// ```
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Value::Scalar(Scalar::Bool(b)) = self { Some(*b) } else { None }
+    }
+
+    /// The whole number that it is, if it is one; see [`as_bool`](Self::as_bool).
+    pub fn as_i64(&self) -> Option<i64> {
+        if let Value::Scalar(Scalar::Int(n)) = self { Some(*n) } else { None }
+    }
+
+    /// The number that it is, if it is one; a whole one beyond 2^53 is rounded. See [`as_bool`](Self::as_bool).
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Scalar(Scalar::Float(x)) => Some(*x),
+            value => value.as_i64().map(|n| n as f64),
+        }
+    }
+
+    /// The string that it is, if it is one; see [`as_bool`](Self::as_bool).
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::Scalar(Scalar::Str(s)) = self { Some(s) } else { None }
+    }
+
+    /// The bytes that it is, if it is bytes; see [`as_bool`](Self::as_bool).
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        if let Value::Scalar(Scalar::Bytes(bytes)) = self { Some(bytes) } else { None }
+    }
+
+    /// The list that it is, if it is one; see [`as_bool`](Self::as_bool).
+    pub fn as_list(&self) -> Option<&[Value]> {
+        if let Value::List(list) = self { Some(list) } else { None }
+    }
+
+    /// The map that it is, if it is one; see [`as_bool`](Self::as_bool).
+    pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
+        if let Value::Map(map) = self { Some(map) } else { None }
+    }
+
     /// The part below these keys.
     pub(super) fn pointer_by(&self, mut keys: impl Iterator<Item = String>) -> Option<&Value> {
         keys.try_fold(self, |value, key| match value {
@@ -232,6 +281,30 @@ impl<S: Into<Scalar>> From<S> for Value {
     fn from(scalar: S) -> Self {
         Value::Scalar(scalar.into())
     }
+}
+
+/// Reads plain data as a Rust type; one that it is not comes back as it was.
+macro_rules! read {
+    ($($type:ty: $read:expr;)*) => {
+        $(impl TryFrom<Value> for $type {
+            type Error = Value;
+
+            fn try_from(value: Value) -> Result<Self, Value> {
+                let read: fn(&Value) -> Option<$type> = $read;
+                read(&value).ok_or(value)
+            }
+        })*
+    };
+}
+
+read! {
+    bool: Value::as_bool;
+    i64: Value::as_i64;
+    f64: Value::as_f64;
+    String: |value| value.as_str().map(str::to_owned);
+    Vec<u8>: |value| value.as_bytes().map(<[u8]>::to_vec);
+    Vec<Value>: |value| value.as_list().map(<[Value]>::to_vec);
+    BTreeMap<String, Value>: |value| value.as_map().cloned();
 }
 
 impl fmt::Display for Value {

@@ -172,6 +172,11 @@ impl Doc {
         Some(Conflict { path: self.pointer(path)?, mark: None, winner, losers })
     }
 
+    /// The places right below a place, or of the root.
+    pub(super) fn places(&self, path: &Path) -> Option<&Places> {
+        if path.depth() == 0 { Some(&self.tree) } else { self.node(path.keys())?.places() }
+    }
+
     pub(super) fn node(&self, path: &[Key]) -> Option<&Node> {
         node(&self.tree, path)
     }
@@ -280,7 +285,7 @@ impl Doc {
         }
     }
 
-    fn is_visible(&self, path: &Path) -> bool {
+    pub(super) fn is_visible(&self, path: &Path) -> bool {
         let Some((_, key)) = path.parent() else { return true };
         let node = self.node(path.keys());
         match key.shape {

@@ -35,7 +35,9 @@ use crate::register::LwwRegister;
 /// assert_eq!((a.value().get("size"), b.value().get("size")), (None, None));
 /// ```
 #[derive(Clone, PartialEq, Debug)]
-pub struct LwwMap<K: Ord + Clone + Debug, T: Clone + PartialEq + Debug>(DotMap<K, LwwRegister<Option<T>>>);
+pub struct LwwMap<K: Ord + Clone + Debug, T: Clone + PartialEq + Debug>(
+    pub(crate) DotMap<K, LwwRegister<Option<T>>>,
+);
 
 impl<K: Ord + Clone + Debug, T: Clone + PartialEq + Debug> Default for LwwMap<K, T> {
     fn default() -> Self {

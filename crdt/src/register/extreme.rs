@@ -11,7 +11,7 @@ macro_rules! extreme {
     ($(#[$doc:meta])* $name:ident, $better:tt, $pick:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Debug)]
-        pub struct $name<T: Ord + Clone + Debug>(DotFun<T>);
+        pub struct $name<T: Ord + Clone + Debug>(pub(crate) DotFun<T>);
 
         impl<T: Ord + Clone + Debug> Default for $name<T> {
             fn default() -> Self {

@@ -48,6 +48,19 @@ impl<T: Clone + PartialEq + Debug> MvRegister<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }
+
+    /// The values with the events that wrote them.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::MvRegister, replica::Replica};
+    /// let mut a: Replica<MvRegister<u64>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.edit(0, |r, cx| r.set(1, cx));
+    /// let (writer, value) = a.value().candidates().next().unwrap();
+    /// assert_eq!((writer.replica, *value), (ReplicaId::from_u128(1), 1));
+    /// ```
+    pub fn candidates(&self) -> impl Iterator<Item = (Dot, &T)> {
+        self.0.iter()
+    }
 }
 
 wraps_store!(

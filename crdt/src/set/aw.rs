@@ -35,7 +35,7 @@ use crate::id::Dot;
 #[doc(alias = "OR-Set")]
 #[doc(alias = "ORSWOT")]
 #[derive(Clone, PartialEq, Debug)]
-pub struct AwSet<E: Ord + Clone + Debug>(DotMap<E, DotSet>);
+pub struct AwSet<E: Ord + Clone + Debug>(pub(crate) DotMap<E, DotSet>);
 
 impl<E: Ord + Clone + Debug> Default for AwSet<E> {
     fn default() -> Self {
@@ -57,6 +57,19 @@ impl<E: Ord + Clone + Debug> AwSet<E> {
     /// Whether a member is in.
     pub fn contains(&self, member: &E) -> bool {
         self.0.get(member).is_some()
+    }
+
+    /// The insertions that keep a member in: its concurrent writers. None when it is out.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, replica::Replica, set::AwSet};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.edit(0, |set, cx| set.insert("tea", cx));
+    /// let writers: Vec<_> = a.value().writers(&"tea").collect();
+    /// assert_eq!(writers, [Dot::new(ReplicaId::from_u128(1), 1)]);
+    /// ```
+    pub fn writers(&self, member: &E) -> impl Iterator<Item = Dot> {
+        self.0.get(member).into_iter().flat_map(|dots| dots.iter().map(|(dot, _)| dot))
     }
 
     /// How many members are in.

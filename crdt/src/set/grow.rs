@@ -29,7 +29,7 @@ use crate::id::Dot;
 /// assert_eq!(b.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
 /// ```
 #[derive(Clone, PartialEq, Debug)]
-pub struct GSet<E: Ord + Clone + Debug>(DotMap<E, DotSet>);
+pub struct GSet<E: Ord + Clone + Debug>(pub(crate) DotMap<E, DotSet>);
 
 impl<E: Ord + Clone + Debug> Default for GSet<E> {
     fn default() -> Self {

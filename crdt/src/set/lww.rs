@@ -34,7 +34,7 @@ use crate::register::LwwRegister;
 /// assert!(!a.value().contains(&"tea") && !b.value().contains(&"tea"));
 /// ```
 #[derive(Clone, PartialEq, Debug)]
-pub struct LwwSet<E: Ord + Clone + Debug>(DotMap<E, LwwRegister<bool>>);
+pub struct LwwSet<E: Ord + Clone + Debug>(pub(crate) DotMap<E, LwwRegister<bool>>);
 
 impl<E: Ord + Clone + Debug> Default for LwwSet<E> {
     fn default() -> Self {

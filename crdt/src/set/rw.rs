@@ -33,7 +33,7 @@ use crate::id::Dot;
 /// assert!(!a.value().contains(&"mallory") && !b.value().contains(&"mallory"));
 /// ```
 #[derive(Clone, PartialEq, Debug)]
-pub struct RwSet<E: Ord + Clone + Debug>(DotMap<E, (DotSet, DotSet)>);
+pub struct RwSet<E: Ord + Clone + Debug>(pub(crate) DotMap<E, (DotSet, DotSet)>);
 
 impl<E: Ord + Clone + Debug> Default for RwSet<E> {
     fn default() -> Self {

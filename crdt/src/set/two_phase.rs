@@ -32,7 +32,7 @@ use crate::id::Dot;
 /// ```
 #[doc(alias = "2P-Set")]
 #[derive(Clone, PartialEq, Debug)]
-pub struct TwoPhaseSet<E: Ord + Clone + Debug>((DotMap<E, DotSet>, DotMap<E, DotSet>));
+pub struct TwoPhaseSet<E: Ord + Clone + Debug>(pub(crate) (DotMap<E, DotSet>, DotMap<E, DotSet>));
 
 impl<E: Ord + Clone + Debug> Default for TwoPhaseSet<E> {
     fn default() -> Self {
