@@ -14,6 +14,16 @@ use crate::version::VersionVector;
 
 /// An operation with its event, what its author had seen before it, and when it was made: what *tagged causal
 /// broadcast* carries.
+///
+/// ```
+/// use crdt::oplog::{Add, PoLog};
+/// use crdt::{Dot, ReplicaId};
+/// let a = ReplicaId::from_u128(1);
+/// let mut n = PoLog::new(a, 10);
+/// n.apply(0, Add(1));
+/// let second = n.apply(0, Add(2));
+/// assert_eq!((second.dot, second.past.get(a)), (Dot::new(a, 2), 1));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tagged<O> {
     /// The event.
@@ -27,6 +37,17 @@ pub struct Tagged<O> {
 }
 
 /// Why an operation was not taken. The buffer is as it was.
+///
+/// ```
+/// use crdt::causal::{CausalBuffer, ReceiveError, Tagged};
+/// use crdt::{Dot, Hlc, ReplicaId};
+/// let a = ReplicaId::from_u128(1);
+/// let op = |seq| Tagged { dot: Dot::new(a, seq), past: [(a, seq - 1)].into_iter().collect(), stamp: Hlc::ZERO, op: () };
+/// let mut buffer = CausalBuffer::new(1);
+/// assert!(buffer.receive(op(3))?.is_empty()); // waits for the first and the second
+/// assert_eq!(buffer.receive(op(4)), Err(ReceiveError::Full(1)));
+/// # Ok::<(), ReceiveError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum ReceiveError {

@@ -22,6 +22,12 @@ use crate::id::{Dot, ReplicaId};
 use brief::Last;
 
 /// Why bytes were refused. Nothing was changed by the attempt to read them.
+///
+/// ```
+/// use crdt::codec::{DecodeError, from_bytes};
+/// assert_eq!(from_bytes::<u64>(&[]), Err(DecodeError::UnexpectedEnd { at: 0 }));
+/// assert!(matches!(from_bytes::<u64>(&[0x80, 0x00]), Err(DecodeError::UnexpectedEnd { .. } | DecodeError::Invalid { .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -83,6 +89,25 @@ pub trait Encode {
 }
 
 /// A value that can be read back from its canonical byte form.
+///
+/// ```
+/// use crdt::codec::{Decode, DecodeError, Encode, Reader, Writer, from_bytes, to_bytes};
+/// #[derive(PartialEq, Debug)]
+/// struct Percent(u64);
+/// impl Encode for Percent {
+///     fn encode(&self, w: &mut Writer) {
+///         w.u64(self.0);
+///     }
+/// }
+/// impl Decode for Percent {
+///     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+///         let n = r.u64()?;
+///         if n > 100 { Err(r.invalid("more than all")) } else { Ok(Percent(n)) }
+///     }
+/// }
+/// assert_eq!(from_bytes(&to_bytes(&Percent(7))), Ok(Percent(7)));
+/// assert!(from_bytes::<Percent>(&to_bytes(&101u64)).is_err());
+/// ```
 pub trait Decode: Sized {
     /// Reads one value.
     ///
@@ -92,6 +117,19 @@ pub trait Decode: Sized {
 }
 
 /// Appends values to a body and collects the replica ids they name.
+///
+/// ```
+/// use crdt::codec::Writer;
+/// use crdt::{Dot, ReplicaId};
+/// let mut w = Writer::new();
+/// w.str("tea");
+/// w.u64(300);
+/// w.i64(-1);
+/// w.bytes(&[1, 2]);
+/// w.dot(Dot::new(ReplicaId::from_u128(9), 4));
+/// let (body, table) = w.into_parts();
+/// assert_eq!((body.len(), table), (12, vec![ReplicaId::from_u128(9)])); // an id in the table, its index in the body
+/// ```
 #[derive(Debug, Default)]
 pub struct Writer {
     body: Vec<u8>,
@@ -231,6 +269,19 @@ impl Writer {
 }
 
 /// Reads values from a body with the table it refers to.
+///
+/// ```
+/// use crdt::codec::{Reader, Writer};
+/// let mut w = Writer::new();
+/// w.str("tea");
+/// w.u64(300);
+/// let body = w.into_body();
+/// let mut r = Reader::new(&body, &[]);
+/// assert_eq!((r.str()?, r.u64()?), ("tea", 300));
+/// assert_eq!((r.position(), r.remaining()), (body.len(), 0));
+/// r.end()?;
+/// # Ok::<(), crdt::codec::DecodeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -457,6 +508,13 @@ fn stand_alone<T: Encode>(value: &T, mut w: Writer) -> Vec<u8> {
 ///
 /// # Errors
 /// For every byte string that [`to_bytes`] would not write for the value that it stands for.
+///
+/// ```
+/// use crdt::codec::{from_bytes, to_bytes};
+/// let value = ("tea".to_string(), 300u64);
+/// assert_eq!(from_bytes(&to_bytes(&value)), Ok(value));
+/// assert!(from_bytes::<u64>(&[1, 2]).is_err()); // a byte is left over
+/// ```
 pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
     read_alone(bytes, |r| r)
 }

@@ -168,6 +168,23 @@ impl Decode for ReplicaId {
 ///
 /// Every edit, removals too, takes at least one event of its author, so `version` names exactly what
 /// has been seen, and equal versions are equal states.
+///
+/// ```
+/// use crdt::{Doc, ReplicaId, Replicated};
+///
+/// /// One way of a sync, whatever is synced.
+/// fn pull(to: &mut impl Replicated, from: &impl Replicated) -> Result<(), crdt::ApplyError> {
+///     let delta = from.delta_since(to.version());
+///     to.apply(&delta).map(drop)
+/// }
+///
+/// let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.put("title", "hello"));
+/// pull(&mut bob, &alice)?;
+/// assert_eq!(bob.version(), alice.version());
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 pub trait Replicated {
     /// What have you seen?
     fn version(&self) -> &VersionVector;
@@ -209,6 +226,17 @@ pub trait Replicated {
 }
 
 /// What a delta changed.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.counter("votes").add(1));
+/// let delta = alice.delta_since(bob.version());
+/// assert_eq!(bob.apply(&delta)?.novel.len(), 1);
+/// assert!(bob.apply(&delta)?.novel.is_empty()); // twice is once
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Applied {
     /// The events that were new; empty when all were known.
@@ -216,6 +244,20 @@ pub struct Applied {
 }
 
 /// Why a delta was not applied. The document is as it was before.
+///
+/// ```
+/// use crdt::{ApplyError, Doc, ReplicaId, Replicated};
+/// let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.text("note").insert(0, "a"));
+/// let first = alice.version().clone();
+/// alice.transact(0, |tx| tx.text("note").insert(1, "b"));
+/// let second = alice.delta_since(&first);
+/// assert_eq!(bob.apply(&second), Err(ApplyError::Missing)); // the first has not come
+/// assert!(bob.text("note").is_none()); // and nothing has changed
+/// bob.apply(&alice.delta_since(bob.version()))?; // asking for all that is missing
+/// # Ok::<(), ApplyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ApplyError {

@@ -103,6 +103,19 @@ pub trait DotStore: Clone + Default + PartialEq + Debug {
 }
 
 /// Which dots a join or a mutator made live, and which it ended.
+///
+/// ```
+/// use crdt::context::CausalContext;
+/// use crdt::dots::{Changes, Cx, DotSet, DotStore};
+/// use crdt::{Hlc, ReplicaId};
+/// let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+/// let mut theirs = DotSet::default();
+/// theirs.set((), &mut cx);
+/// let seen: CausalContext = cx.span().into_iter().collect();
+/// let (mut mine, mut changes) = (DotSet::default(), Changes::default());
+/// mine.join(&CausalContext::new(), &theirs, &seen, &mut changes);
+/// assert_eq!(format!("{changes:?}"), "Changes { added: [00000001:1], removed: [] }");
+/// ```
 #[derive(Clone, Default, Debug)]
 pub struct Changes {
     added: SmallVec<[Dot; 1]>,
@@ -224,6 +237,18 @@ pub(crate) fn within<V>(
 ///
 /// With `()` for a value it is a set of dots. `O(live dots)` for a join; there is one for each concurrent
 /// write, so few.
+///
+/// ```
+/// use crdt::dots::{Cx, DotFun};
+/// use crdt::{Dot, Hlc, ReplicaId};
+/// let a = ReplicaId::from_u128(1);
+/// let mut cx = Cx::new(a, 0, Hlc::ZERO);
+/// let mut values = DotFun::default();
+/// values.set("x", &mut cx);
+/// values.set("y", &mut cx); // in place of all that were here
+/// assert_eq!(values.iter().collect::<Vec<_>>(), [(Dot::new(a, 2), &"y")]);
+/// assert!(cx.removed().contains(Dot::new(a, 1)));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DotFun<V> {
     /// Sorted by dot. Nearly always one, which stands in place.
@@ -231,6 +256,17 @@ pub struct DotFun<V> {
 }
 
 /// A set of dots.
+///
+/// ```
+/// use crdt::dots::{Cx, DotSet, DotStore};
+/// use crdt::{Hlc, ReplicaId};
+/// let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+/// let mut present = DotSet::default();
+/// present.set((), &mut cx);
+/// assert!(!present.is_bottom());
+/// present.clear(&mut cx);
+/// assert!(present.is_bottom());
+/// ```
 pub type DotSet = DotFun<()>;
 
 impl<V> Default for DotFun<V> {

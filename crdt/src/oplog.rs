@@ -27,6 +27,30 @@ use crate::traits::OpCrdt;
 use crate::version::VersionVector;
 
 /// An operation of a pure op-based type: what makes it redundant, and what a log of them means.
+///
+/// ```
+/// use crdt::oplog::{PoLog, PureOp};
+/// use crdt::ReplicaId;
+///
+/// /// The greatest number wins: what is less no longer matters.
+/// #[derive(Clone, PartialEq, Debug)]
+/// struct Bid(u64);
+///
+/// impl PureOp for Bid {
+///     type Value = Option<u64>;
+///     fn is_overridden_by(&self, newer: &Self) -> bool {
+///         newer.0 >= self.0
+///     }
+///     fn eval<'a>(ops: impl Iterator<Item = &'a Self>) -> Option<u64> {
+///         ops.map(|bid| bid.0).max()
+///     }
+/// }
+///
+/// let mut log = PoLog::new(ReplicaId::from_u128(1), 10);
+/// log.apply(0, Bid(5));
+/// log.apply(0, Bid(7));
+/// assert_eq!((log.value(), log.len()), (Some(7), 1));
+/// ```
 pub trait PureOp: Clone + PartialEq + Debug {
     /// What the log shows.
     type Value;
@@ -195,6 +219,18 @@ impl PureOp for Add {
 }
 
 /// Edits an add-wins set.
+///
+/// ```
+/// use crdt::oplog::{AwSetOp, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// b.effect(&a.apply(0, AwSetOp::Insert("x")))?;
+/// let removed = a.apply(0, AwSetOp::Remove("x"));
+/// a.effect(&b.apply(0, AwSetOp::Insert("x")))?;
+/// b.effect(&removed)?;
+/// assert!(a.value().contains("x") && b.value().contains("x")); // adding wins
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AwSetOp<E> {
     /// Puts a member in.
@@ -233,6 +269,18 @@ impl<E: Ord + Clone + Debug> PureOp for AwSetOp<E> {
 }
 
 /// Edits a remove-wins set.
+///
+/// ```
+/// use crdt::oplog::{RwSetOp, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// b.effect(&a.apply(0, RwSetOp::Insert("x")))?;
+/// let removed = a.apply(0, RwSetOp::Remove("x"));
+/// a.effect(&b.apply(0, RwSetOp::Insert("x")))?;
+/// b.effect(&removed)?;
+/// assert!(!a.value().contains("x") && !b.value().contains("x")); // removing wins
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RwSetOp<E> {
     /// Puts a member in, over all removals that were seen.
@@ -272,6 +320,18 @@ impl<E: Ord + Clone + Debug> PureOp for RwSetOp<E> {
 }
 
 /// Raises or lowers a flag in which enabling wins.
+///
+/// ```
+/// use crdt::oplog::{EwFlagOp, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// b.effect(&a.apply(0, EwFlagOp::Enable))?;
+/// let off = a.apply(0, EwFlagOp::Disable);
+/// a.effect(&b.apply(0, EwFlagOp::Enable))?;
+/// b.effect(&off)?;
+/// assert!(a.value() && b.value()); // enabling wins
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EwFlagOp {
     /// Raises it.
@@ -297,6 +357,18 @@ impl PureOp for EwFlagOp {
 }
 
 /// Raises or lowers a flag in which disabling wins.
+///
+/// ```
+/// use crdt::oplog::{DwFlagOp, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// b.effect(&a.apply(0, DwFlagOp::Enable))?;
+/// let off = a.apply(0, DwFlagOp::Disable);
+/// a.effect(&b.apply(0, DwFlagOp::Enable))?;
+/// b.effect(&off)?;
+/// assert!(!a.value() && !b.value()); // disabling wins
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DwFlagOp {
     /// Raises it, over all lowerings that were seen.
@@ -323,6 +395,17 @@ impl PureOp for DwFlagOp {
 }
 
 /// Writes a register in which the later stamp wins.
+///
+/// ```
+/// use crdt::oplog::{LwwWrite, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// let later = a.apply(2_000, LwwWrite("later"));
+/// a.effect(&b.apply(1_000, LwwWrite("earlier")))?;
+/// b.effect(&later)?;
+/// assert_eq!((a.value(), b.value()), (Some("later"), Some("later")));
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LwwWrite<T>(pub T);
 
@@ -342,6 +425,17 @@ impl<T: Clone + PartialEq + Debug> PureOp for LwwWrite<T> {
 }
 
 /// Writes a register that keeps all concurrent values.
+///
+/// ```
+/// use crdt::oplog::{MvWrite, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// let one = a.apply(0, MvWrite(1));
+/// b.apply(0, MvWrite(2));
+/// b.effect(&one)?;
+/// assert_eq!(b.value().len(), 2); // both stay until the next write
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MvWrite<T>(pub T);
 
@@ -361,6 +455,16 @@ impl<T: Clone + PartialEq + Debug> PureOp for MvWrite<T> {
 }
 
 /// Appends to a log.
+///
+/// ```
+/// use crdt::oplog::{Append, PoLog};
+/// use crdt::{ReplicaId, traits::OpCrdt};
+/// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+/// b.effect(&a.apply(1, Append("hello")))?;
+/// b.apply(2, Append("hi"));
+/// assert_eq!(b.value(), ["hello", "hi"]);
+/// # Ok::<(), crdt::causal::ReceiveError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Append<T>(pub T);
 

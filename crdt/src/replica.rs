@@ -45,6 +45,19 @@ pub struct Replica<T> {
 
 /// Some events of a [`Replica`], as a small state: an operation when of one edit, a delta when of several,
 /// the whole when of all.
+///
+/// ```
+/// use crdt::codec::{from_bytes, to_bytes};
+/// use crdt::replica::{Change, Replica};
+/// use crdt::{ReplicaId, set::GSet};
+/// let mut a: Replica<GSet<String>> = Replica::new(ReplicaId::from_u128(1));
+/// let mut both = a.edit(0, |set, cx| set.insert("tea".into(), cx)); // an operation
+/// both.join(&a.edit(0, |set, cx| set.insert("milk".into(), cx))); // a delta of two
+/// let mut b: Replica<GSet<String>> = Replica::new(ReplicaId::from_u128(2));
+/// b.apply(&from_bytes::<Change<_>>(&to_bytes(&both))?);
+/// assert_eq!(b.value(), a.value());
+/// # Ok::<(), crdt::codec::DecodeError>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct Change<T> {
     events: DotRanges,

@@ -60,6 +60,23 @@ use stored::Stored;
 use view::Pieces;
 
 /// A change of a text, in characters (Unicode scalar values) of the text as it was just before it.
+///
+/// ```
+/// use crdt::text::TextPatch;
+///
+/// /// What an editor does with each.
+/// fn play(screen: &mut Vec<char>, patch: &TextPatch) {
+///     match patch {
+///         TextPatch::Insert { pos, text } => drop(screen.splice(*pos..*pos, text.chars())),
+///         TextPatch::Delete { pos, len } => drop(screen.drain(*pos..pos + len)),
+///     }
+/// }
+///
+/// let mut screen: Vec<char> = "helo".chars().collect();
+/// play(&mut screen, &TextPatch::Delete { pos: 3, len: 1 });
+/// play(&mut screen, &TextPatch::Insert { pos: 3, text: "lo".into() });
+/// assert_eq!(screen.iter().collect::<String>(), "hello");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TextPatch {
     /// Characters appeared.

@@ -31,6 +31,22 @@ use crate::version::VersionVector;
 ///
 /// Laws, for all states of one document: `merge` is commutative, associative and idempotent, and never
 /// takes back what was seen.
+///
+/// ```
+/// use crdt::replica::Replica;
+/// use crdt::set::AwSet;
+/// use crdt::ReplicaId;
+/// use crdt::traits::StateCrdt;
+/// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(2));
+/// a.edit(0, |set, cx| set.insert("tea", cx));
+/// b.edit(0, |set, cx| set.insert("milk", cx));
+/// let (mut ab, mut ba) = (a.clone(), b.clone());
+/// ab.merge(&b);
+/// ba.merge(&a);
+/// ba.merge(&a); // twice is once
+/// assert_eq!(ab.value(), ba.value());
+/// ```
 pub trait StateCrdt {
     /// The least state that includes both.
     fn merge(&mut self, other: &Self);
@@ -40,6 +56,19 @@ pub trait StateCrdt {
 ///
 /// Law: `x.apply_delta(&y.delta_since(&x's version))` does what `x.merge(&y)` does. Deltas may be lost, come
 /// twice, or in any order.
+///
+/// ```
+/// use crdt::replica::Replica;
+/// use crdt::set::AwSet;
+/// use crdt::ReplicaId;
+/// use crdt::traits::DeltaCrdt;
+/// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(2));
+/// a.edit(0, |set, cx| set.insert("tea", cx));
+/// let delta = DeltaCrdt::delta_since(&a, b.seen().version());
+/// b.apply_delta(&delta);
+/// assert_eq!(a.value(), b.value());
+/// ```
 pub trait DeltaCrdt: StateCrdt {
     /// A small state.
     type Delta;
@@ -54,6 +83,20 @@ pub trait DeltaCrdt: StateCrdt {
 /// An operation-based CRDT.
 ///
 /// Law: replicas that have taken the same operations are equal. Operations may come twice.
+///
+/// ```
+/// use crdt::replica::Replica;
+/// use crdt::set::AwSet;
+/// use crdt::ReplicaId;
+/// use crdt::traits::OpCrdt;
+/// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+/// let mut b: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(2));
+/// let op = a.prepare(0, Box::new(|set, cx| set.insert("tea", cx)));
+/// assert!(a.value().is_empty()); // nothing has happened yet
+/// a.effect(&op).unwrap();
+/// b.effect(&op).unwrap();
+/// assert!(a.value().contains(&"tea") && a.value() == b.value());
+/// ```
 pub trait OpCrdt {
     /// What a user wants done.
     type Command;

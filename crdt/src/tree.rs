@@ -20,6 +20,16 @@ use order::OrderKey;
 use shape::{Nodes, Shape};
 
 /// Names a node for ever: the event that created it.
+///
+/// ```
+/// use crdt::register::LwwRegister;
+/// use crdt::tree::{NodeId, Position, Tree};
+/// use crdt::{ReplicaId, replica::Replica};
+/// let mut a: Replica<Tree<LwwRegister<&str>>> = Replica::new(ReplicaId::from_u128(1));
+/// let node: NodeId = a.update(0, |tree, cx| tree.create(None, Position::Last, cx));
+/// a.update(0, |tree, cx| tree.update(node, cx, |name, cx| name.set("x", cx)));
+/// assert_eq!(a.value().get(node).unwrap().get(), Some(&"x"));
+/// ```
 pub type NodeId = Dot;
 
 /// What a node stands below.
@@ -41,6 +51,20 @@ struct Place {
 }
 
 /// Where among its siblings a node goes.
+///
+/// ```
+/// use crdt::register::LwwRegister;
+/// use crdt::tree::{Position, Tree};
+/// use crdt::{ReplicaId, replica::Replica};
+/// let mut a: Replica<Tree<LwwRegister<&str>>> = Replica::new(ReplicaId::from_u128(1));
+/// a.update(0, |tree, cx| {
+///     let last = tree.create(None, Position::Last, cx);
+///     let first = tree.create(None, Position::First, cx);
+///     let second = tree.create(None, Position::After(first), cx);
+///     let third = tree.create(None, Position::At(2), cx);
+///     assert_eq!(tree.children(None).collect::<Vec<_>>(), [first, second, third, last]);
+/// });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Position {
     /// Before all others.

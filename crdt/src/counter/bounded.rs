@@ -68,6 +68,16 @@ impl Total for Account {
 
 /// A replica has fewer rights than it wants to use. The counter is as it was: ask another for a
 /// [`transfer`](BoundedCounter::transfer).
+///
+/// ```
+/// use crdt::counter::BoundedCounter;
+/// use crdt::{ReplicaId, replica::Replica};
+/// let mut stock: Replica<BoundedCounter> = Replica::new(ReplicaId::from_u128(1));
+/// stock.edit(0, |stock, cx| stock.add(2, cx));
+/// let refused = stock.update(0, |stock, cx| stock.take(5, cx)).unwrap_err();
+/// assert_eq!((refused.have, refused.want), (2, 5));
+/// assert_eq!(stock.value().value(), 2);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 #[error("rights to {have} are here, {want} are wanted; nothing was taken")]

@@ -14,6 +14,31 @@ use super::{Scalar, TreePatch, Value};
 
 /// One visible change of a document. Paths are JSON pointers (RFC 6901), as [`Doc::get`](super::Doc::get)
 /// takes them; patches apply one after the other.
+///
+/// ```
+/// use crdt::doc::Patch;
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// bob.record_patches();
+/// alice.transact(0, |tx| {
+///     tx.text("note").insert(0, "hel");
+///     tx.text("note").insert(3, "lo");
+///     tx.list("days").push("Monday");
+/// });
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// let mut screen = String::new();
+/// for patch in bob.take_patches() {
+///     match patch {
+///         Patch::Text { path, patch } => screen += &format!("{path} {patch:?}; "),
+///         Patch::List { path, inserted, .. } => screen += &format!("{path} {}; ", inserted[0]),
+///         other => unreachable!("{other:?}"),
+///     }
+/// }
+/// // One merge, one patch for what came in one piece.
+/// assert_eq!(screen, r#"/days "Monday"; /note Insert { pos: 0, text: "hello" }; "#);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Patch {
@@ -77,6 +102,20 @@ impl Patch {
 }
 
 /// Who made a change.
+///
+/// ```
+/// use crdt::doc::Origin;
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// let (sender, origins) = std::sync::mpsc::channel();
+/// let _subscription = alice.subscribe(move |change| sender.send(change.origin.clone()).unwrap());
+/// alice.transact_as("import", 0, |tx| tx.put("a", 1));
+/// bob.transact(0, |tx| tx.put("b", 2));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert_eq!(origins.try_iter().collect::<Vec<_>>(), [Origin::Local("import".into()), Origin::Remote]);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
 pub enum Origin {
@@ -90,6 +129,20 @@ pub enum Origin {
 }
 
 /// One transaction or one merge, as subscribers see it.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// let (sender, changes) = std::sync::mpsc::channel();
+/// let _subscription = alice.subscribe(move |change| sender.send(change.clone()).unwrap());
+/// bob.transact(1_000, |tx| tx.map("form").put("name", "Ada"));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// let change = changes.try_recv().unwrap();
+/// assert_eq!(change.patches[0].path(), "/form/name");
+/// assert!(change.conflicts.is_empty());
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Change {
@@ -105,6 +158,20 @@ pub struct Change {
 ///
 /// The later stamp wins; of equal stamps that of the greater replica id. The losers are kept until the
 /// next write, so an app can show them. Of a mark that took its key away the value is null.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(1_000, |tx| tx.put("title", "Launch"));
+/// bob.transact(2_000, |tx| tx.put("title", "Ship it"));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// let conflict = &alice.conflicts()[0];
+/// assert!(!conflict.is_tie());
+/// let said = r#"/title: "Ship it" of 00000002 at 2000 ms beats "Launch" of 00000001 at 1000 ms (later)"#;
+/// assert_eq!(conflict.to_string(), said);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Conflict {
@@ -141,6 +208,21 @@ impl fmt::Display for Conflict {
 }
 
 /// An attribute of some characters.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// use crdt::doc::Expand;
+/// alice.transact(0, |tx| tx.text("note").insert(0, "hello"));
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(1, |tx| tx.text("note").mark(0..3, "colour", "red", Expand::After));
+/// bob.transact(2, |tx| tx.text("note").mark(1..5, "colour", "blue", Expand::After));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// let mark = alice.conflicts()[0].mark.clone().unwrap();
+/// assert_eq!((mark.key.as_str(), mark.range), ("colour", 1..3));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct MarkedRange {
@@ -151,6 +233,18 @@ pub struct MarkedRange {
 }
 
 /// One of several concurrent values.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(1_000, |tx| tx.put("title", "Launch"));
+/// bob.transact(2_000, |tx| tx.put("title", "Ship it"));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// let loser = &alice.conflicts()[0].losers[0];
+/// assert_eq!((loser.author, loser.stamp.millis()), (alice.author(), 1_000));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Candidate {
@@ -208,6 +302,19 @@ impl fmt::Debug for Subscribers {
 }
 
 /// Keeps a subscription going; dropping it ends it. See [`Doc::subscribe`](super::Doc::subscribe).
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+/// let heard = Arc::new(AtomicU32::new(0));
+/// let count = heard.clone();
+/// let subscription = doc.subscribe(move |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+/// doc.transact(0, |tx| tx.put("a", 1));
+/// drop(subscription);
+/// doc.transact(0, |tx| tx.put("a", 2));
+/// assert_eq!(heard.load(Ordering::Relaxed), 1);
+/// ```
 #[must_use = "a subscription ends when this is dropped"]
 pub struct Subscription {
     _listener: Arc<Mutex<Listener>>,

@@ -244,6 +244,25 @@ fn below(node: &mut Node, above: &[Key], key: &Key, cx: &mut Cx, mutate: impl Fn
 }
 
 /// A map under edit.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| {
+///     let mut form = tx.map("form");
+///     form.put("name", "Ada");
+///     form.offer("colour", "red");
+///     form.counter("visits").add(1);
+///     form.set("tags").insert("new");
+///     form.flag("done").enable();
+///     form.text("note").insert(0, "hi");
+///     form.list("days").push("Monday");
+///     form.map("address").put("city", "Lund");
+///     form.remove("name");
+/// });
+/// let json = r#"{"address":{"city":"Lund"},"colour":["red"],"days":["Monday"],"done":true,"note":"hi","tags":["new"],"visits":1}"#;
+/// assert_eq!(doc.get("/form").unwrap().to_string(), json);
+/// ```
 #[derive(Debug)]
 pub struct MapMut<'a>(pub(super) Place<'a>);
 
@@ -380,6 +399,17 @@ impl Place<'_> {
 }
 
 /// A counter under edit.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.counter("votes").add(3));
+/// bob.transact(0, |tx| tx.counter("votes").add(-1));
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert_eq!(alice.get("/votes"), Some(2.into()));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Debug)]
 pub struct CounterMut<'a>(Place<'a>);
 
@@ -391,6 +421,19 @@ impl CounterMut<'_> {
 }
 
 /// A set under edit.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.set("tags").insert("a"));
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(0, |tx| tx.set("tags").remove("a"));
+/// bob.transact(0, |tx| tx.set("tags").insert("a")); // adding beats a concurrent removing
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert_eq!(alice.get("/tags").unwrap().to_string(), r#"["a"]"#);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Debug)]
 pub struct SetMut<'a>(Place<'a>);
 
@@ -407,6 +450,19 @@ impl SetMut<'_> {
 }
 
 /// A flag under edit.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.flag("done").enable());
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(0, |tx| tx.flag("done").disable());
+/// bob.transact(0, |tx| tx.flag("done").enable()); // enabling beats a concurrent disabling
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert_eq!(alice.get("/done"), Some(true.into()));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Debug)]
 pub struct FlagMut<'a>(Place<'a>);
 

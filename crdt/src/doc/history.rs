@@ -40,6 +40,16 @@ impl History {
 }
 
 /// Why a past version cannot be shown. The document is as it was.
+///
+/// ```
+/// use crdt::doc::HistoryError;
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| tx.put("title", "draft"));
+/// let then = doc.version().clone();
+/// doc.transact(0, |tx| tx.put("title", "final"));
+/// assert!(matches!(doc.at(&then), Err(HistoryError::NotKept))); // nobody asked for `keep_history`
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum HistoryError {

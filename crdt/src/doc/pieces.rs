@@ -19,6 +19,20 @@ const HEAD: usize = 5;
 const CHECKSUM: usize = 4;
 
 /// What [`Doc::load_pieces`] found.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::VersionVector;
+/// doc.transact(0, |tx| tx.put("title", "hello"));
+/// let mut file = doc.save_since(&VersionVector::new());
+/// let whole = file.len();
+/// file.extend([1, 2, 3]); // a write that was cut short
+/// let loaded = Doc::load_pieces(&file, ReplicaId::from_u128(2))?;
+/// assert_eq!((loaded.pieces, loaded.len, loaded.torn), (1, whole, 3));
+/// assert_eq!(loaded.doc.value(), doc.value());
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Loaded {

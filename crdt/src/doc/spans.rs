@@ -66,6 +66,19 @@ impl fmt::Display for Attributes<'_> {
 }
 
 /// A piece of a text whose characters have the same attributes; [`Display`](fmt::Display) writes them.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::doc::Expand;
+/// doc.transact(0, |tx| {
+///     tx.text("note").insert(0, "hello world");
+///     tx.text("note").mark(6..11, "link", "https://example.org", Expand::None);
+/// });
+/// let last = doc.spans("note").unwrap().last().unwrap();
+/// assert_eq!((last.range(), last.to_string().as_str()), (6..11, "world"));
+/// assert_eq!(last.attributes().to_string(), r#"{"link":"https://example.org"}"#);
+/// ```
 #[derive(Clone, Debug)]
 pub struct TextSpan<'a> {
     text: &'a Text,
@@ -97,6 +110,21 @@ impl fmt::Display for TextSpan<'_> {
 }
 
 /// A text in order, in pieces that have the same attributes; see [`Doc::spans`].
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::doc::Expand;
+/// doc.transact(0, |tx| {
+///     tx.text("note").insert(0, "hello world");
+///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+/// });
+/// let html: String = doc.spans("note").unwrap().map(|span| match span.attributes().get("bold") {
+///     Some(_) => format!("<b>{span}</b>"),
+///     None => span.to_string(),
+/// }).collect();
+/// assert_eq!(html, "<b>hello</b> world");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Spans<'a> {
     text: &'a Text,

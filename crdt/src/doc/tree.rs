@@ -197,6 +197,22 @@ impl Standing {
 }
 
 /// What happened to a node of a tree. Patches apply one after the other.
+///
+/// ```
+/// use crdt::doc::{Patch, TreePatch};
+/// use crdt::tree::Position;
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// bob.record_patches();
+/// let top = alice.transact(0, |tx| tx.tree("outline").create(None, Position::Last));
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// assert!(matches!(
+///     bob.take_patches()[..],
+///     [Patch::Tree { patch: TreePatch::Create { node, parent: None, index: 0, .. }, .. }] if node == top
+/// ));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TreePatch {

@@ -222,6 +222,22 @@ fn held(doc: &Doc, list: &Path, element: Dot) -> Holds {
 }
 
 /// How an [`UndoManager`] groups and chooses what it takes back.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::doc::{UndoManager, UndoOptions};
+/// let mut options = UndoOptions::default();
+/// options.capture_timeout_ms = 500; // typing without a pause is one step
+/// options.tracked_origins = Some(vec!["keyboard".into()]);
+/// let mut undo = UndoManager::new(&mut doc, options);
+/// doc.transact_as("keyboard", 1_000, |tx| tx.text("note").insert(0, "a"));
+/// doc.transact_as("keyboard", 1_200, |tx| tx.text("note").insert(1, "b"));
+/// doc.transact_as("import", 1_300, |tx| tx.put("title", "stays"));
+/// assert!(undo.undo(&mut doc, 2_000)); // both letters, nothing of the import
+/// assert_eq!(doc.value().to_string(), r#"{"title":"stays"}"#);
+/// assert!(!undo.undo(&mut doc, 2_000));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct UndoOptions {

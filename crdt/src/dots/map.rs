@@ -16,6 +16,16 @@ use crate::sorted::SortedMap;
 ///
 /// The index makes a join cost what changed, and [`part`](DotStore::part) what it returns:
 /// `O(changes · log n)`.
+///
+/// ```
+/// use crdt::dots::{Cx, DotMap, DotSet};
+/// use crdt::{Hlc, ReplicaId};
+/// let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+/// let mut map: DotMap<&str, DotSet> = DotMap::default();
+/// map.update("k", &mut cx, |dots, cx| dots.set((), cx));
+/// assert!(map.get("k").is_some() && map.len() == 1);
+/// assert_eq!(map.keys_within(cx.span().into_iter()).into_iter().collect::<Vec<_>>(), ["k"]);
+/// ```
 #[derive(Clone)]
 pub struct DotMap<K, S> {
     entries: SortedMap<K, S>,

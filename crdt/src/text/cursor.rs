@@ -6,6 +6,17 @@ use crate::id::Dot;
 use super::Text;
 
 /// Which of its neighbours a [`Cursor`] stays with when something is inserted between them.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::text::Side;
+/// doc.transact(0, |tx| tx.text("note").insert(0, "ab"));
+/// let [before, after] = [Side::Before, Side::After].map(|side| doc.cursor("/note", 1, side).unwrap());
+/// doc.transact(0, |tx| tx.text("note").insert(1, "-")); // right where both are
+/// assert_eq!(doc.position(&before).unwrap().1, 2); // stays before the b
+/// assert_eq!(doc.position(&after).unwrap().1, 1); // stays after the a
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// Before the next character, and at the end of the text behind whatever comes: where typing moves it on.

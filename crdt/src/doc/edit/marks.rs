@@ -20,6 +20,15 @@ use crate::text::{Cursor, Side, Text};
 use super::TextMut;
 
 /// Why a value is no Quill delta. The text is as it was.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// use crdt::doc::{RichTextError, Value};
+/// let delta = Value::List(vec![Value::Map([("retain".to_string(), 5.into())].into())]);
+/// let refused = doc.transact(0, |tx| tx.text("note").apply_delta(&delta, |_| crdt::doc::Expand::After));
+/// assert_eq!(refused, Err(RichTextError::PastEnd));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum RichTextError {

@@ -16,6 +16,24 @@ use super::marks::tight;
 use super::{Edit, Spot};
 
 /// A text under edit. Positions count characters (Unicode scalar values).
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| {
+///     let mut note = tx.text("note");
+///     note.insert(0, "hello wrld");
+///     note.replace(6..10, "world");
+///     assert_eq!(note.len(), 11);
+/// });
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(0, |tx| tx.text("note").insert(11, "!"));
+/// bob.transact(0, |tx| tx.text("note").delete(0..6)); // at the same time
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert_eq!(alice.text("note").unwrap().to_string(), "world!");
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Debug)]
 pub struct TextMut<'a> {
     pub(super) edit: Edit<'a>,
