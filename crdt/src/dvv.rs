@@ -20,6 +20,13 @@ use crate::version::VersionVector;
 /// | `z`, having read `x` and `y` | – | `z` |
 /// | `z`, having read `x` | `y` | siblings `y` and `z` |
 ///
+/// What people get wrong:
+/// - *The context is that of the read.* A client that writes with the server's newest context, not with what it had
+///   read, silently replaces what it never saw; one that writes with none makes a sibling of each of its own writes.
+/// - *The server names the write, not the client.* With an id for each client vectors grow for ever.
+/// - *Merging siblings is the app's*: two carts are joined, two prices are not. Until someone writes, all are kept.
+/// - *A removal is a write that has a context, too*: [`discard`](Self::discard) leaves what came meanwhile.
+///
 /// `O(siblings + servers)`. Source: Preguiça and others, "Dotted version vectors", 2010; Almeida and others,
 /// "Scalable and accurate causality tracking for eventually consistent stores", 2014.
 ///
@@ -67,6 +74,18 @@ impl<T: Clone> DottedVersionVector<T> {
     }
 
     /// Takes a client's write, at `server`: it replaces what `context` has seen.
+    ///
+    /// ```
+    /// use crdt::dvv::DottedVersionVector;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let [s, t] = [1, 2].map(ReplicaId::from_u128);
+    /// let mut value = DottedVersionVector::new();
+    /// value.write(s, &VersionVector::new(), "x");
+    /// let read = value.context().clone();
+    /// value.write(s, &VersionVector::new(), "y"); // by one who had read nothing
+    /// value.write(s, &read, "z"); // by one who had read x
+    /// assert_eq!(value.values().collect::<Vec<_>>(), [&"y", &"z"]);
+    /// ```
     pub fn write(&mut self, server: ReplicaId, context: &VersionVector, value: T) {
         self.discard(context);
         let dot = Dot::new(server, self.seen.get(server) + 1);
@@ -76,6 +95,18 @@ impl<T: Clone> DottedVersionVector<T> {
     }
 
     /// Takes a client's removal: what `context` has seen goes.
+    ///
+    /// ```
+    /// use crdt::dvv::DottedVersionVector;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let [s, t] = [1, 2].map(ReplicaId::from_u128);
+    /// let mut value = DottedVersionVector::new();
+    /// value.write(s, &VersionVector::new(), "x");
+    /// let read = value.context().clone();
+    /// value.write(t, &read, "y");
+    /// value.discard(&read); // of what is here, "y" was not read
+    /// assert_eq!(value.values().collect::<Vec<_>>(), [&"y"]);
+    /// ```
     pub fn discard(&mut self, context: &VersionVector) {
         self.siblings.retain(|(dot, _)| !context.contains(*dot));
         // A context may come from another server: what it has seen has been written.
@@ -83,6 +114,19 @@ impl<T: Clone> DottedVersionVector<T> {
     }
 
     /// Takes in what another server has: siblings that both have, and those that one has not seen.
+    ///
+    /// ```
+    /// use crdt::dvv::DottedVersionVector;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let [s, t] = [1, 2].map(ReplicaId::from_u128);
+    /// let (mut here, mut there) = (DottedVersionVector::new(), DottedVersionVector::new());
+    /// here.write(s, &VersionVector::new(), "x");
+    /// there.merge(&here);
+    /// there.write(t, &here.context().clone(), "y"); // replaces x
+    /// here.write(s, &VersionVector::new(), "z"); // meanwhile
+    /// here.merge(&there);
+    /// assert_eq!(here.values().collect::<Vec<_>>(), [&"z", &"y"]);
+    /// ```
     pub fn merge(&mut self, other: &Self) {
         let has = |siblings: &[(Dot, T)], dot: Dot| siblings.binary_search_by_key(&dot, |s| s.0).is_ok();
         self.siblings.retain(|(dot, _)| has(&other.siblings, *dot) || !other.seen.contains(*dot));

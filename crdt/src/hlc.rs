@@ -8,6 +8,16 @@ use core::fmt;
 /// If event `e` was seen before `f` was written, then `stamp(e) < stamp(f)`, whatever the clocks said.
 /// Stamps of different replicas may be equal: break the tie by [`ReplicaId`](crate::ReplicaId).
 ///
+/// What people get wrong:
+/// - *A stamp orders, it does not tell causes.* `stamp(e) < stamp(f)` does not mean that `e` was seen before `f`: that
+///   takes a [`VersionVector`](crate::VersionVector).
+/// - *[Observe](Self::observe) what comes before the next [tick](Self::tick).* Else an answer can be stamped before
+///   its question.
+/// - *One clock that runs years ahead drags all along*, since each observes it: everybody's later writes must beat it. So
+///   refuse such stamps, with [`is_ahead_of`](Self::is_ahead_of) and a drift of minutes, where an author's own link
+///   brings them, and only there.
+/// - *The clock is part of the state.* A process that restarts with a clock set back must load it, not begin anew.
+///
 /// ```
 /// use crdt::Hlc;
 /// let mut mine = Hlc::ZERO;
@@ -45,18 +55,40 @@ impl Hlc {
 
     /// Steps to a stamp after all seen so far, at `now_ms` or later, and returns it. When more than
     /// 65,535 events fall into one millisecond, the next millisecond is used.
+    ///
+    /// ```
+    /// use crdt::Hlc;
+    /// let mut clock = Hlc::ZERO;
+    /// assert_eq!((clock.tick(5), clock.tick(5)), (Hlc::new(5, 0), Hlc::new(5, 1)));
+    /// assert!(clock.tick(1) > Hlc::new(5, 1)); // the wall clock went back
+    /// ```
     pub fn tick(&mut self, now_ms: u64) -> Hlc {
         self.0 = self.0.saturating_add(1).max(Hlc::new(now_ms, 0).0);
         *self
     }
 
     /// Remembers a stamp that was seen, so that the next [`tick`](Self::tick) comes after it.
+    ///
+    /// ```
+    /// use crdt::Hlc;
+    /// let mut clock = Hlc::ZERO;
+    /// clock.observe(Hlc::new(9, 0)); // of a question that came
+    /// assert!(clock.tick(1) > Hlc::new(9, 0)); // the answer is later
+    /// ```
     pub fn observe(&mut self, seen: Hlc) {
         self.0 = self.0.max(seen.0);
     }
 
     /// Whether the stamp lies more than `drift_ms` after `now_ms`. Ask this only where an event enters
     /// from its author's own link: refusing it on relay would make replicas diverge.
+    ///
+    /// ```
+    /// use crdt::Hlc;
+    /// let now = 1_000_000;
+    /// let minute = 60_000;
+    /// assert!(!Hlc::new(now + 30_000, 0).is_ahead_of(now, minute)); // clocks differ
+    /// assert!(Hlc::new(now + 3_600_000, 0).is_ahead_of(now, minute)); // an hour: do not take it from its author
+    /// ```
     pub const fn is_ahead_of(self, now_ms: u64, drift_ms: u64) -> bool {
         self.millis() > now_ms.saturating_add(drift_ms)
     }

@@ -49,6 +49,14 @@ impl<T> Default for Log<T> {
 
 impl<T> Log<T> {
     /// Appends an entry, after all that are here.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, log::Log, replica::Replica};
+    /// let mut a: Replica<Log<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(5, |log, cx| log.append("hello", cx));
+    /// a.update(4, |log, cx| log.append("again", cx)); // a clock that went back
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"hello", &"again"]);
+    /// ```
     pub fn append(&mut self, entry: T, cx: &mut Cx) {
         let mut stamp = cx.stamp();
         if let Some((last, _)) = self.order.last().filter(|(last, _)| *last >= stamp) {
@@ -59,16 +67,38 @@ impl<T> Log<T> {
     }
 
     /// The entries, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, log::Log, replica::Replica};
+    /// let mut a: Replica<Log<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(5, |log, cx| log.append("hello", cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"hello"]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.stamped().map(|(_, _, entry)| entry)
     }
 
     /// The entries with their stamps and the events that wrote them, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, log::Log, replica::Replica};
+    /// let mut a: Replica<Log<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(5, |log, cx| log.append("hello", cx));
+    /// let (stamp, dot, entry) = a.value().stamped().next().unwrap();
+    /// assert_eq!((stamp.millis(), dot.replica, *entry), (5, ReplicaId::from_u128(1), "hello"));
+    /// ```
     pub fn stamped(&self) -> impl DoubleEndedIterator<Item = (Hlc, Dot, &T)> {
         self.order.iter().filter_map(|(stamp, dot)| Some((*stamp, *dot, &self.entries.get(dot)?.1)))
     }
 
     /// How many entries there are.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, log::Log, replica::Replica};
+    /// let mut a: Replica<Log<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(5, |log, cx| log.append("hello", cx));
+    /// assert!(a.value().len() == 1 && !a.value().is_empty());
+    /// ```
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -12,6 +12,11 @@ use crate::version::VersionVector;
 /// need be told again? And what is [*causally stable*](Self::stable): nothing that arrives from now on can be
 /// concurrent with it? For the second one must also have received what each member wrote before it reported.
 ///
+/// Besides:
+/// - *What a member said it saw is what counts*, not what was sent to it: the message may be lost.
+/// - *A report must be of what is safe there.* Who reports what its disk then loses asks for what all others dropped.
+/// - *Stability moves at the pace of the slowest.* Who is away for good has to be taken out by somebody's decision.
+///
 /// Only members count: one that is not named here is not waited for, and one that never reports holds
 /// everything back until it is [removed](Self::remove). Source: Wuu, Bernstein, "Efficient solutions to the
 /// replicated log and dictionary problems", 1984.
@@ -46,11 +51,32 @@ impl MatrixClock {
     }
 
     /// Takes a member out: it is no longer waited for. If it returns it may have missed what was dropped.
+    ///
+    /// ```
+    /// use crdt::matrix::MatrixClock;
+    /// use crdt::ReplicaId;
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut clock = MatrixClock::new([a, b]);
+    /// clock.saw(a, &[(a, 5)].into_iter().collect());
+    /// assert!(clock.seen_by_all().is_empty()); // waiting for b
+    /// clock.remove(b);
+    /// assert_eq!(clock.seen_by_all().get(a), 5);
+    /// ```
     pub fn remove(&mut self, member: ReplicaId) -> bool {
         self.rows.remove(&member).is_some()
     }
 
     /// Notes that a member has seen at least `version`; whether it is a member.
+    ///
+    /// ```
+    /// use crdt::matrix::MatrixClock;
+    /// use crdt::ReplicaId;
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut clock = MatrixClock::new([a, b]);
+    /// clock.saw(a, &[(a, 5)].into_iter().collect());
+    /// assert!(!clock.saw(ReplicaId::from_u128(9), &Default::default())); // no member
+    /// assert_eq!(clock.row(a).unwrap().get(a), 5);
+    /// ```
     pub fn saw(&mut self, member: ReplicaId, version: &VersionVector) -> bool {
         let row = self.rows.get_mut(&member);
         row.map(|row| row.merge(version)).is_some()
@@ -80,6 +106,18 @@ impl MatrixClock {
     }
 
     /// Takes in what another knows of the members that both have.
+    ///
+    /// ```
+    /// use crdt::matrix::MatrixClock;
+    /// use crdt::ReplicaId;
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut clock = MatrixClock::new([a, b]);
+    /// clock.saw(a, &[(a, 5)].into_iter().collect());
+    /// let mut other = MatrixClock::new([a, b]);
+    /// other.saw(b, &[(a, 4)].into_iter().collect());
+    /// clock.merge(&other);
+    /// assert_eq!(clock.seen_by_all().get(a), 4);
+    /// ```
     pub fn merge(&mut self, other: &MatrixClock) {
         for (member, version) in &other.rows {
             self.saw(*member, version);

@@ -115,7 +115,18 @@ pub fn schedules() -> impl Strategy<Value = Schedule> + Clone {
 }
 
 /// `count` replicas of any type that have edited and met, anyhow: of `edits` is drawn what a user does, which
-/// `apply` does. The example of this module has one.
+/// `apply` does.
+///
+/// ```
+/// use crdt::counter::PnCounter;
+/// use proptest::prelude::*;
+/// let counters = crdt::strategy::replicas(2, -3..=3i64, |n: &mut PnCounter, by, cx| n.add(by, cx));
+/// proptest!(ProptestConfig::with_cases(16), |(mut all in counters)| {
+///     let lacks = all[1].delta_since(all[0].seen().version());
+///     all[0].apply(&lacks);
+///     prop_assert!(all[0].seen() >= all[1].seen());
+/// });
+/// ```
 pub fn replicas<T: DotStore, E: Debug>(
     count: usize,
     edits: impl Strategy<Value = E>,

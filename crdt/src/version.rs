@@ -12,6 +12,15 @@ use crate::id::{Dot, ReplicaId, Span};
 /// Ordered by causality through [`PartialOrd`]: `a < b` when `b` has seen all that `a` has and more,
 /// `None` when each has seen something the other lacks. `O(replicas)` for comparison and merge.
 ///
+/// What people get wrong:
+/// - *`!(a <= b)` is not `a > b`.* They may be concurrent: match on `partial_cmp`, or ask [`covers`](Self::covers).
+/// - *A vector cannot have gaps.* Who takes events in any order needs a
+///   [`CausalContext`](crate::context::CausalContext): to raise an entry over a hole says that what is in it was seen.
+/// - *An id is used by one writer, once.* A copied file or a restored backup that goes on under its old id makes two
+///   events of one name, and vectors that compare wrong for ever. Take a new id.
+/// - *Events are counted, not time.* A greater sum, or a longer vector, does not mean later.
+/// - *The [`meet`](Self::meet) is what both have seen*; it need not be a version that ever was.
+///
 /// ```
 /// use crdt::{Dot, ReplicaId, VersionVector};
 /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
@@ -35,6 +44,13 @@ impl VersionVector {
     }
 
     /// The last event seen of `replica`; 0 for none. `O(log replicas)`.
+    ///
+    /// ```
+    /// use crdt::{Dot, ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let version: VersionVector = [(a, 3), (b, 1)].into_iter().collect();
+    /// assert_eq!((version.get(a), version.get(ReplicaId::from_u128(9))), (3, 0));
+    /// ```
     pub fn get(&self, replica: ReplicaId) -> u64 {
         match self.entries.binary_search_by_key(&replica, |e| e.0) {
             Ok(i) => self.entries[i].1,
@@ -43,6 +59,13 @@ impl VersionVector {
     }
 
     /// Whether the event has been seen.
+    ///
+    /// ```
+    /// use crdt::{Dot, ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let version: VersionVector = [(a, 3), (b, 1)].into_iter().collect();
+    /// assert!(version.contains(Dot::new(a, 3)) && !version.contains(Dot::new(b, 2)));
+    /// ```
     pub fn contains(&self, dot: Dot) -> bool {
         dot.seq <= self.get(dot.replica)
     }
@@ -68,6 +91,14 @@ impl VersionVector {
     }
 
     /// Raises the entry of `replica` to at least `seq`. Returns whether that changed anything.
+    ///
+    /// ```
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut version = VersionVector::new();
+    /// assert!(version.advance(a, 3) && !version.advance(a, 2)); // never back
+    /// assert_eq!(version.get(a), 3);
+    /// ```
     pub fn advance(&mut self, replica: ReplicaId, seq: u64) -> bool {
         if seq == 0 {
             return false;
@@ -113,6 +144,16 @@ impl VersionVector {
     }
 
     /// Raises every entry to at least that of `other` (the join).
+    ///
+    /// ```
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let one: VersionVector = [(a, 3)].into_iter().collect();
+    /// let two: VersionVector = [(a, 2), (b, 1)].into_iter().collect();
+    /// let mut both = one.clone();
+    /// both.merge(&two);
+    /// assert_eq!((both.get(a), both.get(b)), (3, 1));
+    /// ```
     pub fn merge(&mut self, other: &VersionVector) {
         if self.entries.is_empty() {
             self.entries.clone_from(&other.entries);
@@ -142,17 +183,43 @@ impl VersionVector {
     }
 
     /// What both have seen (the meet).
+    ///
+    /// ```
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let one: VersionVector = [(a, 3)].into_iter().collect();
+    /// let two: VersionVector = [(a, 2), (b, 1)].into_iter().collect();
+    /// assert_eq!(one.meet(&two), [(a, 2)].into_iter().collect());
+    /// ```
     #[must_use]
     pub fn meet(&self, other: &VersionVector) -> Self {
         self.iter().map(|(r, seq)| (r, seq.min(other.get(r)))).collect()
     }
 
     /// Whether all that `other` has seen has been seen here.
+    ///
+    /// ```
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let one: VersionVector = [(a, 3)].into_iter().collect();
+    /// let two: VersionVector = [(a, 2), (b, 1)].into_iter().collect();
+    /// assert!(!one.covers(&two) && !two.covers(&one)); // concurrent
+    /// assert!(one.covers(&one.meet(&two)));
+    /// ```
     pub fn covers(&self, other: &VersionVector) -> bool {
         other.iter().all(|(r, seq)| self.get(r) >= seq)
     }
 
     /// The events seen here that `other` lacks, in order of replica.
+    ///
+    /// ```
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let one: VersionVector = [(a, 3)].into_iter().collect();
+    /// let two: VersionVector = [(a, 2), (b, 1)].into_iter().collect();
+    /// let lacks: Vec<_> = one.since(&two).collect();
+    /// assert_eq!((lacks.len(), lacks[0].replica, lacks[0].after, lacks[0].to), (1, a, 2, 3));
+    /// ```
     pub fn since<'a>(&'a self, other: &'a VersionVector) -> impl Iterator<Item = Span> + 'a {
         // Both are sorted, so one walk finds them all.
         let mut rest = other.entries.iter().peekable();

@@ -90,6 +90,14 @@ pub struct NotEnoughRights {
 
 impl<const MIN: i64> BoundedCounter<MIN> {
     /// Adds `n`, and gives the author rights to it. Stops at 2^64 - 1 for each replica.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let (me, you) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut a: Replica<BoundedCounter<10>> = Replica::new(me);
+    /// a.update(0, |stock, cx| stock.add(5, cx));
+    /// assert_eq!((a.value().value(), a.value().rights(me)), (15, 5)); // from the bound on
+    /// ```
     pub fn add(&mut self, n: u64, cx: &mut Cx) {
         if n > 0 {
             self.update(cx, |account| account.added = account.added.saturating_add(n));
@@ -100,6 +108,16 @@ impl<const MIN: i64> BoundedCounter<MIN> {
     ///
     /// # Errors
     /// [`NotEnoughRights`] when the author has rights to less.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let (me, you) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut a: Replica<BoundedCounter<10>> = Replica::new(me);
+    /// a.update(0, |stock, cx| stock.add(5, cx));
+    /// a.update(0, |stock, cx| stock.take(5, cx)).unwrap();
+    /// assert!(a.update(0, |stock, cx| stock.take(1, cx)).is_err());
+    /// assert_eq!(a.value().value(), 10);
+    /// ```
     pub fn take(&mut self, n: u64, cx: &mut Cx) -> Result<(), NotEnoughRights> {
         self.check(n, cx)?;
         if n > 0 {
@@ -112,6 +130,15 @@ impl<const MIN: i64> BoundedCounter<MIN> {
     ///
     /// # Errors
     /// [`NotEnoughRights`] when the author has rights to less.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let (me, you) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut a: Replica<BoundedCounter<10>> = Replica::new(me);
+    /// a.update(0, |stock, cx| stock.add(5, cx));
+    /// a.update(0, |stock, cx| stock.transfer(2, you, cx)).unwrap();
+    /// assert_eq!((a.value().rights(me), a.value().rights(you)), (3, 2));
+    /// ```
     pub fn transfer(&mut self, n: u64, to: ReplicaId, cx: &mut Cx) -> Result<(), NotEnoughRights> {
         self.check(n, cx)?;
         if n > 0 && to != cx.author() {
@@ -124,11 +151,27 @@ impl<const MIN: i64> BoundedCounter<MIN> {
     }
 
     /// The value: `MIN` and what was added less what was taken. Stops at the ends of `i64`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let (me, you) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut a: Replica<BoundedCounter<10>> = Replica::new(me);
+    /// a.update(0, |stock, cx| stock.add(5, cx));
+    /// assert_eq!(a.value().value(), 15);
+    /// ```
     pub fn value(&self) -> i64 {
         self.0.sum.saturating_add(MIN.into()).clamp(MIN.into(), i64::MAX.into()) as i64
     }
 
     /// How much a replica may take away.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let (me, you) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut a: Replica<BoundedCounter<10>> = Replica::new(me);
+    /// a.update(0, |stock, cx| stock.add(5, cx));
+    /// assert_eq!((a.value().rights(me), a.value().rights(you)), (5, 0));
+    /// ```
     pub fn rights(&self, replica: ReplicaId) -> u64 {
         let mut rights: i128 = 0;
         for (dot, account) in &self.0.entries {

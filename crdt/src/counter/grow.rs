@@ -15,7 +15,9 @@ use super::{Total, Totals};
 /// | add 2 | clear | all that A ever added |
 ///
 /// A replica's total is one value: a clear that has not seen its latest part does not take it away.
-/// `O(log replicas)` to add, `O(1)` to read. Totals stop at 2^64 - 1.
+/// `O(log replicas)` to add, `O(1)` to read. Totals stop at 2^64 - 1. Source: Shapiro and others, "A comprehensive
+/// study of convergent and commutative replicated data types", 2011; that a clear takes what it saw: Baquero, Almeida,
+/// Lerche, "The problem with embedded CRDT counters and a solution", 2016.
 ///
 /// ```
 /// use crdt::counter::GCounter;
@@ -35,6 +37,13 @@ pub struct GCounter(Totals<u64>);
 
 impl GCounter {
     /// Adds `n`; no event if that is 0.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::GCounter, replica::Replica};
+    /// let mut a: Replica<GCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |n, cx| n.add(2, cx));
+    /// assert_eq!(a.value().value(), 2);
+    /// ```
     pub fn add(&mut self, n: u64, cx: &mut Cx) {
         if n > 0 {
             self.0.update(cx, |total| *total = total.saturating_add(n));
@@ -42,6 +51,13 @@ impl GCounter {
     }
 
     /// The sum over all replicas.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::GCounter, replica::Replica};
+    /// let mut a: Replica<GCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |n, cx| n.add(2, cx));
+    /// assert_eq!(a.value().value(), 2);
+    /// ```
     pub fn value(&self) -> u64 {
         u64::try_from(self.0.sum).unwrap_or(u64::MAX)
     }

@@ -14,7 +14,8 @@ use super::{Total, Totals};
 /// | add 2 | add -3 | 1 less |
 /// | add 2 | clear | all that A ever added |
 ///
-/// As [`GCounter`](super::GCounter), with a total for what was added and one for what was taken.
+/// As [`GCounter`](super::GCounter), with a total for what was added and one for what was taken. `O(log replicas)`
+/// to add, `O(1)` to read. Source: Shapiro and others, 2011.
 ///
 /// ```
 /// use crdt::counter::PnCounter;
@@ -33,6 +34,13 @@ pub struct PnCounter(Totals<(u64, u64)>);
 
 impl PnCounter {
     /// Adds `n`, which may be negative; no event if it is 0.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |n, cx| n.add(-2, cx));
+    /// assert_eq!(a.value().value(), -2);
+    /// ```
     pub fn add(&mut self, n: i64, cx: &mut Cx) {
         if n != 0 {
             let (up, down) = (n.max(0).unsigned_abs(), n.min(0).unsigned_abs());
@@ -51,6 +59,13 @@ impl PnCounter {
     }
 
     /// The sum over all replicas; stops at the ends of `i64`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<PnCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |n, cx| n.add(-2, cx));
+    /// assert_eq!(a.value().value(), -2);
+    /// ```
     pub fn value(&self) -> i64 {
         self.0.sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }

@@ -35,6 +35,13 @@ pub struct DwFlag((DotSet, DotSet));
 
 impl DwFlag {
     /// Raises the flag, over all lowerings that were seen.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::DwFlag, replica::Replica};
+    /// let mut a: Replica<DwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |flag, cx| flag.enable(cx));
+    /// assert!(a.value().is_enabled());
+    /// ```
     pub fn enable(&mut self, cx: &mut Cx) {
         let (raised, lowered) = &mut self.0;
         lowered.end(cx);
@@ -42,6 +49,14 @@ impl DwFlag {
     }
 
     /// Lowers the flag; no event if it is not raised.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::DwFlag, replica::Replica};
+    /// let mut a: Replica<DwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |flag, cx| flag.enable(cx));
+    /// a.update(0, |flag, cx| flag.disable(cx));
+    /// assert!(!a.value().is_enabled());
+    /// ```
     pub fn disable(&mut self, cx: &mut Cx) {
         if self.is_enabled() {
             let (raised, lowered) = &mut self.0;
@@ -51,6 +66,12 @@ impl DwFlag {
     }
 
     /// Whether the flag is raised.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::DwFlag, replica::Replica};
+    /// let mut a: Replica<DwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// assert!(!a.value().is_enabled()); // as it starts
+    /// ```
     pub fn is_enabled(&self) -> bool {
         let (raised, lowered) = &self.0;
         !raised.is_bottom() && lowered.is_bottom()

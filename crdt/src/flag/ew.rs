@@ -13,6 +13,8 @@ use crate::id::Dot;
 /// | enable | disable | enabled |
 /// | disable | disable | disabled |
 ///
+/// `O(concurrent writers)`. Source: Baquero, Almeida, Shoker, "Pure operation-based replicated data types", 2017.
+///
 /// ```
 /// use crdt::flag::EwFlag;
 /// use crdt::replica::Replica;
@@ -32,16 +34,37 @@ pub struct EwFlag(DotSet);
 
 impl EwFlag {
     /// Raises the flag.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::EwFlag, replica::Replica};
+    /// let mut a: Replica<EwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |flag, cx| flag.enable(cx));
+    /// assert!(a.value().is_enabled());
+    /// ```
     pub fn enable(&mut self, cx: &mut Cx) {
         self.0.set((), cx);
     }
 
     /// Lowers the flag; no event if it is not raised.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::EwFlag, replica::Replica};
+    /// let mut a: Replica<EwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |flag, cx| flag.enable(cx));
+    /// a.update(0, |flag, cx| flag.disable(cx));
+    /// assert!(!a.value().is_enabled());
+    /// ```
     pub fn disable(&mut self, cx: &mut Cx) {
         self.0.clear(cx);
     }
 
     /// Whether the flag is raised.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, flag::EwFlag, replica::Replica};
+    /// let mut a: Replica<EwFlag> = Replica::new(ReplicaId::from_u128(1));
+    /// assert!(!a.value().is_enabled()); // as it starts
+    /// ```
     pub fn is_enabled(&self) -> bool {
         !self.0.is_bottom()
     }

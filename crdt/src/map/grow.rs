@@ -15,7 +15,8 @@ use crate::id::Dot;
 /// | update under `k` | update under `k` | both, as the nested type says |
 /// | update under `k` | update under `l` | both |
 ///
-/// A key is in as long as anything under it is visible. `O(log n)` for each operation and level.
+/// A key is in as long as anything under it is visible. `O(log n)` for each operation and level. Source: the map of
+/// Almeida, Shoker, Baquero, 2018, without its removal.
 ///
 /// ```
 /// use crdt::counter::GCounter;
@@ -42,11 +43,25 @@ impl<K: Ord + Clone + Debug, V: DotStore> Default for GMap<K, V> {
 
 impl<K: Ord + Clone + Debug, V: DotStore> GMap<K, V> {
     /// Edits the value under a key; it is empty if the key was not in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::GMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<GMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert_eq!(a.value().get("k").unwrap().value(), 2);
+    /// ```
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, edit: impl FnOnce(&mut V, &mut Cx) -> R) -> R {
         self.0.update(key, cx, edit)
     }
 
     /// The value under a key, if the key is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::GMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<GMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert!(a.value().get("k").is_some() && a.value().get("l").is_none());
+    /// ```
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -55,11 +70,25 @@ impl<K: Ord + Clone + Debug, V: DotStore> GMap<K, V> {
     }
 
     /// The entries, by key.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::GMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<GMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert_eq!(a.value().iter().map(|(key, n)| (*key, n.value())).collect::<Vec<_>>(), [("k", 2)]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator {
         self.0.iter()
     }
 
     /// How many keys are in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::GMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<GMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert!(a.value().len() == 1 && !a.value().is_empty());
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -54,12 +54,27 @@ impl<K: Ord + Clone + Debug, V: DotStore> Default for OrMap<K, V> {
 
 impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
     /// Edits the value under a key; it is empty if the key was not in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::OrMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<OrMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert_eq!(a.value().get("k").unwrap().value(), 2);
+    /// ```
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, edit: impl FnOnce(&mut V, &mut Cx) -> R) -> R {
         self.0.update(key, cx, edit)
     }
 
     /// Takes a key out, with everything under it; returns whether it went. It stays if something under it cannot
     /// be emptied, as a [`BoundedCounter`](crate::counter::BoundedCounter).
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::OrMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<OrMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert!(a.update(0, |map, cx| map.remove(&"k", cx)));
+    /// assert!(a.value().is_empty());
+    /// ```
     pub fn remove<Q: Ord + ?Sized + ToOwned<Owned = K>>(&mut self, key: &Q, cx: &mut Cx) -> bool
     where
         K: Borrow<Q>,
@@ -72,6 +87,13 @@ impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
     }
 
     /// The value under a key, if the key is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::OrMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<OrMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert!(a.value().get("k").is_some() && a.value().get("l").is_none());
+    /// ```
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -80,11 +102,25 @@ impl<K: Ord + Clone + Debug, V: DotStore> OrMap<K, V> {
     }
 
     /// The entries, by key.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::OrMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<OrMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert_eq!(a.value().iter().map(|(key, n)| (*key, n.value())).collect::<Vec<_>>(), [("k", 2)]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator {
         self.0.iter()
     }
 
     /// How many keys are in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, map::OrMap, counter::PnCounter, replica::Replica};
+    /// let mut a: Replica<OrMap<&str, PnCounter>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |map, cx| map.update("k", cx, |n, cx| n.add(2, cx)));
+    /// assert!(a.value().len() == 1 && !a.value().is_empty());
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -12,7 +12,10 @@ use crate::id::Dot;
 /// | A | B, concurrently | both |
 /// |---|---|---|
 /// | set `x` | set `y` | `x` and `y`, in the order of their writers' ids |
+/// | set `x` | set `x` | `x` twice: each is of a writer of its own |
 /// | set `x` | clear | `x` |
+///
+/// `O(concurrent writers)` for each operation. Source: DeCandia and others, "Dynamo", 2007; Shapiro and others, 2011.
 ///
 /// ```
 /// use crdt::register::MvRegister;
@@ -40,11 +43,27 @@ impl<T: Clone + PartialEq + Debug> Default for MvRegister<T> {
 
 impl<T: Clone + PartialEq + Debug> MvRegister<T> {
     /// Writes a value in place of all that are here.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::MvRegister, replica::Replica};
+    /// let mut a: Replica<MvRegister<u64>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |r, cx| r.set(1, cx));
+    /// a.update(0, |r, cx| r.set(2, cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&2]);
+    /// ```
     pub fn set(&mut self, value: T, cx: &mut Cx) {
         self.0.set(value, cx);
     }
 
     /// The values: none, one, or all that were written concurrently.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::MvRegister, replica::Replica};
+    /// let mut a: Replica<MvRegister<u64>> = Replica::new(ReplicaId::from_u128(1));
+    /// assert_eq!(a.value().iter().count(), 0);
+    /// a.update(0, |r, cx| r.set(1, cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&1]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }

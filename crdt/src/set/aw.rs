@@ -45,16 +45,38 @@ impl<E: Ord + Clone + Debug> Default for AwSet<E> {
 
 impl<E: Ord + Clone + Debug> AwSet<E> {
     /// Puts a member in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::AwSet, replica::Replica};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea"));
+    /// ```
     pub fn insert(&mut self, member: E, cx: &mut Cx) {
         self.0.update(member, cx, |dots, cx| dots.set((), cx));
     }
 
     /// Takes a member out; returns whether it was in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::AwSet, replica::Replica};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.update(0, |set, cx| set.remove(&"tea", cx)));
+    /// assert!(!a.value().contains(&"tea"));
+    /// ```
     pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
         self.0.update_visible(member.clone(), cx, |dots, cx| dots.clear(cx)).is_some()
     }
 
     /// Whether a member is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::AwSet, replica::Replica};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea") && !a.value().contains(&"milk"));
+    /// ```
     pub fn contains(&self, member: &E) -> bool {
         self.0.get(member).is_some()
     }
@@ -73,6 +95,14 @@ impl<E: Ord + Clone + Debug> AwSet<E> {
     }
 
     /// How many members are in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::AwSet, replica::Replica};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// assert!(a.value().is_empty());
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert_eq!(a.value().len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -83,6 +113,14 @@ impl<E: Ord + Clone + Debug> AwSet<E> {
     }
 
     /// The members, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::AwSet, replica::Replica};
+    /// let mut a: Replica<AwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// a.update(0, |set, cx| set.insert("milk", cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + ExactSizeIterator {
         self.0.iter().map(|(member, _)| member)
     }

@@ -39,6 +39,13 @@ impl<E: Ord + Clone + Debug> Default for GSet<E> {
 
 impl<E: Ord + Clone + Debug> GSet<E> {
     /// Puts a member in; no event if it is in. Returns whether it was not.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::GSet, replica::Replica};
+    /// let mut a: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// assert!(a.update(0, |set, cx| set.insert("tea", cx)));
+    /// assert!(!a.update(0, |set, cx| set.insert("tea", cx))); // it is in: no event
+    /// ```
     pub fn insert(&mut self, member: E, cx: &mut Cx) -> bool {
         let new = !self.contains(&member);
         if new {
@@ -48,11 +55,26 @@ impl<E: Ord + Clone + Debug> GSet<E> {
     }
 
     /// Whether a member is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::GSet, replica::Replica};
+    /// let mut a: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea") && !a.value().contains(&"milk"));
+    /// ```
     pub fn contains(&self, member: &E) -> bool {
         self.0.get(member).is_some()
     }
 
     /// How many members are in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::GSet, replica::Replica};
+    /// let mut a: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// assert!(a.value().is_empty());
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert_eq!(a.value().len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -63,6 +85,14 @@ impl<E: Ord + Clone + Debug> GSet<E> {
     }
 
     /// The members, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::GSet, replica::Replica};
+    /// let mut a: Replica<GSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// a.update(0, |set, cx| set.insert("milk", cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &E> + ExactSizeIterator {
         self.0.iter().map(|(member, _)| member)
     }

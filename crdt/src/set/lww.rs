@@ -44,11 +44,26 @@ impl<E: Ord + Clone + Debug> Default for LwwSet<E> {
 
 impl<E: Ord + Clone + Debug> LwwSet<E> {
     /// Puts a member in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::LwwSet, replica::Replica};
+    /// let mut a: Replica<LwwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea"));
+    /// ```
     pub fn insert(&mut self, member: E, cx: &mut Cx) {
         self.0.update(member, cx, |is_in, cx| is_in.set(true, cx));
     }
 
     /// Takes a member out; returns whether it was in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::LwwSet, replica::Replica};
+    /// let mut a: Replica<LwwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.update(0, |set, cx| set.remove(&"tea", cx)));
+    /// assert!(!a.value().contains(&"tea"));
+    /// ```
     pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
         let was_in = self.contains(member);
         if was_in {
@@ -58,11 +73,43 @@ impl<E: Ord + Clone + Debug> LwwSet<E> {
     }
 
     /// Whether a member is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::LwwSet, replica::Replica};
+    /// let mut a: Replica<LwwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea") && !a.value().contains(&"milk"));
+    /// ```
     pub fn contains(&self, member: &E) -> bool {
         self.0.get(member).and_then(LwwRegister::get) == Some(&true)
     }
 
+    /// How many members are in. `O(n)`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::LwwSet, replica::Replica};
+    /// let mut a: Replica<LwwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |it, cx| it.insert("tea", cx));
+    /// assert!(a.value().len() == 1 && !a.value().is_empty());
+    /// ```
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether none is in.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// The members, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::LwwSet, replica::Replica};
+    /// let mut a: Replica<LwwSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// a.update(0, |set, cx| set.insert("milk", cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &E> {
         self.0.iter().filter(|(_, is_in)| is_in.get() == Some(&true)).map(|(member, _)| member)
     }

@@ -42,6 +42,13 @@ impl<E: Ord + Clone + Debug> Default for TwoPhaseSet<E> {
 
 impl<E: Ord + Clone + Debug> TwoPhaseSet<E> {
     /// Puts a member in, unless it is or ever was. Returns whether it came in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea"));
+    /// ```
     pub fn insert(&mut self, member: E, cx: &mut Cx) -> bool {
         let (inserted, removed) = &mut self.0;
         let new = inserted.get(&member).is_none() && removed.get(&member).is_none();
@@ -52,6 +59,14 @@ impl<E: Ord + Clone + Debug> TwoPhaseSet<E> {
     }
 
     /// Takes a member out for good; returns whether it was in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.update(0, |set, cx| set.remove(&"tea", cx)));
+    /// assert!(!a.value().contains(&"tea"));
+    /// ```
     pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
         let was_in = self.contains(member);
         if was_in {
@@ -64,16 +79,57 @@ impl<E: Ord + Clone + Debug> TwoPhaseSet<E> {
     }
 
     /// Whether a member is in.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(a.value().contains(&"tea") && !a.value().contains(&"milk"));
+    /// ```
     pub fn contains(&self, member: &E) -> bool {
         self.0.0.get(member).is_some() && !self.was_removed(member)
     }
 
     /// Whether a member was removed.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// assert!(!a.value().was_removed(&"tea"));
+    /// a.update(0, |set, cx| set.remove(&"tea", cx));
+    /// assert!(a.value().was_removed(&"tea"));
+    /// ```
     pub fn was_removed(&self, member: &E) -> bool {
         self.0.1.get(member).is_some()
     }
 
+    /// How many members are in. `O(n)`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |it, cx| it.insert("tea", cx));
+    /// assert!(a.value().len() == 1 && !a.value().is_empty());
+    /// ```
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether none is in.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// The members, in order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, set::TwoPhaseSet, replica::Replica};
+    /// let mut a: Replica<TwoPhaseSet<&str>> = Replica::new(ReplicaId::from_u128(1));
+    /// a.update(0, |set, cx| set.insert("tea", cx));
+    /// a.update(0, |set, cx| set.insert("milk", cx));
+    /// assert_eq!(a.value().iter().collect::<Vec<_>>(), [&"milk", &"tea"]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = &E> {
         self.0.0.iter().map(|(member, _)| member).filter(|member| !self.was_removed(member))
     }
