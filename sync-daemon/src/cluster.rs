@@ -54,6 +54,8 @@ impl Edge {
 pub(crate) struct Cluster {
     pub(crate) members: Vec<Member>,
     pub(crate) edges: Vec<Edge>,
+    /// The library that makes a daemon's clock wrong.
+    faketime: Option<String>,
 }
 
 impl Cluster {
@@ -69,7 +71,8 @@ impl Cluster {
         clocks: &[&'static str],
     ) -> anyhow::Result<Cluster> {
         let addresses = free_addresses(n)?;
-        let mut cluster = Cluster { members: Vec::new(), edges: Vec::new() };
+        let faketime = if clocks.is_empty() { None } else { Some(faketime().await?) };
+        let mut cluster = Cluster { members: Vec::new(), edges: Vec::new(), faketime };
         for (i, address) in addresses.iter().enumerate() {
             let name = format!("n{}", i + 1);
             let dir = dir.join(&name);
@@ -102,15 +105,15 @@ impl Cluster {
         std::fs::create_dir_all(&member.dir)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(member.dir.join("log"))?;
         let exe = std::env::current_exe()?;
-        let mut command = match member.clock {
-            Some(wrong) => {
-                let mut command = Command::new("faketime");
-                // Only the time of day is wrong: a machine's clock does not change how long a second is.
-                command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").args(["-f", wrong]).arg(exe);
-                command
-            }
-            None => Command::new(exe),
-        };
+        let mut command = Command::new(exe);
+        if let (Some(wrong), Some(library)) = (member.clock, &self.faketime) {
+            // Only the time of day is wrong: a machine's clock does not change how long a second is.
+            command.envs([
+                ("FAKETIME", wrong),
+                ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+                ("LD_PRELOAD", library),
+            ]);
+        }
         command.args(["run", "--name", &member.name, "--listen", &member.address.to_string(), "--data-dir"]);
         command.arg(&member.dir);
         for peer in &member.peers {
@@ -241,6 +244,18 @@ fn sum(a: TrafficStatus, b: TrafficStatus) -> TrafficStatus {
 }
 
 /// Addresses that nobody uses now; a daemon keeps its own over restarts, so it cannot take just any.
+/// Where the library is. The program of that name would stand between us and the daemon, and take our signals.
+async fn faketime() -> anyhow::Result<String> {
+    let output = Command::new("faketime").args(["-f", "+0s", "printenv", "LD_PRELOAD"]).output().await;
+    let output = output.context("cannot make clocks wrong: is faketime installed?")?;
+    let library = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    anyhow::ensure!(
+        !library.is_empty(),
+        "cannot make clocks wrong: faketime does not say where its library is"
+    );
+    Ok(library)
+}
+
 fn free_addresses(n: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let held: Vec<std::net::TcpListener> =
         (0..n).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
