@@ -59,7 +59,7 @@
 //! | choose a type | [`counter`], [`register`], [`set`], [`flag`], [`map`], [`tree`], [`log`] |
 //! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
 //! | move folders without making a cycle | [`Tree`](tree::Tree) |
-//! | drop history that all have seen | [`MatrixClock`](matrix::MatrixClock), [`Doc::forget`], [`Replica::forget`](replica::Replica::forget) |
+//! | drop history that all have seen | [`Leases`](lease::Leases), [`Doc::forget`], [`Replica::forget`](replica::Replica::forget) |
 //! | bring back who was away when all others forgot | [`Doc::rescue`] |
 //! | save only what a document shows | [`Doc::save_shallow`] |
 //! | operations instead of states | [`oplog`], [`causal`] |
@@ -128,6 +128,7 @@ pub mod flag;
 pub mod graph;
 mod hlc;
 mod id;
+pub mod lease;
 pub mod log;
 pub mod map;
 pub mod matrix;

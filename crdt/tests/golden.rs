@@ -9,6 +9,7 @@ use crdt::counter::{BoundedCounter, GCounter, PnCounter};
 use crdt::doc::{Cursor, Expand};
 use crdt::dvv::DottedVersionVector;
 use crdt::flag::{DwFlag, EwFlag};
+use crdt::lease::Leases;
 use crdt::log::Log;
 use crdt::map::{GMap, LwwMap, OrMap};
 use crdt::matrix::MatrixClock;
@@ -313,4 +314,18 @@ fn clocks() {
     value.write(id(1), &VersionVector::new(), "y".to_string());
     let bytes = frozen("dvv.bin", &to_bytes(&value));
     assert_eq!(from_bytes::<DottedVersionVector<String>>(&bytes).unwrap(), value);
+}
+
+#[test]
+fn leases() {
+    let mut table = Leases::new(id(1), [id(2), id(3)], 86_400_000);
+    table.invite(id(4)).unwrap();
+    assert!(table.retire(id(3)));
+    table.report(&[(id(1), 5), (id(3), 300)].into_iter().collect());
+    table.tick(0);
+    table.tick(1_000);
+    assert_eq!(
+        to_bytes(&from_bytes::<Leases>(&frozen("leases.bin", &to_bytes(&table))).unwrap()),
+        to_bytes(&table)
+    );
 }
