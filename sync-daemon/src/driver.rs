@@ -60,6 +60,16 @@ pub enum Event {
         /// The document.
         doc: DocId,
     },
+    /// The document here does not take what a peer sent of it, and is as it was; other documents go on. If it was away
+    /// for too long, [`Peer::rescue`](crate::Peer::rescue) has what was edited meanwhile. Told once for a link.
+    Refused {
+        /// The link.
+        link: LinkId,
+        /// The document.
+        doc: DocId,
+        /// Why.
+        reason: String,
+    },
     /// A peer says that events are safe on its disk.
     Acked {
         /// The link.
@@ -388,6 +398,8 @@ impl Driver {
                 }
                 Output::Refused { link, doc, reason } => {
                     tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
+                    // Nobody has to listen.
+                    let _ = self.events.send(Event::Refused { link, doc, reason });
                 }
                 output => self.tell(output),
             }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crdt::doc::{AnyDoc, Patch};
+use crdt::doc::{AnyDoc, Patch, Rescue};
 use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -277,6 +277,48 @@ impl Peer {
     pub async fn apply(&self, doc: &DocId, kind: Kind, delta: Delta) -> Result<Applied, PeerError> {
         let id = doc.clone();
         Ok(self.with_doc(doc, move |driver, now| driver.node.apply(now, &id, kind, &delta)).await??)
+    }
+
+    /// What was edited here and is nowhere else, of a document that is so far behind that it cannot be merged
+    /// ([`Event::Refused`]): the edits, for review, and the document as the peer has it that sent it. `None` when no peer
+    /// has sent such a one since this peer started, or it did not fit in memory. Nothing changes here.
+    ///
+    /// The way out: [`Rescue::apply`] gives the document to go on with. [Apply](Self::apply) all of it to a new peer with
+    /// an empty data directory, which takes the other documents from its peers; wait until it is
+    /// [durable](Self::wait_durable) there; then the old directory can go. A peer cannot go on with it in place: it would
+    /// write with names that it has used already.
+    ///
+    /// ```no_run
+    /// # use sync_daemon::{Peer, PeerConfig, PeerError};
+    /// # use crdt::sync::{DocId, Kind};
+    /// # use crdt::{Replicated, VersionVector};
+    /// # async fn go_on(old: Peer, note: DocId, config: PeerConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let Some(rescue) = old.rescue(&note).await? else { return Ok(()) };
+    /// let (doc, left) = rescue.apply(1_700_000_000_000, |edit| {
+    ///     println!("{edit}");
+    ///     true
+    /// });
+    /// assert!(left.is_empty(), "to be shown: their places are gone");
+    /// let new = Peer::start(config).await?;
+    /// new.apply(&note, Kind::DOC, doc.delta_since(&VersionVector::new())).await?;
+    /// new.wait_durable(&note, doc.version()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`]; [`PeerError::OtherKind`] when it is not a [`Doc`]; [`PeerError::Apply`] when what was
+    /// sent is no document.
+    pub async fn rescue(&self, doc: &DocId) -> Result<Option<Rescue>, PeerError> {
+        let id = doc.clone();
+        let found = self.with_doc(doc, move |driver, _| {
+            let Some(theirs) = driver.node.ahead(&id) else { return Ok(None) };
+            let late = driver.node.doc(&id).and_then(AnyDoc::as_doc).ok_or(PeerError::OtherKind)?;
+            let mut onto = Doc::new(machine::new_identity());
+            onto.apply(theirs)?;
+            Ok(Some(late.rescue(onto)))
+        });
+        found.await?
     }
 
     /// The version of a document; empty when it is not here.

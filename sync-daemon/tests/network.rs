@@ -319,3 +319,63 @@ async fn a_start_that_cannot_be_right_is_refused() {
     assert!(matches!(Peer::start(foreign).await, Err(StartError::Store { .. })));
     assert_eq!(std::fs::read(dir.path().join("store.redb")).unwrap(), b"this is no store");
 }
+
+/// An app was away for so long that the daemon has forgotten what it lacks: it is told so, keeps what it edited, and
+/// goes on with it as a new peer.
+#[tokio::test]
+async fn who_was_away_too_long_goes_on_with_its_edits() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Peer::start(daemon("n1", &[])).await.unwrap();
+    let type_at_end = |text: &'static str| {
+        move |doc: &mut crdt::Doc, now| {
+            doc.transact(now, |tx| {
+                let mut note = tx.text("text");
+                note.insert(note.len(), text);
+            });
+        }
+    };
+    let first = daemon.edit(&note(), type_at_end("start, ")).await.unwrap().version;
+    let online = PeerConfig { data_dir: Some(dir.path().into()), ..client(&[url(&daemon)]) };
+    let app = Peer::start(online.clone()).await.unwrap();
+    has(&app, &first).await;
+    within("shutting down", app.shutdown()).await;
+
+    let offline = Peer::start(PeerConfig { peers: vec![], ..online.clone() }).await.unwrap();
+    offline.edit(&note(), type_at_end("typed offline, ")).await.unwrap();
+    within("shutting down", offline.shutdown()).await;
+    let forget = |doc: &mut crdt::Doc, now| {
+        doc.transact(now, |tx| tx.text("text").insert(0, "meanwhile, "));
+        doc.forget(&doc.version().clone());
+    };
+    daemon.edit(&note(), forget).await.unwrap();
+
+    let late = Peer::start(PeerConfig { peers: vec![], ..online.clone() }).await.unwrap();
+    assert!(late.rescue(&note()).await.unwrap().is_none());
+    within("shutting down", late.shutdown()).await;
+    let late = Peer::start(online.clone()).await.unwrap();
+    let rescue = within("being told", async {
+        loop {
+            if let Some(rescue) = late.rescue(&note()).await.unwrap() {
+                return rescue;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    let rescue = rescue.await;
+    let edits: Vec<String> = rescue.edits().iter().map(ToString::to_string).collect();
+    assert_eq!(edits, [r#"/text: insert "typed offline, ""#]);
+    let (doc, left) = rescue.apply(1, |_| true);
+    assert!(left.is_empty());
+    let kept = late.read(&note(), |doc| doc.text("text").unwrap().to_string()).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("start, typed offline, "), "nothing changed where it was");
+    within("shutting down", late.shutdown()).await;
+
+    let fresh = tempfile::tempdir().unwrap();
+    let new = PeerConfig { data_dir: Some(fresh.path().into()), ..online };
+    let new = Peer::start(new).await.unwrap();
+    let all = doc.delta_since(&crdt::VersionVector::new());
+    new.apply(&note(), crdt::sync::Kind::DOC, all).await.unwrap();
+    has(&daemon, doc.version()).await;
+    let shown = daemon.read(&note(), |doc| doc.text("text").unwrap().to_string()).await.unwrap();
+    assert_eq!(shown.as_deref(), Some("meanwhile, start, typed offline, "));
+}
