@@ -17,6 +17,7 @@ use crate::doc::{AnyDoc, Expand, Scalar, TextMut, TreeMut, Tx};
 use crate::dots::DotStore;
 use crate::dvv::DottedVersionVector;
 use crate::flag::EwFlag;
+use crate::lease::Leases;
 use crate::log::Log;
 use crate::map::OrMap;
 use crate::matrix::MatrixClock;
@@ -40,6 +41,10 @@ pub const TARGETS: &[Target] = &[
     ("types", types),
     ("decode", decode),
     ("network", network),
+    ("files", super::formats::files),
+    ("forget", super::formats::forget),
+    ("leases", super::formats::leases),
+    ("meet", super::formats::meet),
     #[cfg(feature = "automerge")]
     ("automerge", automerge),
 ];
@@ -275,6 +280,7 @@ pub fn decode(bytes: &[u8]) {
     value::<CausalContext>(bytes);
     value::<DottedVersionVector<u64>>(bytes);
     value::<MatrixClock>(bytes);
+    value::<Leases>(bytes);
     frames(bytes);
 }
 
