@@ -18,8 +18,8 @@ use crate::version::VersionVector;
 /// - *Stability moves at the pace of the slowest.* Who is away for good has to be taken out by somebody's decision.
 ///
 /// Only members count: one that is not named here is not waited for, and one that never reports holds
-/// everything back until it is [removed](Self::remove). Source: Wuu, Bernstein, "Efficient solutions to the
-/// replicated log and dictionary problems", 1984.
+/// everything back until it is [removed](Self::remove); [`Leases`](crate::lease::Leases) say when that is
+/// sound. Source: Wuu, Bernstein, "Efficient solutions to the replicated log and dictionary problems", 1984.
 ///
 /// ```
 /// use crdt::matrix::MatrixClock;

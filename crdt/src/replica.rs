@@ -174,8 +174,9 @@ impl<T: DotStore> Replica<T> {
     }
 
     /// Drops what is kept to tell others of removals that all of them have seen: see
-    /// [`MatrixClock::seen_by_all`](crate::matrix::MatrixClock::seen_by_all). One that was not counted, and
-    /// comes back from before, is sent everything.
+    /// [`MatrixClock::seen_by_all`](crate::matrix::MatrixClock::seen_by_all) and
+    /// [`Leases::stable`](crate::lease::Leases::stable). One that was not counted, and comes back from before, is sent
+    /// everything.
     ///
     /// ```
     /// use crdt::replica::Replica;

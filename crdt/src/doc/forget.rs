@@ -12,9 +12,9 @@ impl Doc {
     /// or not. Deleted characters keep their places (of a run, some bytes), so that cursors and undo find them.
     ///
     /// `stable` must be **causally stable**: every replica that may still write has seen it, and all that they
-    /// wrote before they had is here. [`MatrixClock::stable`](crate::matrix::MatrixClock::stable) works that
-    /// out from what replicas report; whom not to wait for any longer is the policy of the app. Of `stable`
-    /// counts what is here.
+    /// wrote before they had is here. [`Leases::stable`](crate::lease::Leases::stable) works that out from what
+    /// replicas report, and says whom not to wait for any longer; [`MatrixClock::stable`](crate::matrix::MatrixClock::stable)
+    /// does where the members never change. Of `stable` counts what is here.
     ///
     /// One who was not waited for and comes back from before is refused what he wrote with
     /// [`ApplyError::Late`](crate::ApplyError::Late), and gets the whole document instead of a difference; if he
