@@ -11,9 +11,9 @@
 
 use std::time::Duration;
 
-use crdt::Doc;
 use crdt::doc::{Scalar, UndoManager, UndoOptions};
 use crdt::sync::{DocId, Interest, Kind, Role};
+use crdt::{Doc, Replicated};
 use sync_daemon::{Event, Peer, PeerConfig};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -44,7 +44,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let line = tokio::select! {
             line = lines.next_line() => line?,
             event = events.recv() => {
-                if matches!(event, Ok(Event::Changed { .. })) {
+                if let Ok(Event::Changed { from, .. }) = event {
+                    if from.is_some() {
+                        println!("-- others wrote:\n{}", peer.read(&form, show).await?.unwrap_or_default());
+                    }
                     feed(&peer, &form, &mut told).await?;
                 }
                 continue;
@@ -94,6 +97,7 @@ async fn feed(peer: &Peer, form: &DocId, told: &mut Vec<String>) -> Result<(), B
     Ok(())
 }
 
+/// Each field, with who wrote it last, and over whom.
 fn show(doc: &Doc) -> String {
-    doc.value().to_string()
+    if doc.version().is_empty() { "nothing yet".into() } else { format!("{doc:#}") }
 }

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crdt::Doc;
-use crdt::doc::{ListMut, Scalar, Value};
+use crdt::doc::{ListMut, Value};
 use crdt::sync::{DocId, Interest, Kind, Role};
 use sync_daemon::{Peer, PeerConfig};
 
@@ -35,8 +35,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     peer.open(&list, Kind::DOC).await?;
     let online = tokio::time::timeout(PATIENCE, peer.wait_synced(&list)).await.is_ok();
 
-    if let Some(edit) = command(&args)? {
-        peer.edit(&list, edit).await?;
+    if let Some(edit) = command(&args)?
+        && !peer.edit(&list, edit).await?.value
+    {
+        println!("there is no such item:");
     }
     let all = peer.version(&list).await?;
     let saved = online && tokio::time::timeout(PATIENCE, peer.wait_durable(&list, &all)).await.is_ok();
@@ -47,7 +49,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-type Edit = Box<dyn FnOnce(&mut Doc, u64) + Send>;
+/// Says whether the item was there.
+type Edit = Box<dyn FnOnce(&mut Doc, u64) -> bool + Send>;
 
 fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
@@ -57,7 +60,10 @@ fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
         ["list"] | [] => return Ok(None),
         ["add", text] => {
             let text = text.to_owned();
-            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").push_map().put("what", text)))
+            Box::new(move |doc, now| {
+                doc.transact(now, |tx| tx.list("items").push_map().put("what", text));
+                true
+            })
         }
         // Checking off is a flag: if one checks it off while another moves or renames it, both happen.
         ["done", n] => {
@@ -70,38 +76,31 @@ fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
         }
         ["drop", n] => {
             let n = number(n)?;
-            Box::new(move |doc, now| doc.transact(now, |tx| drop_item(&mut tx.list("items"), n)))
+            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").remove(n)))
         }
         ["move", n, to] => {
             let (n, to) = (number(n)?, number(to)?);
-            Box::new(move |doc, now| {
-                doc.transact(now, |tx| {
-                    tx.list("items").move_to(n, to);
-                })
-            })
+            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").move_to(n, to)))
         }
         _ => return Err(USAGE),
     }))
 }
 
-fn flag(items: &mut ListMut<'_>, n: usize, done: bool) {
-    if let Some(mut item) = items.map(n) {
-        if done { item.flag("done").enable() } else { item.flag("done").disable() }
+fn flag(items: &mut ListMut<'_>, n: usize, done: bool) -> bool {
+    let Some(mut item) = items.map(n) else { return false };
+    if done {
+        item.flag("done").enable()
+    } else {
+        item.flag("done").disable()
     }
-}
-
-fn drop_item(items: &mut ListMut<'_>, n: usize) {
-    items.remove(n);
+    true
 }
 
 fn show(doc: &Doc) -> String {
-    let Some(Value::List(items)) = doc.get("/items") else { return "nothing to do".into() };
+    let Some(items) = doc.root("items").read::<Vec<Value>>() else { return "nothing to do".into() };
     let line = |(i, item): (usize, &Value)| {
-        let what = match item.pointer("/what") {
-            Some(Value::Scalar(Scalar::Str(what))) => what.as_str(),
-            _ => "?",
-        };
-        let done = item.pointer("/done") == Some(&true.into());
+        let what = item.pointer("/what").and_then(Value::as_str).unwrap_or("?");
+        let done = item.pointer("/done").and_then(Value::as_bool) == Some(true);
         format!("{:>3} [{}] {what}", i + 1, if done { "x" } else { " " })
     };
     items.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")

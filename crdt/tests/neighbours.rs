@@ -1,0 +1,179 @@
+//! What went wrong in other libraries, each as a test of this one. More of these stand where their subject is:
+//! sets and maps in `laws.rs`, small scopes in `kit.rs`, links in `sync.rs`, text in `text_model.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
+
+use crdt::counter::PnCounter;
+use crdt::map::OrMap;
+use crdt::replica::{Change, Replica};
+use crdt::strategy;
+use crdt::traits::StateCrdt;
+use crdt::{ApplyError, Delta, Doc, Hlc, ReplicaId, Replicated, VersionVector};
+use proptest::prelude::*;
+
+fn id(n: usize) -> ReplicaId {
+    ReplicaId::from_u128(n as u128 + 1)
+}
+
+/// All that a document shows, what lost included.
+fn shown(doc: &Doc) -> String {
+    format!("{doc:#} {:?}", doc.conflicts())
+}
+
+fn whole(doc: &Doc) -> Delta {
+    doc.delta_since(&VersionVector::new())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// After saving and loading another of the conflicting values was shown (automerge issue 579), or marks stood
+    /// otherwise than after replaying all changes (automerge issue 1269). Three ways to one state.
+    #[test]
+    fn loading_replaying_and_merging_come_to_the_same(docs in strategy::docs(3)) {
+        let mut merged = docs[0].clone();
+        for other in &docs[1..] {
+            merged.apply(&other.delta_since(merged.version())).unwrap();
+        }
+        let loaded = Doc::load(&merged.save(), merged.author()).unwrap();
+        let mut replayed = Doc::new(id(9));
+        replayed.apply(&whole(&merged)).unwrap();
+        prop_assert_eq!(shown(&loaded), shown(&merged));
+        prop_assert_eq!(shown(&replayed), shown(&merged));
+        prop_assert_eq!(loaded.save(), merged.save());
+        prop_assert_eq!(replayed.save(), merged.save());
+    }
+
+    /// A document that was saved while it took changes from two sides did not load (automerge issues 536, 567).
+    #[test]
+    fn what_is_saved_at_any_step_loads(docs in strategy::docs(3)) {
+        let mut here = docs[0].clone();
+        let steps: Vec<Delta> = docs[1..].iter().map(|other| other.delta_since(here.version())).collect();
+        for delta in steps {
+            here.apply(&delta).unwrap();
+            prop_assert_eq!(shown(&Doc::load(&here.save(), here.author()).unwrap()), shown(&here));
+        }
+    }
+
+    /// A nested counter was decremented twice, when two replicas agreed to forget while a third went on (riak_dt
+    /// issue 53).
+    #[test]
+    fn nested_counters_count_each_addition_once(
+        steps in prop::collection::vec((0..3usize, 0..3usize, any::<bool>(), 0..2u8), 0..40),
+    ) {
+        let mut all: Vec<Replica<OrMap<u8, OrMap<u8, PnCounter>>>> = (0..3).map(|n| Replica::new(id(n))).collect();
+        let mut sums = [0i64; 2];
+        for (to, from, add, key) in steps {
+            if add {
+                sums[usize::from(key)] -= 1;
+                all[to].update(0, |map, cx| map.update(key, cx, |map, cx| map.update(0, cx, |n, cx| n.add(-1, cx))));
+            } else {
+                let other = all[from].clone();
+                all[to].merge(&other);
+                let both = all[to].seen().version().meet(all[from].seen().version());
+                all[to].forget(&both);
+            }
+        }
+        let mut everything = Replica::new(id(9));
+        all.iter().chain(all.iter()).for_each(|replica| everything.merge(replica));
+        for key in 0..2u8 {
+            let value = everything.value().get(&key).and_then(|map| map.get(&0)).map_or(0, PnCounter::value);
+            prop_assert_eq!(value, sums[usize::from(key)]);
+        }
+    }
+
+    /// An event that had seen another got an earlier stamp (calimero issue 2662). Random messages, skewed clocks.
+    #[test]
+    fn who_has_seen_an_event_stamps_later(
+        steps in prop::collection::vec((0..3usize, 0..3usize, 0..100u64), 1..60),
+    ) {
+        let mut clocks = [Hlc::ZERO; 3];
+        let mut seen: [VersionVector; 3] = Default::default();
+        let mut events: Vec<(usize, VersionVector, Hlc)> = Vec::new();
+        for (to, from, now) in steps {
+            if to == from {
+                let stamp = clocks[to].tick(now);
+                let past = seen[to].clone();
+                seen[to].advance(id(to), past.get(id(to)) + 1);
+                events.push((to, past, stamp));
+            } else {
+                let (clock, known) = (clocks[from], seen[from].clone());
+                clocks[to].observe(clock);
+                seen[to].merge(&known);
+            }
+        }
+        for (author, past, stamp) in &events {
+            let seq = past.get(id(*author)) + 1;
+            for (_, later_past, later) in &events {
+                prop_assert!(later_past.get(id(*author)) < seq || later > stamp);
+            }
+        }
+    }
+}
+
+/// A copied file went on under its old name in two places, and the edits of both were stranded (harmony issue 79). Here
+/// the second of two events of one name is refused or found known, nobody breaks, and under a new name all goes on.
+#[test]
+fn a_copy_under_the_old_name_breaks_nobody() {
+    let mut a = Doc::new(id(0));
+    a.transact(0, |tx| tx.text("note").insert(0, "x"));
+    let file = a.save();
+    let mut copy = Doc::load(&file, id(0)).unwrap(); // the mistake: the id is in use
+    a.transact(1, |tx| tx.text("note").insert(1, "a"));
+    copy.transact(1, |tx| tx.text("note").insert(1, "b"));
+    let before = shown(&a);
+    let taken = a.apply(&copy.delta_since(&VersionVector::new()));
+    assert!(taken.is_err() || taken.unwrap().novel.is_empty());
+    assert_eq!(shown(&a), before);
+    Doc::load(&a.save(), id(0)).unwrap();
+
+    let mut right = Doc::load(&file, id(1)).unwrap();
+    right.transact(1, |tx| tx.text("note").insert(1, "b"));
+    a.apply(&right.delta_since(a.version())).unwrap();
+    assert_eq!(a.text("note").unwrap().len(), 3);
+}
+
+/// A peer removed a victim's future members in advance, since their names can be guessed (actor-ts issue 722). A document
+/// refuses events of its own author that it never wrote; so a victim's own replica cannot be led to skip its next event.
+#[test]
+fn nobody_takes_away_what_the_author_has_not_written() {
+    let mut victim = Doc::new(id(0));
+    let mut forger = Doc::new(id(0)); // writes in the victim's name
+    forger.transact(0, |tx| {
+        tx.set("s").insert("x");
+        tx.set("s").remove("x");
+    });
+    assert!(matches!(victim.apply(&whole(&forger)), Err(ApplyError::Refused(_))));
+    victim.transact(0, |tx| tx.set("s").insert("mine"));
+    assert_eq!(victim.value().to_string(), r#"{"s":["mine"]}"#);
+}
+
+/// A stamp of the year 2038 pinned a register for good (Rustchain issue 2706). A write that has seen it wins, whatever its
+/// clock says; and who takes edits from their author can ask before.
+#[test]
+fn a_stamp_from_the_future_pins_nothing() {
+    let far = 2_145_916_800_000;
+    let mut a = Doc::new(id(0));
+    let mut b = Doc::new(id(1));
+    a.transact(far, |tx| tx.put("title", "pinned"));
+    b.apply(&whole(&a)).unwrap();
+    b.transact(1_000, |tx| tx.put("title", "free"));
+    a.apply(&b.delta_since(a.version())).unwrap();
+    assert_eq!(a.get("/title"), Some("free".into()));
+    assert!(Hlc::new(far, 0).is_ahead_of(1_000, 600_000));
+}
+
+/// Deltas that were joined, doubled and came in two halves lost removals (yrs, 648e7fe).
+#[test]
+fn removals_survive_joining_and_doubling() {
+    let mut a: Replica<OrMap<u8, PnCounter>> = Replica::new(id(0));
+    let put = a.edit(0, |map, cx| map.update(1, cx, |n, cx| n.add(1, cx)));
+    let gone = a.edit(0, |map, cx| map.remove(&1, cx));
+    let mut both = Change::default();
+    both.join(&gone);
+    both.join(&put);
+    for order in [vec![&gone, &put], vec![&put, &gone, &put], vec![&both], vec![&put, &both, &gone]] {
+        let mut b = Replica::new(id(1));
+        order.into_iter().for_each(|change| b.apply(change));
+        assert!(b.value().is_empty());
+    }
+}
