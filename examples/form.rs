@@ -11,9 +11,9 @@
 
 use std::time::Duration;
 
+use crdt::Doc;
 use crdt::doc::{Scalar, UndoManager, UndoOptions};
 use crdt::sync::{DocId, Interest, Kind, Role};
-use crdt::{Doc, Replicated};
 use sync_daemon::{Event, Peer, PeerConfig};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -99,5 +99,6 @@ async fn feed(peer: &Peer, form: &DocId, told: &mut Vec<String>) -> Result<(), B
 
 /// Each field, with who wrote it last, and over whom.
 fn show(doc: &Doc) -> String {
-    if doc.version().is_empty() { "nothing yet".into() } else { format!("{doc:#}") }
+    let fields = format!("{doc:#}");
+    if fields.is_empty() { "nothing is filled in".into() } else { fields }
 }
