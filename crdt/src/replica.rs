@@ -262,6 +262,47 @@ impl<T: DotStore> Change<T> {
     pub fn events(&self) -> &DotRanges {
         &self.events
     }
+
+    /// The change as bytes that stand alone, in the brief form: about 60 for one entry of a map that another
+    /// wrote before, of which 32 are the two replicas' ids.
+    ///
+    /// ```
+    /// use crdt::replica::{Change, Replica};
+    /// use crdt::set::AwSet;
+    /// use crdt::ReplicaId;
+    /// let mut a: Replica<AwSet<u64>> = Replica::new(ReplicaId::from_u128(1));
+    /// let mut b: Replica<AwSet<u64>> = Replica::new(ReplicaId::from_u128(2));
+    /// let bytes = a.edit(0, |set, cx| set.insert(7, cx)).to_bytes();
+    /// b.apply(&Change::from_bytes(&bytes)?);
+    /// assert!(b.value().contains(&7));
+    /// # Ok::<(), crdt::codec::DecodeError>(())
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8>
+    where
+        T: Encode,
+    {
+        let mut bytes = to_brief_bytes(self);
+        bytes.insert(0, BRIEF);
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// For every other byte string, and for those of a newer format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError>
+    where
+        T: Encode + Decode,
+    {
+        match bytes.split_first() {
+            None => Err(DecodeError::UnexpectedEnd { at: 0 }),
+            Some((&BRIEF, change)) => from_brief_bytes(change),
+            Some((&found, _)) if found > BRIEF => {
+                Err(DecodeError::Version { found: found.into(), known: BRIEF.into() })
+            }
+            Some(_) => Err(DecodeError::Invalid { at: 0, what: "no format of changes" }),
+        }
+    }
 }
 
 impl<T: DotStore> StateCrdt for Replica<T> {
@@ -311,7 +352,7 @@ impl<T: DotStore> OpCrdt for Replica<T> {
 impl<T: Encode> Encode for Change<T> {
     fn encode(&self, w: &mut Writer) {
         self.events.encode(w);
-        w.u64(self.clock.to_bits());
+        self.clock.encode(w);
         self.removals.encode(w);
         self.forgotten.encode(w);
         self.fragment.encode(w);
@@ -322,7 +363,7 @@ impl<T: Decode + DotStore> Decode for Change<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let change = Change {
             events: DotRanges::decode(r)?,
-            clock: Hlc::from_bits(r.u64()?),
+            clock: Hlc::decode(r)?,
             removals: RemovalLog::decode(r)?,
             forgotten: VersionVector::decode(r)?,
             fragment: T::decode(r)?,

@@ -292,6 +292,7 @@ fn types() {
     let (mut a, mut b) = (Replica::<All>::new(id(1)), Replica::<All>::new(id(2)));
     let change = a.edit(1_000, |all, cx| fill(all, 1, cx));
     b.apply(&from_bytes::<Change<All>>(&frozen("change.bin", &to_bytes(&change))).unwrap());
+    assert_eq!(Change::from_bytes(&frozen("change-2.bin", &change.to_bytes())).unwrap(), change);
     b.edit(2_000, |all, cx| fill(all, 2, cx));
     a.edit(2_000, |all, cx| fill(all, 3, cx));
     a.apply(&b.delta_since(a.seen().version()));

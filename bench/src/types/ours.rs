@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crdt::codec::{Decode, Encode, from_bytes, to_bytes};
+use crdt::codec::{Decode, Encode};
 use crdt::counter::PnCounter;
 use crdt::doc::{Scalar, Value};
 use crdt::dots::DotStore;
@@ -42,11 +42,11 @@ impl<T: DotStore + Encode + Decode> Replica for One<T> {
     }
 
     fn difference(&mut self, other: &mut Self) -> Vec<u8> {
-        to_bytes(&self.0.delta_since(other.0.seen().version()))
+        self.0.delta_since(other.0.seen().version()).to_bytes()
     }
 
     fn apply(&mut self, bytes: &[u8]) {
-        self.0.apply(&from_bytes::<Change<T>>(bytes).expect("a change"));
+        self.0.apply(&Change::from_bytes(bytes).expect("a change"));
     }
 
     fn save(&mut self) -> Vec<u8> {
@@ -99,7 +99,7 @@ impl MapPeer for Map {
         let put = |map: &mut OrMap<String, LwwRegister<u64>>, cx: &mut crdt::dots::Cx| {
             map.update(key.to_owned(), cx, |register, cx| register.set(value, cx));
         };
-        to_bytes(&self.0.edit(0, put))
+        self.0.edit(0, put).to_bytes()
     }
 
     fn get(&self, key: &str) -> Option<u64> {

@@ -287,6 +287,10 @@ pub fn decode(bytes: &[u8]) {
 /// A saved replica and a change, from anywhere; the checksum of the first is made right.
 fn replica<T: DotStore + Encode + Decode>(bytes: &[u8]) {
     value::<Change<T>>(bytes);
+    let brief = [&[2], bytes].concat();
+    if let Ok(change) = Change::<T>::from_bytes(&brief) {
+        assert_eq!(change.to_bytes(), brief, "one change, one byte string");
+    }
     let _ = Replica::<T>::open(bytes, id(1));
     for format in [1, 2] {
         let sealed = crate::codec::seal(b"CRDR", format, bytes);
