@@ -5,8 +5,6 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use thiserror::Error;
-
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::hlc::Hlc;
 use crate::id::{Dot, Span};
@@ -48,17 +46,20 @@ pub struct Tagged<O> {
 /// assert_eq!(buffer.receive(op(4)), Err(ReceiveError::Full(1)));
 /// # Ok::<(), ReceiveError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// Too many operations wait already for others that have not come: ask for what is
     /// [missing](CausalBuffer::missing), then send this again.
-    #[error("{0} operations wait already for others that have not come")]
     Full(usize),
     /// The past of the operation does not end with the event before it: its author broke the protocol.
-    #[error("an operation whose past is not its author's")]
     Invalid,
 }
+
+messages! { ReceiveError {
+    Self::Full(waiting) => "{waiting} operations wait already for others that have not come",
+    Self::Invalid => "an operation whose past is not its author's",
+} }
 
 /// Operations that came early, in bounded space.
 ///

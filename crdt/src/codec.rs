@@ -14,8 +14,6 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::RangeInclusive;
 
-use thiserror::Error;
-
 use crate::id::{Dot, ReplicaId};
 
 use brief::Last;
@@ -27,17 +25,15 @@ use brief::Last;
 /// assert_eq!(from_bytes::<u64>(&[]), Err(DecodeError::UnexpectedEnd { at: 0 }));
 /// assert!(matches!(from_bytes::<u64>(&[0x80, 0x00]), Err(DecodeError::UnexpectedEnd { .. } | DecodeError::Invalid { .. })));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end before the value does.
-    #[error("ends early at byte {at}")]
     UnexpectedEnd {
         /// Where the reader stood.
         at: usize,
     },
     /// A value that no writer of this format produces.
-    #[error("invalid at byte {at}: {what}")]
     Invalid {
         /// Where the reader stood.
         at: usize,
@@ -45,7 +41,6 @@ pub enum DecodeError {
         what: &'static str,
     },
     /// A count or a size over a named limit.
-    #[error("over a limit at byte {at}: {what}")]
     Limit {
         /// Where the reader stood.
         at: usize,
@@ -53,16 +48,13 @@ pub enum DecodeError {
         what: &'static str,
     },
     /// Bytes are left over after the value.
-    #[error("{left} bytes are left over")]
     Trailing {
         /// How many.
         left: usize,
     },
     /// The stored checksum is not that of the bytes.
-    #[error("checksum does not match: the bytes were damaged")]
     Checksum,
     /// A format of a later version than this program knows.
-    #[error("format version {found} is newer than {known}, the newest this program reads")]
     Version {
         /// The version in the bytes.
         found: u64,
@@ -70,6 +62,15 @@ pub enum DecodeError {
         known: u64,
     },
 }
+
+messages! { DecodeError {
+    Self::UnexpectedEnd { at } => "ends early at byte {at}",
+    Self::Invalid { at, what } => "invalid at byte {at}: {what}",
+    Self::Limit { at, what } => "over a limit at byte {at}: {what}",
+    Self::Trailing { left } => "{left} bytes are left over",
+    Self::Checksum => "checksum does not match: the bytes were damaged",
+    Self::Version { found, known } => "format version {found} is newer than {known}, the newest this program reads",
+} }
 
 /// A value with a canonical byte form.
 ///

@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use thiserror::Error;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
@@ -258,27 +257,30 @@ pub struct Applied {
 /// bob.apply(&alice.delta_since(bob.version()))?; // asking for all that is missing
 /// # Ok::<(), ApplyError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApplyError {
     /// Events that these build on have not come yet. Nobody is at fault: ask for what is missing.
-    #[error("events that these build on have not come yet")]
     Missing,
     /// The bytes are not a delta of this type. The sender is at fault.
-    #[error("not a delta of this document: {0}")]
-    Invalid(#[from] DecodeError),
+    Invalid(DecodeError),
     /// The delta claims what no honest replica writes. The sender, or one before it, is at fault.
-    #[error("refused: {0}")]
     Refused(&'static str),
     /// The whole document came from one who has forgotten what this one lacks, and this one has edits of its
     /// own that the sender lacks: the two cannot be merged. `Doc::rescue` makes its edits anew.
-    #[error("too far behind to be merged, and it has edits that the sender lacks")]
     Behind,
     /// The events were written without having seen all that is forgotten here, so their place is not known. Their
     /// author has to take this document, and to make them anew with `Doc::rescue`.
-    #[error("written without having seen all that is forgotten here: their author is too far behind")]
     Late,
     /// The document's own engine failed on it; the document was rebuilt as it was before.
-    #[error("the document's engine failed on these events: {0}")]
     Engine(String),
 }
+
+messages! { ApplyError from DecodeError as Invalid {
+    Self::Missing => "events that these build on have not come yet",
+    Self::Invalid(error) => "not a delta of this document: {error}",
+    Self::Refused(why) => "refused: {why}",
+    Self::Behind => "too far behind to be merged, and it has edits that the sender lacks",
+    Self::Late => "written without having seen all that is forgotten here: their author is too far behind",
+    Self::Engine(why) => "the document's engine failed on these events: {why}",
+} }

@@ -10,8 +10,6 @@ mod horizon;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use thiserror::Error;
-
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
@@ -123,18 +121,21 @@ impl PartialEq for EventGraph {
 impl Eq for EventGraph {}
 
 /// Why events do not fit a graph; the graph is as it was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum GraphError {
     /// They build on events that are not here.
-    #[error("events that these build on are not here")]
     Missing,
     /// They build on each other in a circle.
-    #[error("events that build on each other in a circle")]
     Circle,
     /// Their author had not seen all that is forgotten here.
-    #[error("events that were written without having seen all that is forgotten here")]
     Late,
 }
+
+messages! { GraphError {
+    Self::Missing => "events that these build on are not here",
+    Self::Circle => "events that build on each other in a circle",
+    Self::Late => "events that were written without having seen all that is forgotten here",
+} }
 
 impl EventGraph {
     /// No events.

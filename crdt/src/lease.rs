@@ -14,8 +14,6 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use thiserror::Error;
-
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
@@ -124,19 +122,20 @@ impl Row {
 /// leases.retire(lost);
 /// assert_eq!(leases.admit(first(lost), &nothing), Err(NotLeased::Out(lost)));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NotLeased {
     /// Its term has run out, or it was [retired](Leases::retire).
-    #[error(
-        "replica {} is not waited for any more and nothing was taken from it; it is to copy the document, make its \
-         unsent edits anew and join under a new id", .0.short()
-    )]
     Out(ReplicaId),
     /// Its name is in no table that came here: it was not invited, or the table comes after the change.
-    #[error("replica {} is not known and nothing was taken from it", .0.short())]
     Unknown(ReplicaId),
 }
+
+messages! { NotLeased {
+    Self::Out(replica) => "replica {} is not waited for any more and nothing was taken from it; it is to copy the \
+        document, make its unsent edits anew and join under a new id" with replica.short(),
+    Self::Unknown(replica) => "replica {} is not known and nothing was taken from it" with replica.short(),
+} }
 
 impl Leases {
     /// The table of `me` when a document begins. All founding members begin with the same `members`, to which `me` is

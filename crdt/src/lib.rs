@@ -110,6 +110,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod messages;
+
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 #[cfg(feature = "automerge")]

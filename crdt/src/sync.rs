@@ -38,8 +38,6 @@ use std::ops::AddAssign;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
@@ -150,9 +148,12 @@ impl DocId {
 }
 
 /// A document name that is empty, over 128 bytes, or holds a control character.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a document name has 1 to 128 bytes and no control characters")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadDocId;
+
+messages! { BadDocId {
+    BadDocId => "a document name has 1 to 128 bytes and no control characters",
+} }
 
 impl FromStr for DocId {
     type Err = BadDocId;

@@ -2,8 +2,6 @@
 
 use alloc::collections::BTreeMap;
 
-use thiserror::Error;
-
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
@@ -78,15 +76,18 @@ impl Total for Account {
 /// assert_eq!((refused.have, refused.want), (2, 5));
 /// assert_eq!(stock.value().value(), 2);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-#[error("rights to {have} are here, {want} are wanted; nothing was taken")]
 pub struct NotEnoughRights {
     /// How many rights this replica has.
     pub have: u64,
     /// How many it wanted to use.
     pub want: u64,
 }
+
+messages! { NotEnoughRights {
+    NotEnoughRights { have, want } => "rights to {have} are here, {want} are wanted; nothing was taken",
+} }
 
 impl<const MIN: i64> BoundedCounter<MIN> {
     /// Adds `n`, and gives the author rights to it. Stops at 2^64 - 1 for each replica.

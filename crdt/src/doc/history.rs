@@ -3,8 +3,6 @@
 //! What a register held before its last write is nowhere in the document itself, so a document keeps its
 //! past only when asked to: the deltas by which it came to be, as they were made or taken in.
 
-use thiserror::Error;
-
 use crate::delta::{Delta, Replicated};
 use crate::id::ReplicaId;
 use crate::version::VersionVector;
@@ -50,22 +48,25 @@ impl History {
 /// doc.transact(0, |tx| tx.put("title", "final"));
 /// assert!(matches!(doc.at(&then), Err(HistoryError::NotKept))); // nobody asked for `keep_history`
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum HistoryError {
     /// The document does not keep its history, or not from so early on: see [`Doc::keep_history`].
-    #[error("this document did not keep its history then")]
     NotKept,
     /// The version lies within a delta that came as one.
-    #[error("the version lies within changes that came as one")]
     TooCoarse,
     /// The document never was at this version.
-    #[error("this document never was at this version")]
     NeverWas,
     /// The versions are not one before the other.
-    #[error("the first version is not before the second")]
     NotBefore,
 }
+
+messages! { HistoryError {
+    Self::NotKept => "this document did not keep its history then",
+    Self::TooCoarse => "the version lies within changes that came as one",
+    Self::NeverWas => "this document never was at this version",
+    Self::NotBefore => "the first version is not before the second",
+} }
 
 impl Doc {
     /// Keeps from now on what [`at`](Self::at) and [`diff`](Self::diff) need: a copy of the document as it is,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::codec::{Encode, Writer};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
@@ -74,25 +72,28 @@ pub struct Node<D> {
 }
 
 /// A document could not be opened; nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
     /// This program lacks the kind.
-    #[error("this program does not know documents of kind {0:?}")]
     UnknownKind(Kind),
     /// The document exists with another kind.
-    #[error("the document exists and is of kind {0:?}")]
     OtherKind(Kind),
     /// Too many documents.
-    #[error("the node holds as many documents as it may")]
     TooMany,
     /// It is not in memory: see [`Node::ensure`].
-    #[error("the document is not in memory")]
     Parked,
     /// The disk did not give it back, so that nobody knows which events this peer wrote in it.
-    #[error("the document cannot be read from the disk, so nothing can be written in it here")]
     Lost,
 }
+
+messages! { OpenError {
+    Self::UnknownKind(kind) => "this program does not know documents of kind {kind:?}",
+    Self::OtherKind(kind) => "the document exists and is of kind {kind:?}",
+    Self::TooMany => "the node holds as many documents as it may",
+    Self::Parked => "the document is not in memory",
+    Self::Lost => "the document cannot be read from the disk, so nothing can be written in it here",
+} }
 
 /// What a peer of this configuration wants: a daemon wants everything.
 pub(crate) fn effective_interest(config: &Config) -> Interest {

@@ -316,15 +316,24 @@ impl<T: Model + 'static> Kit<T> {
 }
 
 /// What a replay came to.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ReplayError {
     /// The text is no replay.
-    #[error(transparent)]
-    Text(#[from] BadReplay),
+    Text(BadReplay),
     /// A law does not hold.
-    #[error("{0}")]
     Failed(Box<Story>),
+}
+
+messages! { ReplayError {
+    Self::Text(error) => "{error}",
+    Self::Failed(story) => "{story}",
+} }
+
+impl From<BadReplay> for ReplayError {
+    fn from(error: BadReplay) -> Self {
+        Self::Text(error)
+    }
 }
 
 struct Played {

@@ -23,8 +23,6 @@ mod net;
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
 use crate::sync::{DocId, Traffic};
 use crate::{Replicated, VersionVector};
 use graph::distances;
@@ -137,21 +135,24 @@ pub struct Report {
 }
 
 /// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// A node refused what an honest node sent.
-    #[error("{0}")]
     Fault(String),
     /// Someone has events that nobody wrote.
-    #[error("node {0} shows events that nobody wrote")]
     Invented(usize),
     /// Something that a disk had for certain is gone.
-    #[error("node {0} lacks what a disk held")]
     Lost(usize),
     /// Two connected nodes differ though they had time to agree.
-    #[error("nodes {0} and {1} do not agree {SETTLE_MS} ms after the last fault")]
     Apart(usize, usize),
 }
+
+messages! { Violation {
+    Self::Fault(what) => "{what}",
+    Self::Invented(node) => "node {node} shows events that nobody wrote",
+    Self::Lost(node) => "node {node} lacks what a disk held",
+    Self::Apart(a, b) => "nodes {a} and {b} do not agree {SETTLE_MS} ms after the last fault",
+} }
 
 /// Runs a plan; `progress` is told the name of each stage as it begins.
 ///

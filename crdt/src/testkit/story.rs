@@ -17,11 +17,12 @@ pub struct Story {
 }
 
 /// A text that is no replay.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "not a replay: it is a line `{VERSION}` and bytes in hexadecimal; lines that begin with # are left out"
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadReplay;
+
+messages! { BadReplay {
+    BadReplay => "not a replay: it is a line `{VERSION}` and bytes in hexadecimal; lines that begin with # are left out",
+} }
 
 /// How a replay begins.
 const VERSION: &str = "crdt-fuzz/1";

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
-use thiserror::Error;
 
 use crate::doc::marks::{Expand, Index, Made, Mark, Marks, News, Placed, Rank};
 use crate::doc::node::Node;
@@ -29,22 +28,25 @@ use super::TextMut;
 /// let refused = doc.transact(0, |tx| tx.text("note").apply_delta(&delta, |_| crdt::doc::Expand::After));
 /// assert_eq!(refused, Err(RichTextError::PastEnd));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RichTextError {
     /// It is no list of objects, each of which has one of `insert`, `retain` and `delete`.
-    #[error("not a list of insertions, retentions and deletions")]
     Shape,
     /// Something other than text is inserted.
-    #[error("only text can be inserted")]
     Embed,
     /// A length that is no positive whole number, or attributes that are no object of plain values.
-    #[error("a length or attributes of another type")]
     Type,
     /// It goes on past the end of the text.
-    #[error("past the end of the text")]
     PastEnd,
 }
+
+messages! { RichTextError {
+    Self::Shape => "not a list of insertions, retentions and deletions",
+    Self::Embed => "only text can be inserted",
+    Self::Type => "a length or attributes of another type",
+    Self::PastEnd => "past the end of the text",
+} }
 
 impl TextMut<'_> {
     /// Gives the characters in `range`, as far as they exist, an attribute; null takes it away. `expand` says

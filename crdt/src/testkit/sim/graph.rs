@@ -38,9 +38,12 @@ pub enum Topology {
 }
 
 /// A name that is no topology.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topology is one of line, ring, star, tree, mesh, grid, random, regular-4, regular-6, scale-free")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTopology;
+
+messages! { BadTopology {
+    BadTopology => "a topology is one of line, ring, star, tree, mesh, grid, random, regular-4, regular-6, scale-free",
+} }
 
 impl Topology {
     /// All of them.
