@@ -1,6 +1,14 @@
 //! What is overwritten again and again: differences stay small, whoever missed whatever, and all end the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
+use crdt::codec::{Decode, Encode};
+use crdt::counter::PnCounter;
+use crdt::dots::{Cx, DotStore};
+use crdt::map::OrMap;
+use crdt::register::LwwRegister;
+use crdt::replica::{Change, Replica};
+use crdt::set::AwSet;
+use crdt::tree::{Position, Tree};
 use crdt::{ApplyError, Doc, ReplicaId, Replicated};
 use proptest::prelude::*;
 
@@ -43,6 +51,60 @@ fn one_edit_costs_the_same_however_many_came_before() {
     }
     assert!(sizes.iter().all(|size| *size < 220), "{sizes:?}");
     assert_eq!(a.save(), b.save());
+}
+
+/// How many bytes one is sent who lacks one change of a value that another replica wrote; both ids are long.
+fn one_change_of<T: DotStore + Encode + Decode>(
+    fill: impl FnOnce(&mut T, &mut Cx),
+    change: impl FnOnce(&mut T, &mut Cx) -> bool,
+) -> usize {
+    let replica = |n: u128| Replica::new(ReplicaId::from_u128(u128::MAX - n));
+    let (mut first, mut writer, mut reader): (Replica<T>, _, _) = (replica(1), replica(2), replica(3));
+    let all = first.edit(1_760_000_000_000, fill);
+    writer.apply(&all);
+    reader.apply(&all);
+    assert!(writer.edit_with(1_760_000_001_000, change).1);
+    let bytes = writer.delta_since(reader.seen().version()).to_bytes();
+    reader.apply(&Change::from_bytes(&bytes).unwrap());
+    assert_eq!(reader.value(), writer.value());
+    bytes.len()
+}
+
+#[test]
+fn one_change_among_many_is_small() {
+    const MANY: u64 = 20_000;
+    let set = one_change_of::<AwSet<u64>>(
+        |set, cx| (0..MANY).for_each(|n| set.insert(n, cx)),
+        |set, cx| set.remove(&(MANY / 2), cx),
+    );
+    let map = one_change_of::<OrMap<u64, LwwRegister<u64>>>(
+        |map, cx| (0..MANY).for_each(|n| map.update(n, cx, |value, cx| value.set(n, cx))),
+        |map, cx| {
+            map.update(MANY / 2, cx, |value, cx| value.set(7, cx));
+            true
+        },
+    );
+    let counter = one_change_of::<PnCounter>(
+        |n, cx| n.add(1_000, cx),
+        |n, cx| {
+            n.add(7, cx);
+            true
+        },
+    );
+    let tree = one_change_of::<Tree<LwwRegister<u64>>>(
+        |tree, cx| {
+            for _ in 0..MANY {
+                tree.create(None, Position::Last, cx);
+            }
+        },
+        |tree, cx| {
+            let nodes: Vec<_> = tree.children(None).collect();
+            tree.move_to(nodes[nodes.len() / 2], Some(nodes[9]), Position::Last, cx)
+        },
+    );
+    let sizes = [set, map, counter];
+    assert!(sizes.iter().all(|size| *size <= 64), "{sizes:?}");
+    assert!(tree <= 70, "{tree}"); // It also says where the node stood before.
 }
 
 proptest! {
