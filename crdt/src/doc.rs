@@ -42,7 +42,7 @@ mod whole;
 mod wire;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use crate::codec::Reader;
@@ -359,13 +359,18 @@ impl Doc {
             return Tree::default();
         }
         let wanted: DotRanges = spans.iter().copied().collect();
-        let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
-        let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(&wanted).then_some(by);
         Tree {
-            needed: self.removals.part(&later).iter().filter_map(ends_wanted).collect(),
+            needed: self.needed(&wanted, until, since),
             removals: self.removals.part(&wanted),
             fragment: self.tree.part(&wanted),
         }
+    }
+
+    /// The events after both versions that ended something of the wanted ones, whose effect is not to be shown without.
+    fn needed(&self, wanted: &DotRanges, until: &VersionVector, since: &VersionVector) -> Vec<Dot> {
+        let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
+        let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(wanted).then_some(by);
+        self.removals.part(&later).iter().filter_map(ends_wanted).collect()
     }
 
     /// Joins what a delta did to the tree. Which marks of which texts came and went by that.
@@ -509,8 +514,20 @@ impl Replicated for Doc {
 
     fn step(&self, since: &VersionVector, events: u64) -> VersionVector {
         // Who is behind what is forgotten here has no way but the whole.
-        let late = self.is_behind(since);
-        if late { self.version().clone() } else { self.graph.step(since, events) }
+        if self.is_behind(since) {
+            return self.version().clone();
+        }
+        let mut with = BTreeSet::new();
+        loop {
+            let until = self.graph.step(since, events, &with);
+            let wanted: DotRanges = until.since(since).collect();
+            // A step that waited for a later one would wait for ever.
+            let needed = self.needed(&wanted, &until, since);
+            if needed.is_empty() {
+                return until;
+            }
+            with.extend(needed);
+        }
     }
 
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {

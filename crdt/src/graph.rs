@@ -7,7 +7,7 @@
 mod draw;
 mod horizon;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -318,18 +318,29 @@ impl EventGraph {
         order.run()
     }
 
-    /// The version of one at `since` after the next `events` events, in an order in which each comes after
-    /// those it builds on; all there is when `since` is no version that can take them. `O(what it lacks)`.
-    pub(crate) fn step(&self, since: &VersionVector, mut events: u64) -> VersionVector {
+    /// The version of one at `since` after the next events, in an order in which each comes after those it builds
+    /// on: `events` of them, or more, so that these `with` are among them. All there is when `since` is no version that
+    /// can take them. `O(what it lacks)`.
+    pub(crate) fn step(&self, since: &VersionVector, mut events: u64, with: &BTreeSet<Dot>) -> VersionVector {
         let spans: Vec<Span> = self.version.since(since).collect();
         let there = EventGraph { version: since.clone(), ..EventGraph::new() };
         let Ok(order) = there.order(&spans, &self.parents_in(&spans)) else { return self.version.clone() };
+        let with_in = |span: &Span| {
+            let (first, last) = (Dot::new(span.replica, span.after + 1), Dot::new(span.replica, span.to));
+            with.range(first..=last).next_back().map(|dot| dot.seq - span.after)
+        };
+        let last_with = order.iter().rposition(|span| with_in(span).is_some());
         let mut version = since.meet(&self.version);
-        for span in order {
-            let taken = span.len().min(events);
+        for (i, span) in order.iter().enumerate() {
+            let wanted = match last_with {
+                Some(last) if i < last => span.len(),
+                Some(last) if i == last => with_in(span).unwrap_or(0),
+                _ => 0,
+            };
+            let taken = span.len().min(events.max(wanted));
             version.advance(span.replica, span.after + taken);
-            events -= taken;
-            if events == 0 {
+            events = events.saturating_sub(taken);
+            if events == 0 && last_with.is_none_or(|last| i >= last) {
                 break;
             }
         }

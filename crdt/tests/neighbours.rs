@@ -23,6 +23,26 @@ fn whole(doc: &Doc) -> Delta {
     doc.delta_since(&VersionVector::new())
 }
 
+/// Each step of a large difference can be taken once those before it were: a step that shows a value waits for
+/// nothing that overwrites it later, it takes that along.
+#[test]
+fn steps_are_taken_one_after_another() {
+    let mut from = Doc::new(id(1));
+    let put =
+        |doc: &mut Doc, at, key: u64| doc.transact(at, |tx| tx.map("m").put(&key.to_string(), at as i64));
+    (0..1000).for_each(|n| put(&mut from, n, n));
+    [7, 300, 301, 7].iter().enumerate().for_each(|(n, key)| put(&mut from, 2000 + n as u64, *key));
+    (1000..1500).for_each(|n| put(&mut from, 3000 + n, n));
+    let (mut to, mut steps) = (Doc::new(id(2)), 0);
+    while to.version() != from.version() {
+        let until = from.step(to.version(), 100);
+        to.apply(&from.delta_between(to.version(), &until)).unwrap();
+        steps += 1;
+    }
+    assert_eq!(to.save(), from.save());
+    assert!(steps > 4, "{steps}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -52,6 +72,37 @@ proptest! {
             here.apply(&delta).unwrap();
             prop_assert_eq!(shown(&Doc::load(&here.save(), here.author()).unwrap()), shown(&here));
         }
+    }
+
+    /// The same updates in another order, or with holes that are filled later, came to another state (y-crdt issue
+    /// 413 and three fixes of June 2026). A refused delta changes nothing, and is taken when it comes again.
+    #[test]
+    fn updates_in_any_order_come_to_the_same(
+        docs in strategy::docs(2),
+        order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let mut from = docs[0].clone();
+        from.apply(&docs[1].delta_since(from.version())).unwrap();
+        let mut at = VersionVector::new();
+        let mut updates = Vec::new();
+        for n in 0..6 {
+            let next = from.step(&at, if n == 5 { u64::MAX >> 2 } else { 2 });
+            updates.push(from.delta_between(&at, &next));
+            at = next;
+        }
+        prop_assert_eq!(&at, from.version());
+        let mut to = Doc::new(id(9));
+        for _ in 0..6 {
+            for n in &order {
+                let before = (to.version().clone(), to.save());
+                match to.apply(&updates[*n]) {
+                    Ok(_) => {}
+                    Err(ApplyError::Missing) => prop_assert_eq!((to.version().clone(), to.save()), before),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        prop_assert_eq!(to.save(), from.save());
     }
 
     /// A nested counter was decremented twice, when two replicas agreed to forget while a third went on (riak_dt
