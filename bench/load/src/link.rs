@@ -1,10 +1,10 @@
-//! A client of the daemon, as cheap as can be: a node of the library on one WebSocket connection.
+//! A client of the daemon, as cheap as can be: nodes of the library, one for each lane, on one WebSocket connection.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crdt::ReplicaId;
-use crdt::sync::{Config, Document, Input, Interest, LinkId, Node, Output, Role};
+use crdt::sync::{Config, DocId, Document, Input, Interest, LinkId, Node, Output, Role};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// The only link that a node here has at a time.
 pub const LINK: LinkId = LinkId(1);
+/// How many lanes there are, see `sync_daemon::lane`.
+const LANES: usize = 8;
 
 pub type Ws = WebSocketStream<TcpStream>;
 
@@ -29,29 +31,94 @@ pub async fn dial(address: SocketAddr, path: &str, number: usize) -> anyhow::Res
     Ok(tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?.0)
 }
 
-/// A node of a client with this interest.
-pub fn node<D: Document>(interest: Interest) -> Node<D> {
-    let id = ReplicaId::from(uuid::Uuid::now_v7());
-    Node::new(Config { interest, ..Config::new(id, "load", Role::Client) }, 1)
+/// What a client holds, connected or not: a node for each lane.
+pub struct Client<D> {
+    lanes: Vec<Lane<D>>,
 }
 
-/// All documents under a prefix.
-pub fn prefix(prefix: &str) -> Interest {
-    Interest { prefixes: vec![prefix.to_owned()], names: vec![] }
+struct Lane<D> {
+    node: Node<D>,
+    wants: bool,
+    open: bool,
 }
 
-/// A node and its connection.
+impl<D: Document> Client<D> {
+    /// One that is interested in these documents.
+    pub fn of(names: &[DocId]) -> Self {
+        Self::new(&Interest { prefixes: vec![], names: names.to_vec() })
+    }
+
+    /// One that is interested in all documents under a prefix.
+    pub fn of_prefix(prefix: &str) -> Self {
+        Self::new(&Interest { prefixes: vec![prefix.to_owned()], names: vec![] })
+    }
+
+    fn new(interest: &Interest) -> Self {
+        let id = ReplicaId::from(uuid::Uuid::now_v7());
+        let lane = |number: usize| {
+            let names = interest.names.iter().filter(|name| lane_of(name) == number).cloned().collect();
+            let interest = Interest { prefixes: interest.prefixes.clone(), names };
+            let wants = number == 0 || !interest.prefixes.is_empty() || !interest.names.is_empty();
+            let node = Node::new(Config { interest, ..Config::new(id, "load", Role::Client) }, 1);
+            Lane { node, wants, open: false }
+        };
+        Client { lanes: (0..LANES).map(lane).collect() }
+    }
+
+    /// The node that has a document.
+    pub fn node(&mut self, doc: &DocId) -> Option<&mut Node<D>> {
+        self.lanes.get_mut(lane_of(doc)).map(|lane| &mut lane.node)
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node<D>> {
+        self.lanes.iter().map(|lane| &lane.node)
+    }
+
+    /// Takes a message: frames of a lane, and its number.
+    pub fn receive(&mut self, now: u64, message: &[u8]) {
+        let Some((lane, frames)) = message.split_last() else { return };
+        if let Some(lane) = self.lanes.get_mut(usize::from(*lane)) {
+            lane.node.handle(now, Input::Frame { link: LINK, bytes: frames.to_vec() });
+        }
+    }
+
+    /// The next message, if the server is owed one. A lane is opened once there is something to say in it.
+    pub fn poll_transmit(&mut self, now: u64) -> Option<Vec<u8>> {
+        self.lanes.iter_mut().zip(0..).find_map(|(lane, number)| {
+            if !lane.open && (lane.wants || lane.node.versions().next().is_some()) {
+                lane.open = true;
+                lane.node.handle(now, Input::LinkUp { link: LINK, dialed: true });
+            }
+            let mut message = lane.node.poll_transmit(now, LINK)?;
+            message.push(number);
+            Some(message)
+        })
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.lanes.iter_mut().find_map(|lane| lane.node.poll_output())
+    }
+
+    fn each(&mut self, now: u64, input: impl Fn() -> Input) {
+        self.lanes.iter_mut().for_each(|lane| lane.node.handle(now, input()));
+    }
+}
+
+fn lane_of(doc: &DocId) -> usize {
+    usize::from(sync_daemon::lane(doc))
+}
+
+/// A client and its connection.
 pub struct Link<D> {
-    pub node: Node<D>,
+    pub client: Client<D>,
     pub ws: Ws,
     started: Instant,
 }
 
 impl<D: Document> Link<D> {
-    pub async fn connect(mut node: Node<D>, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
+    pub async fn connect(client: Client<D>, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
         let ws = dial(address, "sync", number).await?;
-        node.handle(0, Input::LinkUp { link: LINK, dialed: true });
-        let mut link = Link { node, ws, started: Instant::now() };
+        let mut link = Link { client, ws, started: Instant::now() };
         link.flush().await?;
         Ok(link)
     }
@@ -63,7 +130,7 @@ impl<D: Document> Link<D> {
 
     /// Sends all that the peer is owed.
     pub async fn flush(&mut self) -> anyhow::Result<()> {
-        while let Some(message) = self.node.poll_transmit(self.now(), LINK) {
+        while let Some(message) = self.client.poll_transmit(self.now()) {
             self.ws.feed(Message::Binary(message.into())).await?;
         }
         Ok(self.ws.flush().await?)
@@ -71,13 +138,11 @@ impl<D: Document> Link<D> {
 
     /// Waits for one message or moment, and carries it out.
     pub async fn step(&mut self) -> anyhow::Result<()> {
-        let wait = self.node.next_deadline().map_or(3_600_000, |at| at.saturating_sub(self.now()));
-        let now = self.now();
+        let deadline = self.client.nodes().filter_map(Node::next_deadline).min();
+        let wait = deadline.map_or(3_600_000, |at| at.saturating_sub(self.now()));
         match tokio::time::timeout(Duration::from_millis(wait), self.ws.next()).await {
-            Err(_) => self.node.handle(self.now(), Input::Wake),
-            Ok(Some(Ok(Message::Binary(bytes)))) => {
-                self.node.handle(now, Input::Frame { link: LINK, bytes: bytes.into() });
-            }
+            Err(_) => self.client.each(self.now(), || Input::Wake),
+            Ok(Some(Ok(Message::Binary(bytes)))) => self.client.receive(self.now(), &bytes),
             Ok(Some(Ok(Message::Close(frame)))) => anyhow::bail!("the server closed: {frame:?}"),
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(error))) => return Err(error.into()),
@@ -89,7 +154,7 @@ impl<D: Document> Link<D> {
     /// Steps until `done` says so of an output.
     pub async fn until(&mut self, mut done: impl FnMut(Output) -> bool) -> anyhow::Result<()> {
         loop {
-            while let Some(output) = self.node.poll_output() {
+            while let Some(output) = self.client.poll_output() {
                 if let Output::Close { reason, .. } = &output {
                     anyhow::bail!("closing the link: {reason}");
                 }
@@ -101,10 +166,14 @@ impl<D: Document> Link<D> {
         }
     }
 
-    /// Gives up the connection; the node can be connected again.
-    pub fn disconnect(mut self) -> Node<D> {
-        self.node.handle(self.now(), Input::LinkDown { link: LINK });
-        while self.node.poll_output().is_some() {}
-        self.node
+    /// Gives up the connection; the client can be connected again.
+    pub fn disconnect(mut self) -> Client<D> {
+        let now = self.now();
+        for lane in self.client.lanes.iter_mut().filter(|lane| lane.open) {
+            lane.node.handle(now, Input::LinkDown { link: LINK });
+            lane.open = false;
+        }
+        while self.client.poll_output().is_some() {}
+        self.client
     }
 }

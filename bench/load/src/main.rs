@@ -1,6 +1,7 @@
 //! Load on sync servers: latency and rate under fan-out, many documents, cold and late clients, hops, idle
 //! connections, kills. Each server is a process of its own; what it costs is read from `/proc`.
 
+mod automerge;
 mod clock;
 mod link;
 mod relay;
@@ -9,14 +10,15 @@ mod run;
 mod server;
 mod sink;
 mod works;
+mod yjs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use report::Row;
-use server::Kind;
+use server::{Kind, Programs, Protocol};
 use works::Bench;
 
 #[derive(Debug, Parser)]
@@ -50,6 +52,9 @@ struct RunArgs {
     /// The daemon's program
     #[arg(long, default_value = "../../target/release/sync-daemon")]
     daemon: PathBuf,
+    /// The folder with the scripts of other servers, and what npm installed for them
+    #[arg(long, default_value = "peers")]
+    peers: PathBuf,
     /// Where servers keep what they keep: a real disk, if durability is to cost what it costs
     #[arg(long)]
     scratch: Option<PathBuf>,
@@ -65,9 +70,9 @@ struct RunArgs {
     /// How many edits flat out, over all subscribers
     #[arg(long, default_value_t = 3_000_000)]
     deliveries: u64,
-    /// Write the table as CSV here, too
+    /// Write load.md, load.csv and load.svg into this folder, too; rows of works and servers that were not run now stay
     #[arg(long)]
-    csv: Option<PathBuf>,
+    results: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -98,9 +103,17 @@ impl Rows {
 
 async fn measure(args: RunArgs) -> anyhow::Result<()> {
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let bench = Bench { daemon: args.daemon.clone(), scratch, paced_for: Duration::from_secs(args.seconds) };
-    let all = [Kind::WsBroadcast, Kind::WsFramed, Kind::Daemon];
-    let servers = if args.servers.is_empty() { all.to_vec() } else { args.servers.clone() };
+    let programs = Programs { daemon: args.daemon.clone(), peers: args.peers.clone() };
+    let mut servers = args.servers.clone();
+    if servers.is_empty() {
+        servers = Kind::value_variants().to_vec();
+    }
+    servers.retain(|server| {
+        let missing = server.missing(&programs);
+        missing.iter().for_each(|why| eprintln!("{why}"));
+        missing.is_none()
+    });
+    let bench = Bench { programs, scratch, paced_for: Duration::from_secs(args.seconds) };
     let wants = |work: &str| args.works.is_empty() || args.works.iter().any(|wanted| wanted == work);
     let mut rows = Rows(Vec::new());
     for &server in &servers {
@@ -111,11 +124,19 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
             let edits = (args.deliveries / readers as u64).max(1);
             rows.add("flat", server, bench.flat(server, readers, edits).await);
         }
-        for &docs in args.docs.iter().filter(|_| wants("many")) {
+        for &docs in args.docs.iter().filter(|docs| wants("many") && **docs <= server.most_docs()) {
             rows.add("many", server, bench.many(server, docs).await);
         }
         if wants("idle") {
             rows.add("idle", server, bench.idle(server, 2_000).await);
+        }
+        if let Protocol::Yjs { named } = server.protocol() {
+            if wants("cold") {
+                rows.add("cold", server, bench.cold_yjs(server, named, 200_001).await);
+            }
+            if wants("kill") && server.keeps() {
+                rows.add("kill", server, bench.kill_yjs(server, 20).await);
+            }
         }
     }
     if servers.contains(&Kind::Daemon) {
@@ -134,10 +155,9 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
             rows.add("kill", Kind::Daemon, bench.kill(20).await);
         }
     }
-    rows.0.sort_by(|a, b| a.work.cmp(&b.work));
     println!("{}", report::markdown(&rows.0));
-    if let Some(path) = args.csv {
-        std::fs::write(path, report::csv(&rows.0))?;
+    if let Some(folder) = args.results {
+        report::write(&folder, rows.0)?;
     }
     Ok(())
 }

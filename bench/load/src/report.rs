@@ -1,6 +1,7 @@
 //! What is measured, as a table for people and as CSV for machines.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::run::Outcome;
@@ -51,7 +52,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 10] {
+    fn cells(&self) -> Cells {
         let number = |value: Option<f64>, digits: usize| match value {
             Some(value) => format!("{value:.digits$}"),
             None => String::new(),
@@ -75,6 +76,9 @@ impl Row {
     }
 }
 
+/// A row as text.
+type Cells = [String; 10];
+
 const HEADS: [&str; 10] = [
     "work",
     "server",
@@ -90,20 +94,92 @@ const HEADS: [&str; 10] = [
 
 /// The rows as a Markdown table.
 pub fn markdown(rows: &[Row]) -> String {
+    table(&rows.iter().map(Row::cells).collect::<Vec<_>>())
+}
+
+fn table(rows: &[Cells]) -> String {
     let mut text = format!("| {} |\n|{}\n", HEADS.join(" | "), "---|".repeat(HEADS.len()));
-    for row in rows {
-        let _ = writeln!(text, "| {} |", row.cells().join(" | "));
+    for cells in rows {
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
 }
 
-/// The rows as CSV.
-pub fn csv(rows: &[Row]) -> String {
-    let quote = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+/// Cells as CSV; none of them has a quotation mark in it.
+fn csv(rows: &[Cells]) -> String {
     let mut text = HEADS.join(",") + "\n";
-    for row in rows {
-        let cells: Vec<String> = row.cells().iter().map(quote).collect();
-        let _ = writeln!(text, "{}", cells.join(","));
+    for cells in rows {
+        let _ = writeln!(text, "\"{}\"", cells.join("\",\""));
     }
     text
+}
+
+/// Cells of the CSV that this module wrote.
+fn parse(csv: &str) -> Vec<Cells> {
+    let row = |line: &str| -> Option<Cells> {
+        let cells = line.strip_prefix('"')?.strip_suffix('"')?.split("\",\"").map(str::to_owned);
+        cells.collect::<Vec<_>>().try_into().ok()
+    };
+    csv.lines().skip(1).filter_map(row).collect()
+}
+
+/// Writes table, CSV and plot into a folder. Rows that are there and were not measured now stay: what is measured can be
+/// measured in pieces.
+pub fn write(folder: &Path, rows: Vec<Row>) -> anyhow::Result<()> {
+    let path = folder.join("load.csv");
+    let mut cells: Vec<Cells> = rows.iter().map(Row::cells).collect();
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    for row in parse(&before) {
+        if cells.iter().all(|new| new.first_chunk::<2>() != row.first_chunk::<2>()) {
+            cells.push(row);
+        }
+    }
+    // By work; a server has the place in it that it was measured at.
+    cells.sort_by(|a, b| a.first().cmp(&b.first()));
+    let head = "# Load on sync servers\n\nBy `cd bench/load && cargo run --release -- run --results ../results`. Ratios count, milliseconds do \
+                not.\nWhat each row and column is says [bench/load](../load/README.md); ![as bars](load.svg)\n\n";
+    std::fs::write(folder.join("load.md"), head.to_owned() + &table(&cells))?;
+    std::fs::write(&path, csv(&cells))?;
+    std::fs::write(folder.join("load.svg"), svg(&cells))?;
+    Ok(())
+}
+
+/// Which columns are plotted, and what they say.
+const FIGURES: [(usize, &str); 3] = [
+    (5, "edits/s with all delivered, more is better"),
+    (2, "median latency, ms, less is better"),
+    (6, "server's processor time for each delivery, us, less is better"),
+];
+
+/// A part for each figure, in it a group for each work, in that a bar for each server.
+fn svg(rows: &[Cells]) -> String {
+    let (mut body, mut y, mut before) = (String::new(), 10, None);
+    for (column, title) in FIGURES {
+        y += 28;
+        let _ = writeln!(body, "<text x=\"10\" y=\"{y}\" font-size=\"13\">{title}</text>");
+        let value = |row: &Cells| row.get(column).and_then(|cell| cell.parse::<f64>().ok());
+        for row in rows {
+            let ([work, server, ..], Some(this)) = (row, value(row)) else { continue };
+            if before.replace((column, work)) != Some((column, work)) {
+                y += 18;
+                let _ = writeln!(body, "<text x=\"20\" y=\"{y}\" fill=\"#555\">{work}</text>");
+            }
+            let same = rows.iter().filter(|other| other.first() == Some(work));
+            let most = same.filter_map(value).fold(f64::MIN_POSITIVE, f64::max);
+            y += 14;
+            let colour = if server.starts_with("sync-daemon") { "#3b6fb6" } else { "#b0b0b0" };
+            let (top, width) = (y - 9, this / most * 340.0);
+            let _ = writeln!(
+                body,
+                "<text x=\"30\" y=\"{y}\">{server}</text><rect x=\"190\" y=\"{top}\" width=\"{width:.1}\" \
+                 height=\"10\" fill=\"{colour}\"/><text x=\"{:.0}\" y=\"{y}\">{this}</text>",
+                195.0 + width
+            );
+        }
+    }
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"{}\" font-family=\"sans-serif\" \
+         font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+        y + 20
+    )
 }

@@ -1,5 +1,6 @@
 //! One run: writers that send edits made beforehand, subscribers that count what comes, a server between.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
-use crdt::Replicated;
 use crdt::doc::AnyDoc;
-use crdt::sync::{DocId, Input, Kind as DocKind, Node, Output};
+use crdt::sync::{DocId, Kind as DocKind, Output};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::clock::Clock;
-use crate::link::{self, LINK, Link, Ws};
-use crate::server::{Kind, Server};
+use crate::link::{self, Client, LINK, Link, Ws};
+use crate::server::{Kind, Protocol, Server};
 use crate::sink::Sink;
+use crate::{automerge, yjs};
 
 /// How large a message of many edits is made when they are sent as fast as they are taken.
 const PACK_BYTES: usize = 16 << 10;
@@ -77,6 +78,15 @@ impl Plan {
         format!("w{}/{doc}", self.writer_of(doc))
     }
 
+    fn names_of(&self, writer: usize) -> anyhow::Result<Vec<DocId>> {
+        Ok(self.docs_of(writer).map(|doc| self.name(doc).parse()).collect::<Result<_, _>>()?)
+    }
+
+    /// The documents of a writer as a Yjs server has them: by name, or one for the connection.
+    fn yjs_docs(&self, named: bool, writer: usize) -> Vec<Option<String>> {
+        self.docs_of(writer).map(|doc| named.then(|| self.name(doc))).collect()
+    }
+
     fn docs_of(&self, writer: usize) -> impl Iterator<Item = u64> {
         (writer as u64..self.docs).step_by(self.writers)
     }
@@ -101,14 +111,15 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
     let set_up = async {
         for _ in 0..plan.writers * plan.readers {
             if all_ready.recv().await.is_none() {
-                return Err(readers.join_next().await.map(|result| result.map(|r| r.err())));
+                return Err(readers.join_next().await);
             }
         }
         Ok(())
     };
     match tokio::time::timeout(plan.within, set_up).await {
         Ok(Ok(())) => {}
-        Ok(Err(why)) => anyhow::bail!("a subscriber failed: {why:?}"),
+        Ok(Err(Some(Ok(Err(why))))) => return Err(why.context("a subscriber")),
+        Ok(Err(_)) => anyhow::bail!("a subscriber ended"),
         Err(_) => anyhow::bail!("the subscribers were not ready in time"),
     }
     let cpu = server.cpu()?;
@@ -150,8 +161,8 @@ struct Writer {
     /// Whether messages may be joined into larger ones when all are due at once.
     pack: bool,
     messages: Vec<Bytes>,
-    /// For the daemon: the node that made the messages, and what it awaits to be called durable.
-    node: Option<(Node<AnyDoc>, u64)>,
+    /// For the daemon: who made the messages, and how many events are to be called durable. Other servers call nothing so.
+    client: Option<(Client<AnyDoc>, u64)>,
 }
 
 /// What one typed character adds to a document.
@@ -163,8 +174,11 @@ pub fn type_one(doc: &mut AnyDoc, at: usize) {
 
 impl Writer {
     async fn connect(plan: Plan, server: &Server, number: usize) -> anyhow::Result<Self> {
-        if server.kind == Kind::Daemon {
-            return Self::connect_daemon(plan, server.address, number).await;
+        match server.kind.protocol() {
+            Protocol::Native => return Self::connect_daemon(plan, server.address, number).await,
+            Protocol::Yjs { named } => return Self::connect_yjs(plan, server.address, number, named).await,
+            Protocol::Automerge => return Self::connect_automerge(plan, server.address, number).await,
+            Protocol::Raw => {}
         }
         let ws = link::dial(server.address, &format!("w{number}"), number).await?;
         let mut messages = Vec::new();
@@ -174,18 +188,48 @@ impl Writer {
             head.copy_from_slice(&k.to_le_bytes());
             messages.push(Bytes::copy_from_slice(&edit));
         }
-        Ok(Writer { plan, ws, pack: server.kind == Kind::WsFramed, messages, node: None })
+        Ok(Writer { plan, ws, pack: server.kind == Kind::WsFramed, messages, client: None })
+    }
+
+    async fn connect_yjs(
+        plan: Plan,
+        address: SocketAddr,
+        number: usize,
+        named: bool,
+    ) -> anyhow::Result<Self> {
+        let mut ws = link::dial(address, &format!("w{number}"), number).await?;
+        let docs = plan.yjs_docs(named, number);
+        for doc in &docs {
+            yjs::open(&mut ws, doc.as_deref()).await?;
+        }
+        let rounds = (0..plan.rounds).flat_map(|round| docs.iter().map(move |doc| (round, doc)));
+        let messages = rounds.map(|(round, doc)| yjs::edit(doc.as_deref(), round)).collect();
+        Ok(Writer { plan, ws, pack: false, messages, client: None })
+    }
+
+    async fn connect_automerge(plan: Plan, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
+        let mut ws = link::dial(address, "", number).await?;
+        let me = format!("writer {number}");
+        automerge::join(&mut ws, &me).await?;
+        let mut rounds = vec![Vec::new(); plan.rounds as usize];
+        for doc in plan.docs_of(number) {
+            let mut messages = automerge::messages(&me, doc, plan.rounds)?.into_iter();
+            automerge::create(&mut ws, messages.next().context("no first message")?).await?;
+            rounds.iter_mut().zip(messages).for_each(|(round, message)| round.push(message));
+        }
+        Ok(Writer { plan, ws, pack: false, messages: rounds.concat(), client: None })
     }
 
     /// Puts the documents in place with one edit each, and makes all other edits without sending them yet:
     /// what is measured is the server, not how fast a text takes keys.
     async fn connect_daemon(plan: Plan, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
         // Interested in nothing: a writer that hears only acknowledgements.
-        let mut link = Link::<AnyDoc>::connect(link::node(link::prefix("none/")), address, number).await?;
-        let docs =
-            plan.docs_of(number).map(|doc| plan.name(doc).parse()).collect::<Result<Vec<DocId>, _>>()?;
+        let mut link = Link::<AnyDoc>::connect(Client::of(&[]), address, number).await?;
+        let docs = plan.names_of(number)?;
         for doc in &docs {
-            link.node.edit(link.now(), doc, DocKind::DOC, |doc| type_one(doc, 0))?;
+            let now = link.now();
+            let node = link.client.node(doc).context("no lane")?;
+            node.edit(now, doc, DocKind::DOC, |doc| type_one(doc, 0))?;
         }
         link.flush().await?;
         let mut safe = 0;
@@ -197,14 +241,16 @@ impl Writer {
         let mut messages = Vec::new();
         for round in 1..=plan.rounds {
             for doc in &docs {
-                link.node.edit(link.now(), doc, DocKind::DOC, |doc| type_one(doc, round as usize))?;
-                let message = link.node.poll_transmit(link.now(), LINK);
+                let now = link.now();
+                let node = link.client.node(doc).context("no lane")?;
+                node.edit(now, doc, DocKind::DOC, |doc| type_one(doc, round as usize))?;
+                let message = link.client.poll_transmit(now);
                 messages.push(message.context("an edit without a message")?.into());
             }
         }
-        while link.node.poll_output().is_some() {}
-        let events = docs.iter().filter_map(|doc| link.node.doc(doc)).map(|doc| doc.version().total()).sum();
-        Ok(Writer { plan, ws: link.ws, pack: true, messages, node: Some((link.node, events)) })
+        while link.client.poll_output().is_some() {}
+        let events = docs.len() as u64 * (plan.rounds + 1);
+        Ok(Writer { plan, ws: link.ws, pack: true, messages, client: Some((link.client, events)) })
     }
 
     /// Sends each edit when it is due; then waits until all are durable, where the server says so.
@@ -216,25 +262,28 @@ impl Writer {
         let (mut sink, mut stream) = self.ws.split();
         let start = clock.start();
         let within = self.plan.within;
-        let durable = self.node.map(|(mut node, events)| {
-            tokio::spawn(async move {
-                let wait = async {
-                    while let Some(Ok(message)) = stream.next().await {
-                        let Message::Binary(bytes) = message else { continue };
-                        let now = start.elapsed().as_millis() as u64;
-                        node.handle(now, Input::Frame { link: LINK, bytes: bytes.into() });
-                        let mut acked = false;
-                        while let Some(output) = node.poll_output() {
-                            acked |= matches!(output, Output::Acked { .. });
-                        }
-                        if acked && all_durable(&node, events) {
-                            return Some(start.elapsed());
-                        }
+        let by_lane = self.client.is_some();
+        let listening = tokio::spawn(async move {
+            let Some((mut client, events)) = self.client else {
+                // What else servers say to a writer is taken, so that they are not held up.
+                while let Some(Ok(_)) = stream.next().await {}
+                return None;
+            };
+            let wait = async {
+                while let Some(Ok(message)) = stream.next().await {
+                    let Message::Binary(bytes) = message else { continue };
+                    client.receive(start.elapsed().as_millis() as u64, &bytes);
+                    let mut acked = false;
+                    while let Some(output) = client.poll_output() {
+                        acked |= matches!(output, Output::Acked { .. });
                     }
-                    None
-                };
-                tokio::time::timeout(within, wait).await.ok().flatten()
-            })
+                    if acked && all_durable(&client, events) {
+                        return Some(start.elapsed());
+                    }
+                }
+                None
+            };
+            tokio::time::timeout(within, wait).await.ok().flatten()
         });
         if self.plan.step.is_some() {
             for message in self.messages {
@@ -248,40 +297,45 @@ impl Writer {
             }
         } else {
             tokio::time::sleep_until(start.into()).await;
-            let messages = if self.pack { packed(&self.messages) } else { self.messages };
+            let messages = if self.pack { packed(&self.messages, by_lane) } else { self.messages };
             for message in messages {
                 sink.feed(Message::Binary(message)).await?;
             }
         }
         sink.flush().await?;
-        match durable {
-            Some(durable) => Ok(durable.await?),
-            None => Ok(None),
-        }
+        if by_lane { Ok(listening.await?) } else { Ok(None) }
     }
 }
 
 /// Whether the server has called durable as many events as were written.
-fn all_durable(node: &Node<AnyDoc>, events: u64) -> bool {
-    let mut sum = 0;
-    for (name, _) in node.docs() {
-        match node.peer_durable(LINK, name) {
-            Some(durable) => sum += durable.total(),
-            None => return false,
-        }
-    }
-    sum >= events
+fn all_durable(client: &Client<AnyDoc>, events: u64) -> bool {
+    let durable = |node: &crdt::sync::Node<AnyDoc>| -> u64 {
+        node.docs().filter_map(|(name, _)| node.peer_durable(LINK, name)).map(|version| version.total()).sum()
+    };
+    client.nodes().map(durable).sum::<u64>() >= events
 }
 
-fn packed(messages: &[Bytes]) -> Vec<Bytes> {
-    let (mut all, mut pack) = (Vec::new(), BytesMut::new());
+/// Joins messages into larger ones; those of the daemon lane by lane, as their last byte is the lane.
+fn packed(messages: &[Bytes], by_lane: bool) -> Vec<Bytes> {
+    let mut all = Vec::new();
+    let mut packs: BTreeMap<Option<u8>, BytesMut> = BTreeMap::new();
+    let close = |lane: Option<u8>, mut pack: BytesMut| {
+        pack.extend(lane);
+        pack.freeze()
+    };
     for message in messages {
-        pack.extend_from_slice(message);
+        let (lane, frames) = match message.split_last() {
+            Some((lane, frames)) if by_lane => (Some(*lane), frames),
+            _ => (None, &**message),
+        };
+        let pack = packs.entry(lane).or_default();
+        pack.extend_from_slice(frames);
         if pack.len() >= PACK_BYTES {
-            all.push(pack.split().freeze());
+            all.push(close(lane, pack.split()));
         }
     }
-    all.push(pack.freeze());
+    let rest = packs.into_iter().filter(|(_, pack)| !pack.is_empty());
+    all.extend(rest.map(|(lane, pack)| close(lane, pack)));
     all
 }
 
@@ -299,10 +353,11 @@ impl Reader {
         let mut latency = Histogram::new(3)?;
         let within = self.plan.within;
         let count = async {
-            if self.kind == Kind::Daemon {
-                self.count_daemon(ready, &mut latency).await
-            } else {
-                self.count_raw(ready, &mut latency).await
+            match self.kind.protocol() {
+                Protocol::Native => self.count_daemon(ready, &mut latency).await,
+                Protocol::Yjs { named } => self.count_yjs(ready, &mut latency, named).await,
+                Protocol::Automerge => self.count_automerge(ready, &mut latency).await,
+                Protocol::Raw => self.count_raw(ready, &mut latency).await,
             }
         };
         // What has not come by then counts as lost.
@@ -335,13 +390,66 @@ impl Reader {
         Ok(())
     }
 
+    async fn count_yjs(
+        &self,
+        ready: mpsc::Sender<()>,
+        latency: &mut Histogram<u64>,
+        named: bool,
+    ) -> anyhow::Result<()> {
+        let mut ws = link::dial(self.address, &format!("w{}", self.writer()), self.number).await?;
+        let docs = self.plan.yjs_docs(named, self.writer());
+        for doc in &docs {
+            yjs::open(&mut ws, doc.as_deref()).await?;
+        }
+        ready.send(()).await?;
+        drop(ready);
+        let mut seen =
+            Seen::new(docs.iter().map(|doc| doc.clone().unwrap_or_default()), &self.plan, self.writer());
+        while latency.len() < self.expected() {
+            let Message::Binary(bytes) = ws.next().await.context("the server went")?? else { continue };
+            if let Some((name, edits)) = yjs::reaches(&bytes, named)? {
+                seen.take(name, edits, &self.clock, latency)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn count_automerge(
+        &self,
+        ready: mpsc::Sender<()>,
+        latency: &mut Histogram<u64>,
+    ) -> anyhow::Result<()> {
+        let mut ws = link::dial(self.address, "", self.number).await?;
+        let me = format!("reader {}", self.number);
+        automerge::join(&mut ws, &me).await?;
+        for doc in self.plan.docs_of(self.writer()) {
+            automerge::open(&mut ws, &me, doc).await?;
+        }
+        ready.send(()).await?;
+        drop(ready);
+        let ids = self.plan.docs_of(self.writer()).map(automerge::id);
+        let mut seen = Seen::new(ids, &self.plan, self.writer());
+        while latency.len() < self.expected() {
+            let Message::Binary(bytes) = ws.next().await.context("the server went")?? else { continue };
+            let Some(received) = automerge::Received::read(&bytes)? else { continue };
+            let Some(edits) = received.reaches else { continue };
+            if let Some(doc) = seen.take(&received.id, edits, &self.clock, latency)? {
+                ws.send(Message::Binary(received.answer(&me, doc)?)).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn count_daemon(
         &self,
         ready: mpsc::Sender<()>,
         latency: &mut Histogram<u64>,
     ) -> anyhow::Result<()> {
-        let node = link::node::<Sink>(link::prefix(&format!("w{}/", self.writer())));
-        let mut link = Link::connect(node, self.address, self.number).await?;
+        let client = match &*self.plan.names_of(self.writer())? {
+            one @ [_] => Client::of(one),
+            _ => Client::of_prefix(&format!("w{}/", self.writer())),
+        };
+        let mut link = Link::<Sink>::connect(client, self.address, self.number).await?;
         let mut docs = self.plan.docs_of(self.writer()).count() as u64;
         link.until(|output| {
             docs -= u64::from(matches!(output, Output::Changed { .. }));
@@ -383,6 +491,31 @@ impl Reader {
             }
         }
         Ok(())
+    }
+}
+
+/// How many edits of each document a reader has seen, where servers say no more than how far a document reaches.
+struct Seen(u64, BTreeMap<String, (u64, u64)>);
+
+impl Seen {
+    fn new(names: impl Iterator<Item = String>, plan: &Plan, writer: usize) -> Self {
+        Seen(plan.docs, names.zip(plan.docs_of(writer).map(|doc| (doc, 0))).collect())
+    }
+
+    /// Records the edits that are new now that a document has so many. Returns its number.
+    fn take(
+        &mut self,
+        name: &str,
+        edits: u64,
+        clock: &Clock,
+        latency: &mut Histogram<u64>,
+    ) -> anyhow::Result<Option<u64>> {
+        let Some((doc, so_far)) = self.1.get_mut(name) else { return Ok(None) };
+        for round in *so_far..edits {
+            latency.record(clock.late(round * self.0 + *doc))?;
+        }
+        *so_far = edits.max(*so_far);
+        Ok(Some(*doc))
     }
 }
 

@@ -21,6 +21,25 @@ pub enum Kind {
     WsBroadcast,
     /// A relay that packs edits into messages.
     WsFramed,
+    /// The server of y-websocket.
+    YWebsocket,
+    /// Hocuspocus with a file for each document.
+    Hocuspocus,
+    /// The Node server of automerge-repo with its store of files.
+    AutomergeRepo,
+}
+
+/// What clients of a server speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The protocol of the daemon.
+    Native,
+    /// Edits as they are, to a relay.
+    Raw,
+    /// Messages of y-protocols, with the name of a document before each if a connection has many.
+    Yjs { named: bool },
+    /// Sync messages of automerge in those of automerge-repo.
+    Automerge,
 }
 
 impl Kind {
@@ -30,8 +49,81 @@ impl Kind {
             Kind::Daemon => "sync-daemon (durable)",
             Kind::WsBroadcast => "ws-broadcast (limit)",
             Kind::WsFramed => "ws-framed (limit)",
+            Kind::YWebsocket => "y-websocket (memory)",
+            Kind::Hocuspocus => "Hocuspocus (debounced)",
+            Kind::AutomergeRepo => "automerge-repo (debounced)",
         }
     }
+
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Kind::Daemon => Protocol::Native,
+            Kind::WsBroadcast | Kind::WsFramed => Protocol::Raw,
+            Kind::YWebsocket => Protocol::Yjs { named: false },
+            Kind::Hocuspocus => Protocol::Yjs { named: true },
+            Kind::AutomergeRepo => Protocol::Automerge,
+        }
+    }
+
+    /// The script in `peers/` that is this server, if it is one of those.
+    fn script(self) -> Option<&'static str> {
+        match self {
+            Kind::YWebsocket => Some("y-websocket.mjs"),
+            Kind::Hocuspocus => Some("hocuspocus.mjs"),
+            Kind::AutomergeRepo => Some("automerge-repo.mjs"),
+            Kind::Daemon | Kind::WsBroadcast | Kind::WsFramed => None,
+        }
+    }
+
+    /// Whether one connection to it has many documents.
+    pub fn has_names(self) -> bool {
+        self != Kind::YWebsocket
+    }
+
+    /// Whether documents are on a disk, sooner or later.
+    pub fn keeps(self) -> bool {
+        matches!(self, Kind::Daemon | Kind::Hocuspocus | Kind::AutomergeRepo)
+    }
+
+    /// With how many documents it can be set up here: y-websocket needs two connections for each, and automerge-repo is
+    /// behind with a thousand.
+    pub fn most_docs(self) -> u64 {
+        match self {
+            Kind::YWebsocket | Kind::AutomergeRepo => 1_000,
+            _ => u64::MAX,
+        }
+    }
+
+    /// By what the number of edits flat out is divided, so that slow servers end within the time that there is.
+    pub fn flat_share(self) -> u64 {
+        match self {
+            Kind::AutomergeRepo => 300,
+            Kind::YWebsocket => 20,
+            Kind::Hocuspocus => 4,
+            _ => 1,
+        }
+    }
+
+    /// Why it cannot be run, and what to do about it.
+    pub fn missing(self, programs: &Programs) -> Option<String> {
+        let folder = programs.peers.display();
+        match self.script() {
+            Some(_) if !programs.peers.join("node_modules").is_dir() => Some(format!(
+                "{} is left out: with Node, `(cd {folder} && npm install --omit=optional --ignore-scripts)` installs it",
+                self.name()
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Where the servers are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The daemon's program.
+    pub daemon: PathBuf,
+    /// The folder with the scripts of other servers.
+    pub peers: PathBuf,
 }
 
 /// A server process, killed when it is dropped.
@@ -51,21 +143,26 @@ impl Server {
     /// Starts a server and waits until it takes connections.
     pub async fn start(
         kind: Kind,
-        daemon: &Path,
+        programs: &Programs,
         dir: &Path,
         address: SocketAddr,
         peers: &[SocketAddr],
     ) -> anyhow::Result<Self> {
-        let mut command = match kind {
-            Kind::Daemon => {
-                let mut command = Command::new(daemon);
+        let mut command = match (kind, kind.script()) {
+            (_, Some(script)) => {
+                let mut command = Command::new("node");
+                command.arg(programs.peers.join(script)).arg("--data-dir").arg(dir);
+                command
+            }
+            (Kind::Daemon, _) => {
+                let mut command = Command::new(&programs.daemon);
                 command.args(["run", "--data-dir"]).arg(dir).env("SYNC_LOG", "error");
                 for peer in peers {
                     command.arg("--peer").arg(format!("ws://{peer}"));
                 }
                 command
             }
-            relay => {
+            (relay, _) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("relay");
                 if relay == Kind::WsFramed {

@@ -8,20 +8,22 @@ use anyhow::Context;
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Kind as DocKind, Output};
 use crdt::{Replicated, VersionVector};
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::link::{self, LINK, Link};
+use crate::link::{self, Client, LINK, Link, Ws};
 use crate::report::Row;
 use crate::run::{Plan, run, timed, type_one};
-use crate::server::{Kind, Server, free_address};
+use crate::server::{Kind, Programs, Protocol, Server, free_address};
 use crate::sink::Sink;
+use crate::{automerge, yjs};
 
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// What all works share.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// The daemon's program.
-    pub daemon: PathBuf,
+    pub programs: Programs,
     /// Where servers keep what they keep, each in a directory of its own.
     pub scratch: PathBuf,
     /// For how long paced work lasts.
@@ -31,7 +33,7 @@ pub struct Bench {
 impl Bench {
     async fn start(&self, kind: Kind, peers: &[SocketAddr]) -> anyhow::Result<(Server, tempfile::TempDir)> {
         let dir = tempfile::tempdir_in(&self.scratch)?;
-        let server = Server::start(kind, &self.daemon, dir.path(), free_address()?, peers).await?;
+        let server = Server::start(kind, &self.programs, dir.path(), free_address()?, peers).await?;
         Ok((server, dir))
     }
 
@@ -50,15 +52,24 @@ impl Bench {
 
     /// One writer and `readers` subscribers of one document, as fast as the server relays everything.
     pub async fn flat(&self, kind: Kind, readers: usize, edits: u64) -> anyhow::Result<Row> {
-        let plan = Plan { docs: 1, writers: 1, readers, rounds: edits, step: None, within: WITHIN };
+        let plan = Plan {
+            docs: 1,
+            writers: 1,
+            readers,
+            rounds: (edits / kind.flat_share()).max(1),
+            step: None,
+            within: WITHIN,
+        };
         Ok(Row::of(format!("flat out 1->{readers}"), kind.name(), &self.fresh(kind, plan).await?, false))
     }
 
-    /// Documents with one edit per second each, over ten connections that write and ten that read.
+    /// Documents with one edit per second each, over ten connections that write and ten that read; where a connection
+    /// has one document, over two for each.
     pub async fn many(&self, kind: Kind, docs: u64) -> anyhow::Result<Row> {
         let step = Duration::from_secs(1).div_f64(docs as f64);
         let rounds = self.paced_for.as_secs().max(1);
-        let plan = Plan { docs, writers: 10, readers: 1, rounds, step: Some(step), within: WITHIN };
+        let writers = if kind.has_names() { 10 } else { docs as usize };
+        let plan = Plan { docs, writers, readers: 1, rounds, step: Some(step), within: WITHIN };
         Ok(Row::of(format!("{docs} documents, 1/s each"), kind.name(), &self.fresh(kind, plan).await?, true))
     }
 
@@ -88,7 +99,8 @@ impl Bench {
     /// A client without anything gets everything of a server that has just started.
     pub async fn cold(&self, docs: u64, rounds: u64) -> anyhow::Result<Row> {
         let dir = tempfile::tempdir_in(&self.scratch)?;
-        let mut server = Server::start(Kind::Daemon, &self.daemon, dir.path(), free_address()?, &[]).await?;
+        let mut server =
+            Server::start(Kind::Daemon, &self.programs, dir.path(), free_address()?, &[]).await?;
         let plan = Plan { docs, writers: 1, readers: 1, rounds, step: None, within: WITHIN };
         let filled = run(plan, &server, &[server.address]).await?;
         anyhow::ensure!(filled.durable.is_some(), "what was written did not become durable in time");
@@ -96,8 +108,8 @@ impl Bench {
         let address = server.address;
         // It listens before it has read its store: it is up once it says who it is.
         let start = async {
-            let server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
-            let mut link = Link::<Sink>::connect(link::node(link::prefix("none/")), address, 0).await?;
+            let server = Server::start(Kind::Daemon, &self.programs, dir.path(), address, &[]).await?;
+            let mut link = Link::<Sink>::connect(Client::of(&[]), address, 0).await?;
             link.until(|output| matches!(output, Output::Hello { .. })).await?;
             Ok(server)
         };
@@ -105,7 +117,7 @@ impl Bench {
         let cpu = server.cpu()?;
         let events = docs * (rounds + 1);
         let (took, bytes) = timed(async {
-            let mut link = Link::<Sink>::connect(link::node(link::prefix("")), address, 0).await?;
+            let mut link = Link::<Sink>::connect(Client::of_prefix(""), address, 0).await?;
             let mut seen = 0;
             link.until(|output| {
                 if let Output::Changed { novel, .. } = output {
@@ -114,7 +126,12 @@ impl Bench {
                 seen >= events
             })
             .await?;
-            Ok(link.node.links().map(|(_, _, traffic)| traffic.bytes_in).sum::<u64>())
+            Ok(link
+                .client
+                .nodes()
+                .flat_map(|node| node.links())
+                .map(|(_, _, traffic)| traffic.bytes_in)
+                .sum::<u64>())
         })
         .await?;
         let note = format!(
@@ -137,17 +154,20 @@ impl Bench {
         let doc: DocId = "notes/a".parse()?;
         let mut links = Vec::new();
         for number in 0..2 {
-            links.push(Link::<AnyDoc>::connect(link::node(link::prefix("")), server.address, number).await?);
+            let client = Client::of(std::slice::from_ref(&doc));
+            links.push(Link::<AnyDoc>::connect(client, server.address, number).await?);
         }
-        let mut nodes = Vec::new();
+        let mut clients = Vec::new();
         for mut link in links {
-            link.node.edit(0, &doc, DocKind::DOC, |doc| type_one(doc, 0))?;
+            let node = link.client.node(&doc).context("no lane")?;
+            node.edit(0, &doc, DocKind::DOC, |doc| type_one(doc, 0))?;
             link.flush().await?;
             link.until(|output| matches!(output, Output::Acked { .. })).await?;
-            nodes.push(link.disconnect());
+            clients.push(link.disconnect());
         }
         let mut target = VersionVector::new();
-        for node in &mut nodes {
+        for client in &mut clients {
+            let node = client.node(&doc).context("no lane")?;
             for _ in 0..1_000 {
                 node.edit(0, &doc, DocKind::DOC, |doc| type_one(doc, 0))?;
             }
@@ -156,13 +176,17 @@ impl Bench {
         }
         let (took, ()) = timed(async {
             let mut back = tokio::task::JoinSet::new();
-            for (number, node) in nodes.into_iter().enumerate() {
+            for (number, client) in clients.into_iter().enumerate() {
                 let (address, target, doc) = (server.address, target.clone(), doc.clone());
                 back.spawn(async move {
-                    let mut link = Link::connect(node, address, number).await?;
-                    while !link.node.doc(&doc).is_some_and(|doc| doc.version().covers(&target)) {
+                    let mut link = Link::connect(client, address, number).await?;
+                    let done = |link: &mut Link<AnyDoc>| {
+                        let doc = link.client.node(&doc).and_then(|node| node.doc(&doc));
+                        doc.is_some_and(|doc| doc.version().covers(&target))
+                    };
+                    while !done(&mut link) {
                         link.step().await?;
-                        while link.node.poll_output().is_some() {}
+                        while link.client.poll_output().is_some() {}
                     }
                     // The other may still need what this side holds: it stays until both are done.
                     link.flush().await?;
@@ -187,13 +211,25 @@ impl Bench {
         let before = server.rss_kib()?;
         let (mut links, mut raw) = (Vec::new(), Vec::new());
         for number in 0..connections {
-            if kind == Kind::Daemon {
-                let mut link =
-                    Link::<Sink>::connect(link::node(link::prefix("idle/")), server.address, number).await?;
-                link.until(|output| matches!(output, Output::Hello { .. })).await?;
-                links.push(link);
-            } else {
-                raw.push(link::dial(server.address, "idle", number).await?);
+            let ws = || link::dial(server.address, "idle", number);
+            match kind.protocol() {
+                Protocol::Native => {
+                    let client = Client::of(&["idle/a".parse()?]);
+                    let mut link = Link::<Sink>::connect(client, server.address, number).await?;
+                    link.until(|output| matches!(output, Output::Hello { .. })).await?;
+                    links.push(link);
+                }
+                Protocol::Raw => raw.push(ws().await?),
+                Protocol::Yjs { named } => {
+                    let mut ws = ws().await?;
+                    yjs::open(&mut ws, named.then_some("idle")).await?;
+                    raw.push(ws);
+                }
+                Protocol::Automerge => {
+                    let mut ws = ws().await?;
+                    automerge::join(&mut ws, &format!("idle {number}")).await?;
+                    raw.push(ws);
+                }
             }
         }
         let each = server.rss_kib()?.saturating_sub(before) as f64 / connections as f64;
@@ -208,30 +244,34 @@ impl Bench {
         let address = free_address()?;
         let (mut promised, mut kept, mut lost, mut sent) = (0, 0, 0, 0);
         for kill in 0..kills {
-            let mut server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
+            let mut server = Server::start(Kind::Daemon, &self.programs, dir.path(), address, &[]).await?;
             let doc: DocId = format!("kill/{kill}").parse()?;
-            let mut link = Link::<AnyDoc>::connect(link::node(link::prefix("none/")), address, 0).await?;
+            let mut link = Link::<AnyDoc>::connect(Client::of(&[]), address, 0).await?;
             let until = tokio::time::Instant::now() + Duration::from_millis(50 + u64::from(kill * 37 % 200));
             for n in 0.. {
                 if tokio::time::Instant::now() >= until {
                     break;
                 }
-                link.node.edit(link.now(), &doc, DocKind::DOC, |doc| type_one(doc, n))?;
+                let now = link.now();
+                let node = link.client.node(&doc).context("no lane")?;
+                node.edit(now, &doc, DocKind::DOC, |doc| type_one(doc, n))?;
                 link.flush().await?;
                 let _ = tokio::time::timeout(Duration::from_micros(200), link.step()).await;
             }
             server.kill();
             // What it still said before it died counts as promised.
             while link.step().await.is_ok() {}
-            let safe = link.node.peer_durable(LINK, &doc).cloned().unwrap_or_default();
-            let written = link.node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
-            let _server = Server::start(Kind::Daemon, &self.daemon, dir.path(), address, &[]).await?;
-            let mut link = Link::<Sink>::connect(link::node(link::prefix("kill/")), address, 0).await?;
+            let node = link.client.node(&doc).context("no lane")?;
+            let safe = node.peer_durable(LINK, &doc).cloned().unwrap_or_default();
+            let written = node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
+            let _server = Server::start(Kind::Daemon, &self.programs, dir.path(), address, &[]).await?;
+            let mut link = Link::<Sink>::connect(Client::of(std::slice::from_ref(&doc)), address, 0).await?;
             let mut found = VersionVector::new();
             if !safe.is_empty() {
                 let id = doc.clone();
                 link.until(|output| matches!(output, Output::Synced { doc, .. } if doc == id)).await?;
-                found = link.node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
+                let node = link.client.node(&doc).context("no lane")?;
+                found = node.doc(&doc).map(|doc| doc.version().clone()).unwrap_or_default();
             }
             promised += safe.total();
             kept += found.total();
@@ -244,4 +284,62 @@ impl Bench {
         anyhow::ensure!(lost == 0, "{note}");
         Ok(Row { note, ..Row::new("kill -9", Kind::Daemon.name()) })
     }
+
+    /// A Yjs client without anything gets one document, which somebody typed from its start to its end.
+    pub async fn cold_yjs(&self, kind: Kind, named: bool, events: u64) -> anyhow::Result<Row> {
+        let (server, _dir) = self.start(kind, &[]).await?;
+        let name = named.then_some("cold");
+        let (mut writer, _) = open_yjs(&server, name).await?;
+        writer.send(Message::Binary(yjs::typed(name, 0, events))).await?;
+        // Messages of one connection are taken in order: the answer to this one comes after all is in.
+        yjs::open(&mut writer, name).await?;
+        let cpu = server.cpu()?;
+        let (took, (_, edits)) = timed(open_yjs(&server, name)).await?;
+        anyhow::ensure!(edits == events, "{edits} of {events} came");
+        let (ms, cpu) = (took.as_secs_f64() * 1e3, (server.cpu()? - cpu) * 1e3);
+        let note = format!("{ms:.0} ms to sync, server CPU {cpu:.0} ms; from memory, without a restart");
+        let peak_mib = Some(server.peak_kib() as f64 / 1024.0);
+        Ok(Row { note, peak_mib, ..Row::new(format!("cold sync, 1 x {events} events"), kind.name()) })
+    }
+
+    /// As [`Bench::kill`]: is what a Yjs server had acknowledged there afterwards?
+    pub async fn kill_yjs(&self, kind: Kind, kills: u32) -> anyhow::Result<Row> {
+        let dir = tempfile::tempdir_in(&self.scratch)?;
+        let address = free_address()?;
+        let (mut sent, mut acked, mut kept, mut lost) = (0, 0, 0, 0);
+        for kill in 0..kills {
+            let mut server = Server::start(kind, &self.programs, dir.path(), address, &[]).await?;
+            let name = format!("kill{kill}");
+            let (mut ws, _) = open_yjs(&server, Some(&name)).await?;
+            let until = tokio::time::Instant::now() + Duration::from_millis(50 + u64::from(kill * 37 % 200));
+            let (mut edits, mut acks) = (0, 0);
+            while tokio::time::Instant::now() < until {
+                ws.send(Message::Binary(yjs::edit(Some(&name), edits))).await?;
+                edits += 1;
+                let next = tokio::time::timeout(Duration::from_micros(200), ws.next()).await;
+                if let Ok(Some(Ok(message))) = next {
+                    acks += u64::from(yjs::acknowledges(&message.into_data()));
+                }
+            }
+            server.kill();
+            while let Some(Ok(message)) = ws.next().await {
+                acks += u64::from(yjs::acknowledges(&message.into_data()));
+            }
+            let server = Server::start(kind, &self.programs, dir.path(), address, &[]).await?;
+            let (_, found) = open_yjs(&server, Some(&name)).await?;
+            (sent, acked, kept) = (sent + edits, acked + acks, kept + found);
+            lost += acks.saturating_sub(found);
+        }
+        let note = format!(
+            "{kills} kills: {sent} edits sent, {acked} acknowledged, {kept} there afterwards, {lost} acknowledged and lost"
+        );
+        Ok(Row { note, ..Row::new("kill -9", kind.name()) })
+    }
+}
+
+/// A connection that has a document open, and how many edits that has.
+async fn open_yjs(server: &Server, name: Option<&str>) -> anyhow::Result<(Ws, u64)> {
+    let mut ws = link::dial(server.address, "one", 0).await?;
+    let edits = yjs::open(&mut ws, name).await?;
+    Ok((ws, edits))
 }
