@@ -84,7 +84,12 @@ pub async fn open(ws: &mut Ws, me: &str, doc: u64) -> anyhow::Result<()> {
 }
 
 async fn binary(ws: &mut Ws) -> anyhow::Result<Bytes> {
-    Ok(ws.next().await.context("the server went")??.into_data())
+    loop {
+        // The server also sends pings.
+        if let Message::Binary(bytes) = ws.next().await.context("the server went")?? {
+            return Ok(bytes);
+        }
+    }
 }
 
 /// What of a server's message counts.

@@ -86,7 +86,8 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-struct Rows(Vec<Row>);
+/// What was measured so far, and the folder that it is written into.
+struct Rows(Vec<Row>, Option<PathBuf>);
 
 impl Rows {
     /// Notes a row, or that there is none; what fails for one server must not hide the others.
@@ -98,6 +99,12 @@ impl Rows {
         eprint!("{}", report::markdown(std::slice::from_ref(&row)).lines().last().unwrap_or_default());
         eprintln!();
         self.0.push(row);
+        // After each row, so that a run that is stopped loses none.
+        if let Some(folder) = &self.1
+            && let Err(error) = report::write(folder, &self.0)
+        {
+            eprintln!("the results are not written: {error:#}");
+        }
     }
 }
 
@@ -115,7 +122,7 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
     });
     let bench = Bench { programs, scratch, paced_for: Duration::from_secs(args.seconds) };
     let wants = |work: &str| args.works.is_empty() || args.works.iter().any(|wanted| wanted == work);
-    let mut rows = Rows(Vec::new());
+    let mut rows = Rows(Vec::new(), args.results.clone());
     for &server in &servers {
         for &readers in args.readers.iter().filter(|_| wants("paced")) {
             rows.add("paced", server, bench.paced(server, readers).await);
@@ -156,8 +163,5 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
         }
     }
     println!("{}", report::markdown(&rows.0));
-    if let Some(folder) = args.results {
-        report::write(&folder, rows.0)?;
-    }
     Ok(())
 }

@@ -125,7 +125,7 @@ fn parse(csv: &str) -> Vec<Cells> {
 
 /// Writes table, CSV and plot into a folder. Rows that are there and were not measured now stay: what is measured can be
 /// measured in pieces.
-pub fn write(folder: &Path, rows: Vec<Row>) -> anyhow::Result<()> {
+pub fn write(folder: &Path, rows: &[Row]) -> anyhow::Result<()> {
     let path = folder.join("load.csv");
     let mut cells: Vec<Cells> = rows.iter().map(Row::cells).collect();
     let before = std::fs::read_to_string(&path).unwrap_or_default();

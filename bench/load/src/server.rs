@@ -99,7 +99,7 @@ impl Kind {
         match self {
             Kind::AutomergeRepo => 300,
             Kind::YWebsocket => 20,
-            Kind::Hocuspocus => 4,
+            Kind::Hocuspocus => 60,
             _ => 1,
         }
     }
