@@ -86,7 +86,7 @@ fn verdict(family: &Family, work: &str, row: &Row) -> Option<Verdict> {
     let limit = limits.iter().map(|(_, figure)| figure.value).min_by(f64::total_cmp);
     let within = |factor: f64, bound: Option<f64>| match (&ours, bound) {
         (Some(ours), Some(bound)) => !ours.scaled && ours.value <= factor * bound,
-        (Some(_), None) => true,
+        // With no rival, as when all of them were stopped, nothing was shown.
         _ => false,
     };
     let best = rival.as_ref().map(|(_, figure)| figure.value);
