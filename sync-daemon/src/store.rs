@@ -10,7 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as threads};
+use std::sync::{Arc, mpsc as threads};
+#[cfg(not(feature = "simulation"))]
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crdt::doc::AnyDoc;
