@@ -381,3 +381,52 @@ fn only_what_stands_alone_is_forgotten() {
     b.forget(&[(id(0), 9), (id(7), 9)].into_iter().collect());
     assert_eq!(b.forgotten(), a.version());
 }
+
+/// Those who write between two forgotten characters at once come into one order, whether they have forgotten or not, and
+/// it is the order that they would have without: at every place of a text that was written in every way.
+#[test]
+fn between_forgotten_neighbours_all_come_into_one_order() {
+    let text = |doc: &Doc| doc.text("t").unwrap().to_string();
+    let insert = |doc: &mut Doc, at: usize, what: &str| {
+        doc.transact(0, |tx| tx.text("t").insert(at, what));
+    };
+    let mut start: Vec<Doc> = (0..3).map(|n| Doc::new(id(n))).collect();
+    // Written at once at one place, in front of something, one after another, and beside what goes.
+    insert(&mut start[0], 0, "mn");
+    let first = start[0].clone();
+    start[1..].iter_mut().for_each(|doc| send(&first, doc).unwrap());
+    for (n, what) in ["abc", "d", "ef"].iter().enumerate() {
+        insert(&mut start[n], 1, what);
+        insert(&mut start[n], 0, &what.to_uppercase());
+    }
+    start[2].transact(0, |tx| tx.text("t").delete(1..2));
+    for (from, to) in [(0, 1), (1, 2), (2, 1), (1, 0), (2, 0), (0, 2)] {
+        let from = start[from].clone();
+        send(&from, &mut start[to]).unwrap();
+    }
+    let length = text(&start[0]).chars().count();
+    for (who, at) in (0..3).flat_map(|who| (0..=length).map(move |at| (who, at))) {
+        let play = |forget: &[usize]| {
+            let mut docs = start.clone();
+            for n in forget {
+                let all = docs[*n].version().clone();
+                docs[*n].forget(&all);
+            }
+            // One writes twice, so that the second stands beside the first, and one backwards.
+            insert(&mut docs[who], at, "1");
+            insert(&mut docs[who], at + 1, "2");
+            insert(&mut docs[(who + 1) % 3], at, "4");
+            insert(&mut docs[(who + 1) % 3], at, "3");
+            insert(&mut docs[(who + 2) % 3], at, "5");
+            for (from, to) in [(0, 1), (2, 1), (1, 0), (1, 2)] {
+                let from = docs[from].clone();
+                send(&from, &mut docs[to]).unwrap();
+            }
+            let all: Vec<String> = docs.iter().map(text).collect();
+            assert!(all.iter().all(|other| *other == all[0]), "{all:?}, {who} at {at}, {forget:?} forgot");
+            all[0].clone()
+        };
+        let never = play(&[]);
+        [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 1, 2]].iter().for_each(|f| assert_eq!(play(f), never));
+    }
+}
