@@ -282,6 +282,42 @@ pub struct Config {
     pub cache_bytes: usize,
     /// How often presence is sent over one link at most, ms: of what changes faster only the last is sent.
     pub presence_interval: Millis,
+    /// Which documents it has, where they are spread over several nodes; others are refused.
+    pub lane: Option<Lane>,
+}
+
+/// A share of all documents, by a hash of their names that is the same everywhere: nodes that have one lane each, and the
+/// same sockets, run beside each other without a lock.
+///
+/// ```
+/// use crdt::sync::{DocId, Lane};
+/// let doc: DocId = "notes/shopping".parse()?;
+/// let lane = Lane { number: Lane::of(&doc, 8), of: 8 };
+/// assert!(lane.includes(&doc));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lane {
+    /// Which one, from 0.
+    pub number: u8,
+    /// How many there are.
+    pub of: u8,
+}
+
+impl Lane {
+    /// The lane of a document, of so many: FNV-1a over the bytes of its name, both halves of the hash together, modulo
+    /// their number. 0 when there are none.
+    pub fn of(doc: &DocId, lanes: u8) -> u8 {
+        let hash = doc.as_str().bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        (hash ^ (hash >> 32)).checked_rem(u64::from(lanes)).unwrap_or(0) as u8
+    }
+
+    /// Whether a document is in this lane.
+    pub fn includes(self, doc: &DocId) -> bool {
+        Self::of(doc, self.of) == self.number
+    }
 }
 
 /// What happens to a `Node`.
@@ -472,6 +508,7 @@ impl Config {
             presence_ttl: 30_000,
             cache_bytes: usize::MAX,
             presence_interval: 30,
+            lane: None,
         }
     }
 }

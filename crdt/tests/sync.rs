@@ -6,7 +6,7 @@ mod net;
 #[path = "sync/toy.rs"]
 mod toy;
 
-use crdt::sync::{Fleet, Input, Interest, Kind, LinkId, Node, OpenError, Output, Role};
+use crdt::sync::{Config, DocId, Fleet, Input, Interest, Kind, Lane, LinkId, Node, OpenError, Output, Role};
 use net::{Net, config, id};
 use proptest::prelude::*;
 use toy::Toy;
@@ -259,6 +259,40 @@ fn a_refused_document_stands_alone() {
     let before = net.deltas();
     net.run(120_000);
     assert_eq!(net.deltas(), before, "it is not sent again on this link");
+}
+
+/// Another node of the same peer has it; in two of them its events could come apart.
+#[test]
+fn a_document_of_another_lane_is_refused() {
+    let (ours, theirs): (DocId, DocId) = ("a".parse().unwrap(), "doc".parse().unwrap());
+    let lane = Lane { number: Lane::of(&ours, 8), of: 8 };
+    assert!(lane.includes(&ours) && !lane.includes(&theirs));
+    let mut peer: Node<Toy> = Node::new(config(id(1, 0), Role::Daemon, Interest::everything()), 1);
+    let ends = |closed: bool, names: &[&DocId], peer: &mut Node<Toy>| {
+        let everything = config(id(0, 0), Role::Daemon, Interest::everything());
+        let mut node: Node<Toy> = Node::new(Config { lane: Some(lane), ..everything }, 1);
+        names.iter().for_each(|name| peer.edit(0, name, Kind(7), |toy| toy.write(b"x")).unwrap());
+        for node in [&mut node, &mut *peer] {
+            node.handle(0, Input::LinkUp { link: LinkId(1), dialed: true });
+        }
+        for _ in 0..9 {
+            while let Some(bytes) = peer.poll_transmit(0, LinkId(1)) {
+                node.handle(0, Input::Frame { link: LinkId(1), bytes });
+            }
+            while let Some(bytes) = node.poll_transmit(0, LinkId(1)) {
+                peer.handle(0, Input::Frame { link: LinkId(1), bytes });
+            }
+        }
+        let outputs: Vec<Output> = std::iter::from_fn(|| node.poll_output()).collect();
+        let said = |output: &Output| matches!(output, Output::Close { reason, .. } if reason.contains("another lane"));
+        assert_eq!(outputs.iter().any(said), closed);
+        assert!(node.doc(&theirs).is_none());
+        node
+    };
+    let node = ends(false, &[&ours], &mut peer);
+    assert!(node.doc(&ours).is_some());
+    peer.handle(0, Input::LinkDown { link: LinkId(1) });
+    ends(true, &[&theirs], &mut peer);
 }
 
 #[test]

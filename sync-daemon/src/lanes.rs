@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use crdt::sync::{DocId, Interest, LinkId};
+use crdt::sync::{DocId, Interest, Lane, LinkId};
 use tokio::sync::mpsc;
 
 use crate::driver::Command;
@@ -21,8 +21,8 @@ pub(crate) const LANES: usize = 8;
 
 /// The lane of a document: the number that the last byte of a message about it has.
 ///
-/// Only a program that speaks the protocol itself needs it; a [`Peer`](crate::Peer) does all this alone. It is FNV-1a over
-/// the bytes of the name, both halves of the hash together, modulo 8.
+/// Only a program that speaks the protocol itself needs it; a [`Peer`](crate::Peer) does all this alone. It is
+/// [`Lane::of`] eight.
 ///
 /// ```
 /// let lane = sync_daemon::lane(&"notes/shopping".parse()?);
@@ -30,11 +30,7 @@ pub(crate) const LANES: usize = 8;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn lane(doc: &DocId) -> u8 {
-    let bytes = doc.as_str().bytes();
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    ((hash ^ (hash >> 32)) % LANES as u64) as u8
+    Lane::of(doc, LANES as u8)
 }
 
 /// What of an interest concerns a lane.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crdt::doc::{AnyDoc, Patch, Rescue};
-use crdt::sync::{Config, DocId, Interest, Kind, Millis, Node, Role};
+use crdt::sync::{Config, DocId, Interest, Kind, Lane, Millis, Node, Role};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -93,6 +93,7 @@ impl Peer {
                     interest: lanes::part(&config.interest, number),
                     cache_bytes,
                     fleet: config.fleet,
+                    lane: Some(Lane { number: number as u8, of: LANES as u8 }),
                     ..Config::new(id, &config.name, config.role)
                 };
                 Node::new(node, fastrand::u64(..))

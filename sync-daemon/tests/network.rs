@@ -353,12 +353,13 @@ async fn who_was_away_too_long_goes_on_with_its_edits() {
     assert!(late.rescue(&note()).await.unwrap().is_none());
     within("shutting down", late.shutdown()).await;
     let late = Peer::start(online.clone()).await.unwrap();
+    let mut events = late.events();
     let rescue = within("being told", async {
         loop {
             if let Some(rescue) = late.rescue(&note()).await.unwrap() {
                 return rescue;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            events.recv().await.unwrap();
         }
     });
     let rescue = rescue.await;

@@ -9,8 +9,8 @@ use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
 use crate::sync::{
     DocId, Document, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES, MAX_ALL_TRANSFERS,
-    MAX_CLAIMED, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TREES, MAX_VERSION_ENTRIES,
-    Millis, Output, PROTOCOL, PeerInfo, Role,
+    MAX_CLAIMED, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES,
+    MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
 };
 use crate::version::VersionVector;
 
@@ -56,6 +56,9 @@ impl<D: Document> Node<D> {
             Frame::Interest(interest) => {
                 self.take_interest(now, id, interest);
                 Ok(())
+            }
+            Frame::DefineDoc { name, .. } if self.config.lane.is_some_and(|lane| !lane.includes(&name)) => {
+                Err("named a document of another lane".into())
             }
             Frame::DefineDoc { kind, name } => link.define_doc(name, kind),
             Frame::DefineReplica(replica) => link.define_replica(replica),
@@ -121,7 +124,9 @@ impl<D: Document> Node<D> {
         let sizes =
             self.links.iter().filter_map(|(id, link)| Some((link.reassembly.as_ref()?.bytes.len(), *id)));
         let sizes: Vec<(usize, LinkId)> = sizes.collect();
-        if sizes.iter().map(|(size, _)| size).sum::<usize>() > MAX_ALL_TRANSFERS
+        let lanes = self.config.lane.map_or(1, |lane| usize::from(lane.of.max(1)));
+        let most = (MAX_ALL_TRANSFERS / lanes).max(MAX_TRANSFER);
+        if sizes.iter().map(|(size, _)| size).sum::<usize>() > most
             && let Some((_, largest)) = sizes.into_iter().max()
         {
             self.close(now, largest, "is sending the largest of too many large differences".into());

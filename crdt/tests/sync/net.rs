@@ -63,6 +63,7 @@ pub(crate) fn config(id: ReplicaId, role: Role, interest: Interest) -> Config {
         presence_ttl: 9_000,
         cache_bytes: usize::MAX,
         presence_interval: 30,
+        lane: None,
     }
 }
 
