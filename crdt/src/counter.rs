@@ -6,6 +6,9 @@ mod pos_neg;
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
+use core::ops::Range;
+
+use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
@@ -17,11 +20,14 @@ pub use grow::GCounter;
 pub use pos_neg::PnCounter;
 
 /// For each replica its last event here and its running total. What all counters are made of.
+///
+/// Where changes came out of order an earlier event of a replica may be there too, until it is known to have ended: were
+/// it left out for the later one, and that one then removed, nobody could tell whether it is to be shown.
 #[derive(Clone, Default, Debug)]
 struct Totals<N> {
-    /// Sorted by replica, one entry for each.
+    /// Sorted by dot.
     entries: Vec<(Dot, N)>,
-    /// What the totals come to, so that reading costs nothing.
+    /// What the last totals come to, so that reading costs nothing.
     sum: i128,
 }
 
@@ -39,42 +45,57 @@ impl<N: PartialEq> PartialEq for Totals<N> {
 
 impl<N: Total> Totals<N> {
     fn new(entries: Vec<(Dot, N)>) -> Self {
-        let sum = entries.iter().map(|(_, total)| total.net()).sum();
-        Totals { entries, sum }
+        let mut totals = Totals { entries, sum: 0 };
+        totals.sum = totals.by_replica().map(|(_, net)| net).sum();
+        totals
     }
 
-    fn find(&self, replica: ReplicaId) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&replica, |entry| entry.0.replica)
+    fn has(&self, dot: Dot) -> bool {
+        self.entries.binary_search_by_key(&dot, |entry| entry.0).is_ok()
+    }
+
+    /// Where the entries of a replica are.
+    fn place(&self, replica: ReplicaId) -> Range<usize> {
+        let start = self.entries.partition_point(|entry| entry.0.replica < replica);
+        let own = self.entries[start..].iter().take_while(|entry| entry.0.replica == replica);
+        start..start + own.count()
+    }
+
+    /// What a replica's last entry is.
+    fn last(&self, replica: ReplicaId) -> Option<&N> {
+        self.entries[self.place(replica)].last().map(|entry| &entry.1)
+    }
+
+    /// The last entry of each replica.
+    fn lasts(&self) -> impl Iterator<Item = &(Dot, N)> {
+        self.entries.chunk_by(|a, b| a.0.replica == b.0.replica).filter_map(|own| own.last())
     }
 
     fn by_replica(&self) -> impl Iterator<Item = (ReplicaId, i128)> {
-        self.entries.iter().map(|(dot, total)| (dot.replica, total.net()))
+        self.lasts().map(|(dot, total)| (dot.replica, total.net()))
     }
 
     fn update(&mut self, cx: &mut Cx, f: impl FnOnce(&mut N)) {
-        match self.find(cx.author()) {
-            Ok(i) => {
-                let (dot, total) = &mut self.entries[i];
-                cx.remove(*dot);
-                *dot = cx.add();
-                self.sum -= total.net();
-                f(total);
-                self.sum += total.net();
-            }
-            Err(i) => {
-                let mut total = N::default();
-                f(&mut total);
-                self.sum += total.net();
-                self.entries.insert(i, (cx.add(), total));
-            }
+        let place = self.place(cx.author());
+        self.entries[place.clone()].iter().for_each(|entry| cx.remove(entry.0));
+        let mut total = self.last(cx.author()).cloned().unwrap_or_default();
+        self.sum -= total.net();
+        f(&mut total);
+        self.sum += total.net();
+        let entry = (cx.add(), total);
+        match place.len() {
+            1 => self.entries[place.start] = entry,
+            _ => drop(self.entries.splice(place, [entry])),
         }
     }
 
-    /// The entries whose dots are in one of the spans, which are sorted. Costs the spans and what is returned.
+    /// The entries whose dots are in one of the spans. Costs the spans and what is returned.
     fn within(&self, spans: impl Iterator<Item = Span>) -> impl Iterator<Item = &(Dot, N)> {
-        spans.filter_map(|span| {
-            let entry = self.entries.get(self.find(span.replica).ok()?)?;
-            (span.after < entry.0.seq && entry.0.seq <= span.to).then_some(entry)
+        spans.flat_map(|span| {
+            let first = Dot::new(span.replica, span.after + 1);
+            let start = self.entries.partition_point(|entry| entry.0 < first);
+            let inside = move |dot: Dot| dot.replica == span.replica && dot.seq <= span.to;
+            self.entries[start..].iter().take_while(move |entry| inside(entry.0))
         })
     }
 }
@@ -89,38 +110,45 @@ impl<N: Total> DotStore for Totals<N> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        // An entry of the same replica that is at least as late stands for the one here.
-        let gone = |dot: Dot| theirs.contains(dot) && other.find(dot.replica).is_err();
-        let any_gone = self.within(theirs.iter_ranges()).any(|(dot, _)| gone(*dot));
-        if any_gone {
-            let sum = &mut self.sum;
-            self.entries.retain(|(dot, total)| {
-                let gone = gone(*dot);
-                if gone {
-                    changes.remove(*dot);
-                    *sum -= total.net();
-                }
-                !gone
+        let seen = self.within(theirs.iter_ranges()).map(|entry| entry.0);
+        let mut gone: SmallVec<[Dot; 4]> = seen.filter(|dot| !other.has(*dot)).collect();
+        gone.sort_unstable();
+        let news = other.entries.iter().filter(|(dot, _)| !self.has(*dot) && !ours.contains(*dot));
+        let news: SmallVec<[&(Dot, N); 4]> = news.collect();
+        let dots = || gone.iter().copied().chain(news.iter().map(|entry| entry.0));
+        let mut touched: SmallVec<[ReplicaId; 4]> = dots().map(|dot| dot.replica).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let net = |totals: &Self| {
+            touched.iter().filter_map(|replica| totals.last(*replica)).map(Total::net).sum::<i128>()
+        };
+        self.sum -= net(self);
+        // Most often one comes in the place of the one before it.
+        let (mut replaced, mut added) = (0, Vec::new());
+        for entry in news {
+            let before = self.entries.partition_point(|here| here.0 < entry.0).checked_sub(1);
+            let before = before.filter(|i| {
+                let dot = self.entries[*i].0;
+                dot.replica == entry.0.replica && gone.binary_search(&dot).is_ok()
             });
-        }
-        let mut new = Vec::new();
-        for (dot, total) in &other.entries {
-            match self.find(dot.replica) {
-                Ok(i) if self.entries[i].0.seq < dot.seq => {
-                    changes.remove(self.entries[i].0);
-                    self.sum -= self.entries[i].1.net();
-                    self.entries[i] = (*dot, total.clone());
+            changes.add(entry.0);
+            match before {
+                Some(i) => {
+                    self.entries[i] = entry.clone();
+                    replaced += 1;
                 }
-                Err(_) if !ours.contains(*dot) => new.push((*dot, total.clone())),
-                _ => continue,
+                None => added.push(entry.clone()),
             }
-            changes.add(*dot);
-            self.sum += total.net();
         }
-        if !new.is_empty() {
-            self.entries.append(&mut new);
-            self.entries.sort_by_key(|entry| entry.0.replica); // two sorted lists
+        if replaced < gone.len() {
+            self.entries.retain(|entry| gone.binary_search(&entry.0).is_err());
         }
+        if !added.is_empty() {
+            self.entries.append(&mut added);
+            self.entries.sort_by_key(|entry| entry.0); // two sorted lists
+        }
+        gone.iter().for_each(|dot| changes.remove(*dot));
+        self.sum += net(self);
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
@@ -151,8 +179,8 @@ impl<N: Total + Decode> Decode for Totals<N> {
         let mut entries: Vec<(Dot, N)> = Vec::with_capacity(n);
         for _ in 0..n {
             let dot = r.dot()?;
-            if entries.last().is_some_and(|last| last.0.replica >= dot.replica) {
-                return Err(r.invalid("totals must be sorted by replica"));
+            if entries.last().is_some_and(|last| last.0 >= dot) {
+                return Err(r.invalid("totals must be sorted"));
             }
             entries.push((dot, N::decode(r)?));
         }

@@ -175,7 +175,7 @@ impl<const MIN: i64> BoundedCounter<MIN> {
     /// ```
     pub fn rights(&self, replica: ReplicaId) -> u64 {
         let mut rights: i128 = 0;
-        for (dot, account) in &self.0.entries {
+        for (dot, account) in self.0.lasts() {
             if dot.replica == replica {
                 let sent = account.sent.values().fold(0u128, |sum, n| sum.saturating_add(u128::from(*n)));
                 rights += i128::from(account.added) - i128::from(account.taken);

@@ -51,9 +51,9 @@ impl PnCounter {
     /// By how much the replicas in this part of a counter moved it beyond what another counts of them.
     #[cfg(feature = "std")]
     pub(crate) fn more_than(&self, other: &PnCounter) -> i64 {
-        let more = self.0.entries.iter().map(|(dot, total)| {
-            let before = other.0.find(dot.replica).ok().and_then(|at| other.0.entries.get(at));
-            total.net() - before.map_or(0, |(_, before)| before.net())
+        let more = self.0.lasts().map(|(dot, total)| {
+            let before = other.0.last(dot.replica);
+            total.net() - before.map_or(0, Total::net)
         });
         more.sum::<i128>().clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
