@@ -206,7 +206,7 @@ async fn serve(
         "/" => page(),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => match peer.store_failure().await {
-            Ok(None) => text(StatusCode::OK, &ready(&peer).await),
+            Ok(None) => text(StatusCode::OK, &ready(&peer)),
             Ok(Some(reason)) => {
                 text(StatusCode::SERVICE_UNAVAILABLE, &format!("the store has failed: {reason}\n"))
             }
@@ -225,13 +225,12 @@ async fn serve(
 }
 
 /// What `/readyz` says of a daemon that keeps what is written: also which documents it cannot serve.
-async fn ready(peer: &Peer) -> String {
-    match peer.quarantined().await {
-        Ok(what) if !what.is_empty() => {
-            format!("ok, but for what cannot be read, {} in quarantine:\n{}\n", what.len(), what.join("\n"))
-        }
-        _ => "ok\n".to_owned(),
+fn ready(peer: &Peer) -> String {
+    let what = peer.quarantined();
+    if what.is_empty() {
+        return "ok\n".to_owned();
     }
+    format!("ok, but for what cannot be read, {} in quarantine:\n{}\n", what.len(), what.join("\n"))
 }
 
 async fn document(peer: &Peer, name: &str) -> Reply {

@@ -19,7 +19,7 @@ use crate::lanes::{self, LANES, Lanes, lane};
 use crate::listen::{self, Gate};
 use crate::machine::{self, TcpListener};
 use crate::status::{self, Progress, Status};
-use crate::store::{Opened, Store};
+use crate::store::{Opened, Shared, Store};
 
 /// A running peer: documents, a store, links. Cheap to clone; the last one dropped stops it.
 ///
@@ -33,6 +33,8 @@ struct Inner {
     role: Role,
     address: Option<SocketAddr>,
     lanes: Lanes,
+    /// What the store tells: to be asked without waiting for a lane.
+    store: Option<Arc<Shared>>,
     /// Closed when all lanes have ended and what was written is on the disk.
     running: watch::Receiver<()>,
     events: broadcast::Sender<Event>,
@@ -117,7 +119,7 @@ impl Peer {
             let driver = Driver::new(number, node, store, targets.len(), commands.downgrade(), events);
             drivers.spawn(driver.run(inputs));
         }
-        drop(store);
+        let store = store.map(|store| store.shared);
         let (still, running) = watch::channel(());
         tokio::spawn(async move {
             while drivers.join_next().await.is_some() {}
@@ -132,7 +134,7 @@ impl Peer {
         }
         let listening = Mutex::new(None);
         let role = config.role;
-        let peer = Peer(Arc::new(Inner { id, role, address, lanes, running, events, listening }));
+        let peer = Peer(Arc::new(Inner { id, role, address, lanes, store, running, events, listening }));
         if let Some(listener) = listener {
             let gate = Gate::new(&config);
             let task = tokio::spawn(listen::accept(listener, gate, peer.downgrade()));
@@ -187,14 +189,6 @@ impl Peer {
             results.push(run(Some(lane), move |driver, _| work(driver)).await?);
         }
         Ok(results)
-    }
-
-    /// Runs `work` in the driver of some lane.
-    async fn with_any<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Driver) -> R + Send + 'static,
-    ) -> Result<R, PeerError> {
-        run(self.0.lanes.get(0), move |driver, _| work(driver)).await
     }
 
     /// Runs `work` once the document is in memory, or at once when it is not here.
@@ -475,12 +469,13 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Stopped`].
     pub async fn store_failure(&self) -> Result<Option<String>, PeerError> {
-        self.with_any(|driver| driver.store_failure()).await
+        let stopped = self.is_stopped();
+        if stopped { Err(PeerError::Stopped) } else { Ok(self.0.store.as_ref().and_then(|s| s.failure())) }
     }
 
     /// Documents that could not be read from the store, and why.
-    pub(crate) async fn quarantined(&self) -> Result<Vec<String>, PeerError> {
-        self.with_any(|driver| driver.quarantined()).await
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        self.0.store.as_ref().map(|store| store.quarantined()).unwrap_or_default()
     }
 
     /// What peers have changed in a document since this was last asked; the first call starts the keeping.

@@ -44,7 +44,9 @@ async fn one_busy_document_does_not_hold_up_others() {
     let version = put(&app, "x", 1).await;
     has(&daemon, &version).await;
     within("durability", app.wait_durable(&note(), &version)).await.unwrap();
-    assert!(!work.is_finished());
+    let host = daemon.local_addr().unwrap().to_string();
+    let (ready, _) = sync_daemon::http::get(&host, "/readyz", common::PATIENCE).await.unwrap();
+    assert!(ready.is_success() && !work.is_finished());
     release.send(()).unwrap();
     work.await.unwrap().unwrap().value.unwrap();
     daemon.shutdown().await;
