@@ -34,6 +34,8 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const DEAD_AFTER: Duration = Duration::from_secs(45);
 /// A message that is begun must be there whole within this time.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a peer that did wrong is given to take the reason.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Bytes that may be read ahead of a message without counting as one that is begun.
@@ -205,9 +207,17 @@ pub(crate) async fn serve<S>(
         }
     }
     let (sink, stream) = ws.split();
+    let mut writing = std::pin::pin!(write(sink, link, &wire, &lanes, to_send));
     let reason = tokio::select! {
-        reason = read(stream, count, link, dialed, &wire, &lanes) => reason,
-        reason = write(sink, link, &wire, &lanes, to_send) => reason,
+        end = read(stream, count, link, dialed, &wire, &lanes) => match end {
+            Ok(reason) => reason,
+            Err(fault) => {
+                wire.close(CloseCode::Policy, fault.clone());
+                let _ = tokio::time::timeout(GOODBYE_WITHIN, &mut writing).await;
+                fault
+            }
+        },
+        reason = &mut writing => reason,
         never = arrive(link, &wire, &lanes, arrival) => match never {},
     };
     tracing::debug!(link = link.0, reason, "connection over");
@@ -249,6 +259,7 @@ async fn owes(link: LinkId, lanes: &Lanes) -> bool {
     false
 }
 
+/// Reads until the connection ends, and says why; an error is the peer's fault, and it is to be told.
 async fn read<S>(
     mut stream: SplitStream<WebSocketStream<S>>,
     count: Arc<AtomicU64>,
@@ -256,7 +267,7 @@ async fn read<S>(
     dialed: bool,
     wire: &Arc<Wire>,
     lanes: &Lanes,
-) -> String
+) -> Result<String, String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -269,14 +280,14 @@ where
         let unfinished = count.load(Ordering::Relaxed).saturating_sub(whole) > READ_AHEAD;
         begun = begun.filter(|_| unfinished).or_else(|| unfinished.then(Instant::now));
         if begun.is_some_and(|begun| begun.elapsed() > MESSAGE_WITHIN) {
-            return "a message was begun and not finished in time".to_owned();
+            return Err("a message was begun and not finished in time".to_owned());
         }
         let message = match next {
-            Err(_) if heard.elapsed() > DEAD_AFTER => return "nothing came for too long".to_owned(),
+            Err(_) if heard.elapsed() > DEAD_AFTER => return Ok("nothing came for too long".to_owned()),
             Err(_) => continue,
-            Ok(None) => return "the peer went".to_owned(),
-            Ok(Some(Err(Error::ConnectionClosed))) => return "closed".to_owned(),
-            Ok(Some(Err(error))) => return error.to_string(),
+            Ok(None) => return Ok("the peer went".to_owned()),
+            Ok(Some(Err(Error::ConnectionClosed))) => return Ok("closed".to_owned()),
+            Ok(Some(Err(error))) => return Ok(error.to_string()),
             Ok(Some(Ok(message))) => message,
         };
         heard = Instant::now();
@@ -287,18 +298,20 @@ where
             Message::Binary(mut bytes) => {
                 let number = bytes.last().map_or(LANES, |last| usize::from(*last));
                 let (Some(lane), Some(open)) = (lanes.get(number), open.get_mut(number)) else {
-                    return "a message of no lane".to_owned();
+                    return Err("a message of no lane".to_owned());
                 };
                 bytes.truncate(bytes.len() - 1);
                 let up = Command::LinkUp { link, dialed, wire: Arc::clone(wire) };
                 if !std::mem::replace(open, true) && lane.send(up).await.is_err()
                     || lane.send(Command::Message { link, bytes }).await.is_err()
                 {
-                    return "stopped".to_owned();
+                    return Ok("stopped".to_owned());
                 }
             }
-            Message::Text(_) => return "a text message: the protocol has none".to_owned(),
-            Message::Close(frame) => return frame.map_or_else(String::new, |frame| frame.reason.to_string()),
+            Message::Text(_) => return Err("a text message: the protocol has none".to_owned()),
+            Message::Close(frame) => {
+                return Ok(frame.map_or_else(String::new, |frame| frame.reason.to_string()));
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
     }
@@ -352,7 +365,7 @@ where
     // A close frame carries at most 123 bytes of reason.
     let end = (0..=reason.len().min(120)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
     let frame = CloseFrame { code, reason: reason.get(..end).unwrap_or_default().into() };
-    let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
+    let _ = tokio::time::timeout(GOODBYE_WITHIN, sink.send(Message::Close(Some(frame)))).await;
     reason.to_owned()
 }
 

@@ -150,16 +150,20 @@ async fn nonsense_is_refused_and_the_others_go_on() {
         let answer = talk(address, &upgrade(&format!("Origin: {origin}\r\nConnection: close\r\n"))).await;
         assert!(answer.starts_with(b"HTTP/1.1 403"), "{}", String::from_utf8_lossy(&answer));
     }
-    for message in [
-        masked(2, b"rubbish"),
-        masked(1, b"abc"),
-        masked(2, &[0; 120]),
-        masked(2, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    // The last byte of a message is its lane.
+    for (message, reason) in [
+        (masked(2, b"rubbish"), "no lane"),
+        (masked(2, b""), "no lane"),
+        (masked(1, b"abc"), "a text message"),
+        (masked(2, b"rubbish\x03"), "byte"),
+        (masked(2, &[0; 120]), "byte"),
+        (masked(2, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f, 7]), "byte"),
     ] {
         let mut bytes = upgrade("");
         bytes.extend(message);
         let answer = talk(address, &bytes).await;
-        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 101") && answer.contains(reason), "{reason}: {answer}");
     }
     // A frame that claims to be longer than any message may be.
     let mut bytes = upgrade("");
