@@ -550,8 +550,16 @@ fn read_alone<T: Decode + Encode>(
     Ok(value)
 }
 
-/// Puts a header in front of a payload and a checksum behind it, for a file.
-pub(crate) fn seal(magic: &[u8; 4], format: u8, payload: &[u8]) -> Vec<u8> {
+/// Puts a header in front of a payload and a checksum behind it, as every file of this crate has them: four bytes that say
+/// what it is, the format, the payload, CRC-32 in four bytes, least first.
+///
+/// ```
+/// use crdt::{Doc, ReplicaId};
+/// let file = Doc::new(ReplicaId::from_u128(1)).save();
+/// let (format, content) = (file[4], &file[5..file.len() - 4]);
+/// assert_eq!(crdt::codec::seal(b"CRDT", format, content), file);
+/// ```
+pub fn seal(magic: &[u8; 4], format: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(payload.len() + 9);
     bytes.extend(magic);
     bytes.push(format);

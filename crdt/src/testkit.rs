@@ -44,7 +44,7 @@
 //! | leave nothing to luck | [`Kit::exhaustive`] |
 //! | fuzz it with coverage | [`Kit::check`] in a `fuzz_target!`, in property tests too |
 //! | run it from a command line | [`cli`](cli()) |
-//! | see mistakes that others made | [`gallery`] |
+//! | see mistakes that others made | the crate `crdt-kit`, `crdt-fuzz list` |
 //! | understand a picture | [`reading`] |
 //! | simulate networks of sync nodes | [`sim`] |
 //!
@@ -55,8 +55,7 @@ mod by_ops;
 mod cli;
 mod exhaustive;
 mod faces;
-mod formats;
-pub mod gallery;
+mod frames;
 mod kit;
 mod law;
 mod model;
@@ -70,7 +69,6 @@ mod shrink;
 pub mod sim;
 mod story;
 mod subject;
-mod targets;
 mod tester;
 mod trace;
 mod world;
@@ -78,13 +76,12 @@ mod world;
 pub use by_ops::{ByOps, OnItsWay, OpModel};
 pub use cli::cli;
 pub use exhaustive::Exhausted;
-pub use formats::{files, forget, leases, meet};
+pub use frames::frames;
 pub use kit::{Kit, ReplayError, Report};
 pub use law::Law;
 pub use model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};
-pub use own::{Edited, subjects};
+pub use own::{Edited, edit_doc};
 pub use schedule::{Form, Kind, Schedule, Step};
 pub use story::{BadReplay, Story};
 pub use subject::Subject;
-pub use targets::*;
 pub use tester::test;

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| crdt::testkit::delta(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| crdt_kit::targets::delta(bytes));

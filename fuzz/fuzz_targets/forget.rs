@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| crdt::testkit::forget(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| crdt_kit::targets::forget(bytes));

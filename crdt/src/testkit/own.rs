@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use super::kit::Kit;
 use super::model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};
-use super::subject::Subject;
 use crate::codec::{Decode, Encode};
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
+use crate::doc::{Expand, Scalar, TextMut, TreeMut, Tx};
 use crate::dots::{Cx, DotStore};
 use crate::flag::{DwFlag, EwFlag};
 use crate::log::Log;
@@ -322,7 +321,7 @@ impl Model for Doc {
     }
 
     fn edit(&mut self, now: u64, [kind, a, b, c]: &[u8; 4]) {
-        self.transact(now, |tx| super::targets::edit(tx, *kind, *a, *b, *c));
+        self.transact(now, |tx| edit_doc(tx, *kind, *a, *b, *c));
     }
 
     fn merge(&mut self, other: &Self) {
@@ -372,58 +371,67 @@ impl Codec for Doc {
     }
 }
 
-/// This crate's types, and the [`gallery`](super::gallery) of wrong ones.
-pub fn subjects() -> Vec<Subject> {
-    fn own<T: Edited>(name: &'static str, about: &'static str) -> Subject {
-        Subject::new(name, about, Kit::<Replica<T>>::new().deltas().ops().codec().rollback())
+/// Makes the edit of a document that these bytes mean: every byte string is one.
+///
+/// ```
+/// use crdt::testkit::edit_doc;
+/// use crdt::{Doc, ReplicaId};
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| edit_doc(tx, 0, 0, 0, 3));
+/// assert_eq!(doc.value().to_string(), r#"{"k":"word"}"#);
+/// ```
+pub fn edit_doc(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
+    let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
+    match kind % 16 {
+        3 if b >= 128 => mark(&mut tx.text(key), b, c),
+        0..=3 => {
+            let mut text = tx.text(key);
+            let pos = usize::from(b) % (text.len() + 1);
+            text.insert(pos, ["a", "é", "👋", "word"].get(usize::from(c % 4)).copied().unwrap_or_default());
+        }
+        4 | 5 => {
+            let mut text = tx.text(key);
+            let pos = usize::from(b) % (text.len() + 1);
+            text.delete(pos..pos + usize::from(c % 5));
+        }
+        6 => tx.map("m").map(key).put("x", i64::from(b)),
+        7 => tx.map("m").remove(key),
+        8 => tx.counter(key).add(i64::from(b) - 128),
+        9 => tx.set(key).insert(i64::from(b % 4)),
+        10 => tx.set(key).remove(i64::from(b % 4)),
+        11 => tx.offer(key, i64::from(b)),
+        _ => edit_tree(&mut tx.tree("t"), kind, b, c),
     }
-    /// With a specification, too.
-    fn meant<T: Specified>(name: &'static str, about: &'static str) -> Subject {
-        Subject::new(name, about, Kit::<Replica<T>>::new().deltas().ops().codec().rollback().spec())
+}
+
+/// Marks a range of a text, or takes a mark away.
+fn mark(text: &mut TextMut<'_>, b: u8, c: u8) {
+    let from = usize::from(b) % (text.len() + 1);
+    let range = from..from + usize::from(c % 7);
+    let expand = [Expand::None, Expand::Before, Expand::After, Expand::Both];
+    let key = ["x", "y"].get(usize::from(b / 2 % 2)).copied().unwrap_or_default();
+    let value = Some(i64::from(c / 7 % 3)).filter(|value| *value > 0);
+    let expand = expand.get(usize::from(b / 4 % 4)).copied().unwrap_or_default();
+    text.mark(range, key, value.map_or(Scalar::Null, Scalar::from), expand);
+}
+
+/// Makes, moves, fills, takes away nodes of a tree.
+fn edit_tree(tree: &mut TreeMut<'_>, kind: u8, b: u8, c: u8) {
+    let mut nodes = tree.children(None);
+    nodes.extend(nodes.clone().into_iter().flat_map(|node| tree.children(Some(node))));
+    let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
+    let position = if c.is_multiple_of(2) { Position::First } else { Position::At(usize::from(c % 5)) };
+    match (kind % 16, pick(b)) {
+        (12, parent) => drop(Some(tree.create(parent, position))),
+        (13, Some(node)) => drop(Some(tree.move_to(node, pick(c), position))),
+        (14, Some(node)) if c.is_multiple_of(3) => drop(Some(tree.remove(node))),
+        (15, None) => tree.purge(),
+        (_, Some(node)) => {
+            if let Some(mut data) = tree.data(node) {
+                data.put("n", i64::from(c));
+                data.text("t").insert(0, "x");
+            }
+        }
+        (_, None) => {}
     }
-    type Deep = OrMap<u8, OrMap<u8, OrMap<u8, AwSet<u8>>>>;
-    let mut all = vec![
-        own::<GCounter>("g-counter", "a count that grows"),
-        own::<PnCounter>("pn-counter", "a count that grows and shrinks"),
-        // An operation of a counter brings its author's whole sum: the specification is of causal delivery.
-        Subject::new(
-            "pn-counter-meaning",
-            "the same against its specification",
-            Kit::<Replica<PnCounter>>::new().deltas().codec().rollback().spec(),
-        ),
-        own::<BoundedCounter<-3>>("bounded-counter", "a count that never falls below -3"),
-        meant::<EwFlag>("ew-flag", "a flag, enable wins"),
-        own::<DwFlag>("dw-flag", "a flag, disable wins"),
-        own::<MaxRegister<u8>>("max-register", "the greatest value"),
-        own::<MinRegister<u8>>("min-register", "the least value"),
-        own::<LwwRegister<u8>>("lww-register", "the last write"),
-        meant::<MvRegister<u8>>("mv-register", "all concurrent writes"),
-        own::<GSet<u8>>("g-set", "a set that grows"),
-        meant::<AwSet<u8>>("aw-set", "a set, add wins"),
-        own::<RwSet<u8>>("rw-set", "a set, remove wins"),
-        own::<LwwSet<u8>>("lww-set", "a set, the last edit of a member wins"),
-        own::<TwoPhaseSet<u8>>("two-phase-set", "a set where removed is removed"),
-        meant::<Log<u8>>("log", "entries in one order"),
-        own::<GMap<u8, PnCounter>>("g-map", "a map of counters that grows"),
-        own::<LwwMap<u8, u8>>("lww-map", "a map of last writes"),
-        own::<OrMap<u8, PnCounter>>("or-map", "a map of counters"),
-        own::<OrMap<u8, LwwRegister<u8>>>(
-            "map-of-registers",
-            "a map of last writes, remove sees what it removes",
-        ),
-        own::<OrMap<u8, (AwSet<u8>, PnCounter)>>("map-of-pairs", "a map of structs"),
-        own::<OrMap<u8, OrMap<u8, DwFlag>>>("map-of-flags", "maps, two deep"),
-        own::<OrMap<u8, OrMap<u8, Log<u8>>>>("map-of-logs", "maps, two deep"),
-        own::<OrMap<u8, BoundedCounter<-3>>>("map-of-bounded", "a map of bounded counters"),
-        own::<Deep>("deep", "maps of maps of maps of sets"),
-        own::<Tree<LwwRegister<u8>>>("tree", "a tree with moves"),
-        own::<OrMap<u8, Tree<LwwRegister<u8>>>>("map-of-trees", "trees in a map"),
-        Subject::new(
-            "doc",
-            "documents: texts with marks, maps, sets, counters, trees",
-            Kit::<Doc>::new().deltas().codec().rollback(),
-        ),
-    ];
-    all.extend(super::gallery::all());
-    all
 }

@@ -34,7 +34,7 @@ impl Story {
     }
 
     /// The law's name, or `holds`.
-    pub(super) fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> &'static str {
         self.law().map_or("holds", Law::name)
     }
 

@@ -109,7 +109,7 @@ fn flood(row: &Row) -> f64 {
 
 fn markdown(graphs: &[Row], busy: &[Row], large: &[Row]) -> String {
     let mut out = String::from(
-        "# Gossip\n\nBy `cargo run --release -p crdt --features testkit --bin crdt-sim -- gossip`: nodes of this crate in virtual\n\
+        "# Gossip\n\nBy `cargo run --release -p crdt-kit --bin crdt-sim -- gossip`: nodes of this crate in virtual\n\
          time. Content frames for each edit over the least possible, N - 1; stretch is the mean time of arrival over that of\n\
          the shortest path. Control: other frames for each edit. In no row was anything undelivered.\n\n\
          ## Every node writes, 20 edits a second, links of 5 to 60 ms\n\n\

@@ -3,31 +3,31 @@
 //! libFuzzer calls them from `fuzz/`, `cargo test` replays its corpora through them, and so may you:
 //!
 //! ```
-//! crdt::testkit::delta(b"any bytes");
-//! crdt::testkit::merge(&[1, 2, 3, 4, 5, 6, 7, 8]);
+//! crdt_kit::targets::delta(b"any bytes");
+//! crdt_kit::targets::merge(&[1, 2, 3, 4, 5, 6, 7, 8]);
 //! ```
 
-use super::own::subjects;
-use super::sim::{self, Plan, Topology};
-use super::subject::Subject;
-use crate::codec::{Decode, Encode, Reader, Writer};
-use crate::context::CausalContext;
-use crate::counter::{BoundedCounter, PnCounter};
-use crate::doc::{AnyDoc, Expand, Scalar, TextMut, TreeMut, Tx};
-use crate::dots::DotStore;
-use crate::dvv::DottedVersionVector;
-use crate::flag::EwFlag;
-use crate::lease::Leases;
-use crate::log::Log;
-use crate::map::OrMap;
-use crate::matrix::MatrixClock;
-use crate::register::{LwwRegister, MvRegister};
-use crate::replica::{Change, Replica};
-use crate::set::{AwSet, RwSet};
-use crate::sync::frame::Frame;
-use crate::sync::{Config, Input, Kind, LinkId, Node, Role};
-use crate::tree::{Position, Tree};
-use crate::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
+use crdt::codec::{Decode, Encode, Reader, Writer};
+use crdt::context::CausalContext;
+use crdt::counter::{BoundedCounter, PnCounter};
+use crdt::doc::AnyDoc;
+use crdt::dots::DotStore;
+use crdt::dvv::DottedVersionVector;
+use crdt::flag::EwFlag;
+use crdt::lease::Leases;
+use crdt::log::Log;
+use crdt::map::OrMap;
+use crdt::matrix::MatrixClock;
+use crdt::register::{LwwRegister, MvRegister};
+use crdt::replica::{Change, Replica};
+use crdt::set::{AwSet, RwSet};
+use crdt::sync::{Config, Input, Kind, LinkId, Node, Role};
+use crdt::testkit::sim::{self, Plan, Topology};
+use crdt::testkit::{Subject, edit_doc as edit, frames};
+use crdt::tree::Tree;
+use crdt::{ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
+
+pub use crate::formats::{files, forget, leases, meet};
 
 /// A target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -41,10 +41,10 @@ pub const TARGETS: &[Target] = &[
     ("types", types),
     ("decode", decode),
     ("network", network),
-    ("files", super::formats::files),
-    ("forget", super::formats::forget),
-    ("leases", super::formats::leases),
-    ("meet", super::formats::meet),
+    ("files", files),
+    ("forget", forget),
+    ("leases", leases),
+    ("meet", meet),
     #[cfg(feature = "automerge")]
     ("automerge", automerge),
 ];
@@ -71,7 +71,7 @@ pub fn saved(bytes: &[u8]) {
     let piece = |bytes: &[u8]| {
         let mut w = Writer::new();
         w.bytes(bytes);
-        crate::codec::seal(b"CRDP", 1, &w.into_body())
+        crdt::codec::seal(b"CRDP", 1, &w.into_body())
     };
     for bytes in [bytes.to_vec(), piece(bytes)] {
         if let Ok(loaded) = Doc::load_pieces(&bytes, id(201)) {
@@ -140,62 +140,6 @@ fn take(doc: &mut Doc, delta: &Delta) {
     }
 }
 
-pub(super) fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
-    let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
-    match kind % 16 {
-        3 if b >= 128 => mark(&mut tx.text(key), b, c),
-        0..=3 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.insert(pos, ["a", "é", "👋", "word"].get(usize::from(c % 4)).copied().unwrap_or_default());
-        }
-        4 | 5 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.delete(pos..pos + usize::from(c % 5));
-        }
-        6 => tx.map("m").map(key).put("x", i64::from(b)),
-        7 => tx.map("m").remove(key),
-        8 => tx.counter(key).add(i64::from(b) - 128),
-        9 => tx.set(key).insert(i64::from(b % 4)),
-        10 => tx.set(key).remove(i64::from(b % 4)),
-        11 => tx.offer(key, i64::from(b)),
-        _ => edit_tree(&mut tx.tree("t"), kind, b, c),
-    }
-}
-
-/// Marks a range of a text, or takes a mark away.
-fn mark(text: &mut TextMut<'_>, b: u8, c: u8) {
-    let from = usize::from(b) % (text.len() + 1);
-    let range = from..from + usize::from(c % 7);
-    let expand = [Expand::None, Expand::Before, Expand::After, Expand::Both];
-    let key = ["x", "y"].get(usize::from(b / 2 % 2)).copied().unwrap_or_default();
-    let value = Some(i64::from(c / 7 % 3)).filter(|value| *value > 0);
-    let expand = expand.get(usize::from(b / 4 % 4)).copied().unwrap_or_default();
-    text.mark(range, key, value.map_or(Scalar::Null, Scalar::from), expand);
-}
-
-/// Makes, moves, fills, takes away nodes of a tree.
-fn edit_tree(tree: &mut TreeMut<'_>, kind: u8, b: u8, c: u8) {
-    let mut nodes = tree.children(None);
-    nodes.extend(nodes.clone().into_iter().flat_map(|node| tree.children(Some(node))));
-    let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
-    let position = if c.is_multiple_of(2) { Position::First } else { Position::At(usize::from(c % 5)) };
-    match (kind % 16, pick(b)) {
-        (12, parent) => drop(Some(tree.create(parent, position))),
-        (13, Some(node)) => drop(Some(tree.move_to(node, pick(c), position))),
-        (14, Some(node)) if c.is_multiple_of(3) => drop(Some(tree.remove(node))),
-        (15, None) => tree.purge(),
-        (_, Some(node)) => {
-            if let Some(mut data) = tree.data(node) {
-                data.put("n", i64::from(c));
-                data.text("t").insert(0, "x");
-            }
-        }
-        (_, None) => {}
-    }
-}
-
 /// A hostile peer: messages cut from the bytes, each with its length in front. The node lives and keeps what
 /// it had.
 pub fn node(bytes: &[u8]) {
@@ -217,7 +161,7 @@ pub fn node(bytes: &[u8]) {
         node.handle(0, Input::Frame { link, bytes: message.to_vec() });
         while node.poll_transmit(0, link).is_some() {}
         while let Some(output) = node.poll_output() {
-            if matches!(output, crate::sync::Output::Close { .. }) {
+            if matches!(output, crdt::sync::Output::Close { .. }) {
                 link = LinkId(link.0 + 1);
                 node.handle(0, Input::LinkUp { link, dialed: false });
                 node.handle(0, Input::Frame { link, bytes: hello.clone() });
@@ -236,7 +180,7 @@ pub fn node(bytes: &[u8]) {
 #[allow(clippy::panic)] // It is how a target fails.
 pub fn types(bytes: &[u8]) {
     thread_local! {
-        static OWN: Vec<Subject> = subjects().into_iter().filter(|subject| !subject.is_wrong()).collect();
+        static OWN: Vec<Subject> = crate::subjects().into_iter().filter(|subject| !subject.is_wrong()).collect();
     }
     let Some((which, schedule)) = bytes.split_first() else { return };
     OWN.with(|own| {
@@ -254,7 +198,7 @@ pub fn types(bytes: &[u8]) {
 #[allow(clippy::panic)] // It is how a target fails.
 pub fn canary(bytes: &[u8]) {
     thread_local! {
-        static WRONG: Vec<Subject> = super::gallery::all();
+        static WRONG: Vec<Subject> = crate::gallery::all();
     }
     WRONG.with(|wrong| {
         let planted = wrong.iter().find(|subject| subject.name() == "no-tie-break");
@@ -293,7 +237,7 @@ fn replica<T: DotStore + Encode + Decode>(bytes: &[u8]) {
     }
     let _ = Replica::<T>::open(bytes, id(1));
     for format in [1, 2] {
-        let sealed = crate::codec::seal(b"CRDR", format, bytes);
+        let sealed = crdt::codec::seal(b"CRDR", format, bytes);
         if let Ok(replica) = Replica::<T>::open(&sealed, id(1)) {
             let saved = replica.save();
             assert!(format == 1 || saved == sealed, "one replica, one byte string");
@@ -313,16 +257,6 @@ fn value<V: Encode + Decode + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     let (body, table) = w.into_parts();
     let again = V::decode(&mut Reader::new(&body, &table));
     assert_eq!(again.as_ref(), Ok(&value), "what is written can be read");
-}
-
-/// Frames of the sync protocol, one after the other.
-fn frames(bytes: &[u8]) {
-    let mut message = Reader::new(bytes, &[]);
-    while let Ok(frame) = Frame::read(&mut message) {
-        let Some(frame) = frame else { continue };
-        let again = Frame::read(&mut Reader::new(&frame.to_bytes(), &[]));
-        assert_eq!(again, Ok(Some(frame)), "what is written can be read");
-    }
 }
 
 /// A network of nodes with faults: all promises are kept.
@@ -346,7 +280,7 @@ pub fn network(bytes: &[u8]) {
 /// Automerge's bytes from anywhere, as a file and as a delta.
 #[cfg(feature = "automerge")]
 pub fn automerge(bytes: &[u8]) {
-    use crate::automerge::AutomergeDoc;
+    use crdt::automerge::AutomergeDoc;
     if let Ok(mut doc) = AutomergeDoc::load(bytes, id(1)) {
         let _ = doc.save();
     }

@@ -97,7 +97,7 @@ fn item(n: usize, changed: bool) -> Option<Item> {
 
 fn markdown(rows: &[Row]) -> String {
     let mut out = String::from(
-        "# Finding what differs\n\nBy `cargo run --release -p crdt --features testkit --bin crdt-sim -- reconcile bench/results`: bytes of all\n\
+        "# Finding what differs\n\nBy `cargo run --release -p crdt-kit --bin crdt-sim -- reconcile bench/results`: bytes of all\n\
          messages of both sides until all documents that differ are known, and round trips. They are then named. Two that\n\
          have met before say from when on, and name what changed since: no bytes and half a round trip, in every row. List:\n\
          16 bytes for each document. Least: to say which of how many, by whatever means.\n\n\

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wrong;
-use crate::testkit::{Deltas, Kit, Subject};
+use crdt::testkit::{Deltas, Kit, Subject};
 
 type Entries = BTreeMap<(u8, u64), (u8, bool)>;
 
@@ -146,7 +146,7 @@ impl Deltas for SkipsGaps {
 
     fn apply_delta(&mut self, delta: &Seen) {
         let other = SkipsGaps { me: self.me, s: delta.clone() };
-        crate::testkit::Model::merge(self, &other);
+        crdt::testkit::Model::merge(self, &other);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wrong;
-use crate::testkit::{History, Kit, Pick, Spec, Subject};
+use crdt::testkit::{History, Kit, Pick, Spec, Subject};
 
 /// Adds, or removes, one of three members.
 #[derive(Clone, Copy, PartialEq, Debug)]

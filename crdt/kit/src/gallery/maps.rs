@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::wrong;
-use crate::testkit::{History, Kit, Spec, Subject};
+use crdt::testkit::{History, Kit, Spec, Subject};
 
 wrong! {
     /// Removing a key drops the counter below it; whoever still has it brings its old count back.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::wrong;
-use crate::testkit::{History, Kit, Spec, Subject};
+use crdt::testkit::{History, Kit, Spec, Subject};
 
 type Slots = BTreeMap<u8, i64>;
 

@@ -1,7 +1,7 @@
 //! Registers that lose writes.
 
 use super::wrong;
-use crate::testkit::{History, Kit, Spec, Subject};
+use crdt::testkit::{History, Kit, Spec, Subject};
 
 wrong! {
     /// The later write wins; of two at one time, whichever comes last.

@@ -4,9 +4,8 @@ use crdt::Doc;
 use crdt::map::OrMap;
 use crdt::replica::Replica;
 use crdt::set::AwSet;
-use crdt::testkit::{
-    Form, Kind, Kit, Law, Model, Pick, ReplayError, Schedule, Step, Subject, gallery, subjects,
-};
+use crdt::testkit::{Form, Kind, Kit, Law, Model, Pick, ReplayError, Schedule, Step, Subject};
+use crdt_kit::{gallery, subjects};
 use proptest::prelude::*;
 
 /// Every type of this crate bears every schedule, in all its forms. The numbers of `CRDT_FUZZ` schedules each.

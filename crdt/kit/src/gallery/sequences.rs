@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wrong;
-use crate::testkit::{Kit, Pick, Subject};
+use crdt::testkit::{Kit, Pick, Subject};
 
 /// Inserts a letter at a place, or removes one.
 #[derive(Clone, Copy, Debug)]

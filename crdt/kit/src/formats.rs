@@ -1,13 +1,13 @@
 //! Bodies of the fuzz targets for files and documents that have forgotten, and for how two daemons of a fleet find what
 //! differs. As in `targets.rs` each takes any bytes.
 
-use super::targets::edit;
-use crate::codec::{Decode, Encode, Reader, Writer, from_bytes, seal, to_bytes};
-use crate::doc::AnyDoc;
-use crate::lease::Leases;
-use crate::matrix::MatrixClock;
-use crate::sync::{Config, DocId, Fleet, Input, Kind, LinkId, Node, Role};
-use crate::{Delta, Doc, ReplicaId, Replicated, VersionVector};
+use crdt::codec::{Decode, Encode, Reader, Writer, from_bytes, seal, to_bytes};
+use crdt::doc::AnyDoc;
+use crdt::lease::Leases;
+use crdt::matrix::MatrixClock;
+use crdt::sync::{Config, DocId, Fleet, Input, Kind, LinkId, Node, Role};
+use crdt::testkit::edit_doc as edit;
+use crdt::{Delta, Doc, ReplicaId, Replicated, VersionVector};
 
 fn id(n: u8) -> ReplicaId {
     ReplicaId::from_u128(u128::from(n) + 1)
@@ -181,7 +181,7 @@ pub fn meet(bytes: &[u8]) {
                 to.handle(now, Input::Frame { link, bytes });
             }
             while let Some(output) = from.poll_output() {
-                open &= !matches!(output, crate::sync::Output::Close { .. });
+                open &= !matches!(output, crdt::sync::Output::Close { .. });
             }
         }
     }

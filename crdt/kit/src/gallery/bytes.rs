@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::wrong;
-use crate::testkit::{Codec, Kit, Model, Subject};
+use crdt::testkit::{Codec, Kit, Model, Subject};
 
 /// Members and removed members.
 type TwoSets = (BTreeSet<u8>, BTreeSet<u8>);

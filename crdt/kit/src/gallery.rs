@@ -4,7 +4,7 @@
 //! line, `crdt-fuzz fuzz NAME` draws what comes of it.
 //!
 //! ```
-//! use crdt::testkit::gallery;
+//! use crdt_kit::gallery;
 //! for mistake in gallery::all().iter().take(3) {
 //!     let report = mistake.run_while(1, &mut |report| report.schedules < 10_000);
 //!     println!("{}: {}", mistake.about(), report.failure.expect("it is found"));
@@ -20,7 +20,7 @@ mod registers;
 mod sequences;
 mod sets;
 
-use super::subject::Subject;
+use crdt::testkit::Subject;
 
 /// Every wrong one.
 pub fn all() -> Vec<Subject> {
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Subject> {
     .collect()
 }
 
-/// A [`Model`](super::Model) in a few lines: a state `s` and the replica's number `me`.
+/// A [`Model`](crdt::testkit::Model) in a few lines: a state `s` and the replica's number `me`.
 macro_rules! wrong {
     (
         $(#[$doc:meta])*
@@ -57,7 +57,7 @@ macro_rules! wrong {
             s: $state,
         }
 
-        impl crate::testkit::Model for $name {
+        impl crdt::testkit::Model for $name {
             type Command = $command;
             type View = $view;
 
@@ -65,7 +65,7 @@ macro_rules! wrong {
                 $name { me, s: Default::default() }
             }
 
-            fn command(&self, $pick: &mut crate::testkit::Pick<'_>) -> $command {
+            fn command(&self, $pick: &mut crdt::testkit::Pick<'_>) -> $command {
                 let $cs = &self.s;
                 $make
             }

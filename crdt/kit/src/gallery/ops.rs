@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wrong;
-use crate::testkit::{Kit, Ops, Subject};
+use crdt::testkit::{Kit, Ops, Subject};
 
 wrong! {
     /// Operations add, and some come twice.
@@ -58,7 +58,7 @@ impl Ops for DropsOvertaken {
     const CAUSAL: bool = false;
 
     fn prepare(&mut self, now: u64, value: &u8) -> (u8, u64, u8) {
-        crate::testkit::Model::edit(self, now, value);
+        crdt::testkit::Model::edit(self, now, value);
         (self.me, self.s.1.get(&self.me).copied().unwrap_or(0), *value)
     }
 
@@ -85,12 +85,12 @@ impl Ops for NeedsCausalOrder {
     const CAUSAL: bool = false;
 
     fn prepare(&mut self, now: u64, command: &(u8, bool)) -> (u8, bool) {
-        crate::testkit::Model::edit(self, now, command);
+        crdt::testkit::Model::edit(self, now, command);
         *command
     }
 
     fn effect(&mut self, op: &(u8, bool)) {
-        crate::testkit::Model::edit(self, 0, op);
+        crdt::testkit::Model::edit(self, 0, op);
     }
 }
 
@@ -108,12 +108,12 @@ impl Ops for ByIndex {
     const ONCE: bool = true;
 
     fn prepare(&mut self, now: u64, command: &(u8, u8)) -> (u8, u8) {
-        crate::testkit::Model::edit(self, now, command);
+        crdt::testkit::Model::edit(self, now, command);
         *command
     }
 
     fn effect(&mut self, op: &(u8, u8)) {
-        crate::testkit::Model::edit(self, 0, op);
+        crdt::testkit::Model::edit(self, 0, op);
     }
 }
 
