@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crdt::testkit::sim::{self, Plan, Topology};
-use crdt::testkit::subjects;
+use crdt_kit::subjects;
 
 const HELP: &str = "\
 Plays everything that can be played by chance or exhaustively, each for a while, and says what came of it.
@@ -18,6 +18,7 @@ Usage: score [OPTIONS] [ROW...]
   ROW             histories, exhaustive, networks, power-cuts, model, clusters   [all]
   --each TIME     seconds for each row, and for each type in the first two       [10]
   --most N        no more than so many of each                                   [10000000]
+  --type NAME     of the first two rows these types only, as `crdt-fuzz list` names them; again for more   [all]
   --seed S        where to begin                                                 [1]
   --out DIR       score.md and score.json go here                                [.]
   --help          this
@@ -37,6 +38,7 @@ struct Options {
     each: Duration,
     most: u64,
     seed: u64,
+    types: Vec<String>,
     out: PathBuf,
 }
 
@@ -46,6 +48,7 @@ fn options() -> Result<Option<Options>, String> {
         each: Duration::from_secs(10),
         most: 10_000_000,
         seed: 1,
+        types: Vec::new(),
         out: PathBuf::from("."),
     };
     let mut args = std::env::args().skip(1);
@@ -57,6 +60,13 @@ fn options() -> Result<Option<Options>, String> {
             "--each" => options.each = Duration::from_secs(number(value()?)?),
             "--most" => options.most = number(value()?)?,
             "--seed" => options.seed = number(value()?)?,
+            "--type" => {
+                let name = value()?;
+                if !subjects().iter().any(|subject| subject.name() == name) {
+                    return Err(format!("{name} is no type; `crdt-fuzz list` has them"));
+                }
+                options.types.push(name);
+            }
             "--out" => options.out = value()?.into(),
             row if ROWS.iter().any(|(name, _)| *name == row) => options.rows.push(arg),
             _ => return Err(format!("{arg} is unknown; see --help")),
@@ -101,7 +111,12 @@ fn main() -> ExitCode {
     for (name, run) in ROWS {
         if options.rows.is_empty() || options.rows.iter().any(|row| row == name) {
             eprintln!("{name} …");
-            rows.extend(run(&options));
+            let new = run(&options);
+            // Types have said so themselves, each when it was done.
+            if new.len() == 1 {
+                eprint!("{}", line(&new[0]));
+            }
+            rows.extend(new);
         }
     }
     let (table, json) = (table(&rows), json(&rows));
@@ -116,21 +131,22 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(rows.iter().any(|row| !row.failures.is_empty())))
 }
 
+fn line(row: &Row) -> String {
+    let seconds = row.took.as_secs_f64();
+    let rate = row.count as f64 / seconds.max(1e-9);
+    format!(
+        "| {} | {} | {} | {seconds:.1} | {rate:.0} | {} |\n",
+        row.what,
+        row.of,
+        row.count,
+        row.failures.len()
+    )
+}
+
 fn table(rows: &[Row]) -> String {
     let mut out =
         String::from("| what | of | tried | seconds | each second | failed |\n|---|---|---|---|---|---|\n");
-    for row in rows {
-        let seconds = row.took.as_secs_f64();
-        let rate = row.count as f64 / seconds.max(1e-9);
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {seconds:.1} | {rate:.0} | {} |",
-            row.what,
-            row.of,
-            row.count,
-            row.failures.len()
-        );
-    }
+    out.extend(rows.iter().map(line));
     for failure in rows.iter().flat_map(|row| &row.failures) {
         let _ = writeln!(out, "\n```text\n{failure}\n```");
     }
@@ -184,8 +200,8 @@ fn spread(
     (done.into_inner(), started.elapsed(), failures.into_iter().map(|(_, failure)| failure).collect())
 }
 
-/// For each of our own types a row; the types are spread over the processors.
-fn by_type(work: impl Fn(usize) -> Row + Sync) -> Vec<Row> {
+/// For each of our own types, or those that are asked for, a row; the types are spread over the processors.
+fn by_type(options: &Options, work: impl Fn(usize) -> Row + Sync) -> Vec<Row> {
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let count = subjects().len();
     let one = || loop {
@@ -193,8 +209,11 @@ fn by_type(work: impl Fn(usize) -> Row + Sync) -> Vec<Row> {
         if n >= count {
             return;
         }
-        if !subjects()[n].is_wrong() {
+        let subject = &subjects()[n];
+        let asked = options.types.is_empty() || options.types.iter().any(|name| name == subject.name());
+        if asked && !subject.is_wrong() {
             let row = work(n);
+            eprint!("{}", line(&row));
             rows.lock().unwrap().push((n, row));
         }
     };
@@ -206,7 +225,7 @@ fn by_type(work: impl Fn(usize) -> Row + Sync) -> Vec<Row> {
 }
 
 fn histories(options: &Options) -> Vec<Row> {
-    by_type(|n| {
+    by_type(options, |n| {
         let subject = &subjects()[n];
         let started = Instant::now();
         let report = subject.run_while(options.seed, &mut |report| {
@@ -224,7 +243,7 @@ fn histories(options: &Options) -> Vec<Row> {
 }
 
 fn exhaustive(options: &Options) -> Vec<Row> {
-    by_type(|n| {
+    by_type(options, |n| {
         let subject = &subjects()[n];
         let started = Instant::now();
         let (mut count, mut failures, mut whole) = (0, Vec::new(), Vec::new());

@@ -1,0 +1,140 @@
+//! One mistake switched on: who notices.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Who notices a mistake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caught {
+    Kit,
+    Tests,
+    Not,
+}
+
+/// A command of cargo on the copy, with what a build of the library's tests has on: overflow and assertions are seen.
+pub(crate) fn cargo(scratch: &Path, args: &[&str]) -> Result<Output, String> {
+    let (command, args) = args.split_first().ok_or("no command")?;
+    Command::new("cargo")
+        .args([*command, "--release"])
+        .args(args)
+        .current_dir(scratch)
+        .env("CARGO_TARGET_DIR", scratch.join("target"))
+        .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
+        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+        .env("RUSTFLAGS", "--cap-lints=allow")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo: {error}"))
+}
+
+/// Programs to run for each mistake, and how long each may take.
+pub(crate) struct Tests {
+    scratch: PathBuf,
+    kit: (Vec<String>, Duration),
+    tests: Vec<(Vec<String>, Duration)>,
+}
+
+impl Tests {
+    pub(crate) fn build(scratch: &Path, schedules: u64) -> Result<Tests, String> {
+        let mut args = vec!["test", "-p", "crdt", "-p", "crdt-kit", "--no-run", "--message-format=json"];
+        args.extend(["--lib", "--bin", "crdt-fuzz"]);
+        for test in ["laws", "ops", "removals"] {
+            args.extend(["--test", test]);
+        }
+        let output = cargo(scratch, &args)?;
+        if !output.status.success() {
+            return Err("the tests do not build".to_owned());
+        }
+        let (mut kit, mut tests) = (None, Vec::new());
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            let Some(program) = message["executable"].as_str() else { continue };
+            let is_test = message["profile"]["test"] == true;
+            if message["target"]["name"] == "crdt-fuzz" {
+                if !is_test {
+                    kit = Some(program.to_owned());
+                }
+            } else if is_test {
+                let of_others = ["testkit::", "sync::", "doc::", "text::", "graph::", "gallery"];
+                let skipped = of_others.iter().flat_map(|name| ["--skip".to_owned(), (*name).to_owned()]);
+                tests.push([program.to_owned()].into_iter().chain(skipped).collect::<Vec<_>>());
+            }
+        }
+        let kit = kit.ok_or("crdt-fuzz was not built")?;
+        let schedules = schedules.to_string();
+        let kit = [&kit, "fuzz", "--schedules", &schedules, "--quiet"].map(str::to_owned).to_vec();
+        // Without a mistake nobody notices anything; with one, ten times the time is for ever.
+        let peace = |args: Vec<String>| {
+            let started = Instant::now();
+            match noticed(scratch, &args, None, Duration::from_secs(600)) {
+                true => Err(format!("it fails without a mistake: {}", args.join(" "))),
+                false => Ok((args, started.elapsed() * 10 + Duration::from_secs(5))),
+            }
+        };
+        let tests = tests.into_iter().map(peace).collect::<Result<Vec<_>, _>>()?;
+        Ok(Tests { scratch: scratch.to_owned(), kit: peace(kit)?, tests })
+    }
+
+    /// Tries each of them, on all processors.
+    pub(crate) fn try_all(&self, mutants: &[usize]) -> Result<Vec<Caught>, String> {
+        let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(vec![Caught::Not; mutants.len()]));
+        let started = Instant::now();
+        let one = || loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(mutant) = mutants.get(at) else { return };
+            let caught = self.try_one(*mutant);
+            if let Ok(mut outcomes) = outcomes.lock() {
+                outcomes[at] = caught;
+            }
+            if at % 50 == 49 {
+                eprintln!("{} of {} in {:.0?}", at + 1, mutants.len(), started.elapsed());
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(one))));
+        outcomes.into_inner().map_err(|_| "a trial ended badly".to_owned())
+    }
+
+    fn try_one(&self, mutant: usize) -> Caught {
+        let on = |(args, limit): &(Vec<String>, Duration)| noticed(&self.scratch, args, Some(mutant), *limit);
+        if on(&self.kit) {
+            Caught::Kit
+        } else if self.tests.iter().any(on) {
+            Caught::Tests
+        } else {
+            Caught::Not
+        }
+    }
+}
+
+/// Whether a program fails, or goes on for ever, with a mistake on.
+fn noticed(scratch: &Path, args: &[String], mutant: Option<usize>, limit: Duration) -> bool {
+    let mut command = Command::new("sh");
+    // A mistake may take all memory.
+    command.args(["-c", "ulimit -v 4194304; exec \"$0\" \"$@\""]).args(args);
+    command.current_dir(scratch.join("crdt")).env("RUST_TEST_THREADS", "1").env("PROPTEST_CASES", "64");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(mutant) = mutant {
+        command.env("MUTANT", mutant.to_string());
+    }
+    command.spawn().map_or(true, |child| !ends_well(child, limit))
+}
+
+fn ends_well(mut child: Child, limit: Duration) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < limit {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+            Err(_) => break,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
