@@ -1,25 +1,27 @@
-//! One connection: a half that reads, a half that writes, and a ping now and then. Messages go to their lane and come
-//! from all lanes.
+//! One connection: what is read goes to its lane; what lanes send is written at once, by the lane itself, while the
+//! socket takes it. What it does not take waits here, one message of a lane at most, and the connection's own task writes
+//! it when it can. A ping now and then.
 //!
-//! A message that is begun must be finished in time, whatever pings come between its parts: bytes are
-//! counted below the WebSocket layer, which does not tell of parts.
+//! So a message out costs a system call and no change of tasks. A message that is begun must be finished in time, whatever
+//! pings come between its parts: bytes are counted below the WebSocket layer, which does not tell of parts.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crdt::sync::LinkId;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::arrive::Arrival;
@@ -36,7 +38,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(45);
 const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
 /// How long a peer that did wrong is given to take the reason.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
-/// How often that is looked at.
+/// How often all that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Bytes that may be read ahead of a message without counting as one that is begun.
 const READ_AHEAD: u64 = 16 << 10;
@@ -48,6 +50,13 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 const SILENT_AT_MOST: Duration = Duration::from_millis(500);
 /// How long a new connection may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// What a buffer for messages that wait may keep when none do.
+const KEPT_ROOM: usize = 1 << 10;
+
+/// First bytes of WebSocket frames: the last of their message, and of which kind it is.
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
 
 /// The defaults are generous: 128 KiB to read into for each idle connection, no bound on what waits to be
 /// written, 64 MiB for a message.
@@ -60,20 +69,22 @@ pub(crate) fn settings() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// A stream that counts what is read from it.
+/// What the WebSocket layer reads from, counted; what it writes by itself, such as answers to pings, goes the way of all
+/// that is sent.
 #[derive(Debug)]
-pub(crate) struct Counted<S> {
-    inner: S,
-    read: Arc<AtomicU64>,
+pub(crate) struct Pipe<R> {
+    inner: R,
+    read: u64,
+    wire: Arc<Wire>,
 }
 
-impl<S> Counted<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Counted { inner, read: Arc::default() }
+impl<R> Pipe<R> {
+    pub(crate) fn new(inner: R, wire: Arc<Wire>) -> Self {
+        Pipe { inner, read: 0, wire }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<R: AsyncRead + Unpin> AsyncRead for Pipe<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,93 +92,250 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.read.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        self.read += (buf.filled().len() - before) as u64;
         result
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+impl<R: Unpin> AsyncWrite for Pipe<R> {
+    /// Takes all: it is whole frames, and nothing may come between their parts.
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let mut out = self.wire.out();
+        if out.waiting.len() - out.at > MAX_MESSAGE {
+            return Poll::Ready(Err(std::io::ErrorKind::OutOfMemory.into()));
+        }
+        out.put(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.wire.out().flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.wire.out().sink).poll_shutdown(cx)
     }
 }
 
-/// What a connection is told to send.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    /// Frames of this lane.
-    Message(usize, Vec<u8>),
-    Close(CloseCode, String),
+/// The way out of a connection.
+struct Out {
+    sink: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the socket has not taken yet, from `at` on: whole frames, but for the first of them.
+    waiting: Vec<u8>,
+    at: usize,
+    /// Lanes of which a message waits, and those of them that are to be told when it is sent: one bit each.
+    busy: u8,
+    wanted: u8,
+    /// When the socket last took something, if something waits.
+    stuck: Option<Instant>,
+    /// Nothing goes after a goodbye, or after the socket failed.
+    ends: bool,
+    failed: Option<std::io::ErrorKind>,
+    /// Who writes what waits.
+    flusher: Option<Waker>,
 }
 
-/// Whether a connection can take a message of a lane, and whether the lane is to be told when it can.
-///
-/// In quiet it can whenever there is one, and nobody is told anything: a message costs one wake-up.
-#[derive(Debug, Default)]
-struct Turn(AtomicU8);
+impl Out {
+    /// Writes these frames behind what waits, at once if nothing does.
+    fn put(&mut self, frames: &[u8]) {
+        if self.ends || self.failed.is_some() {
+            return;
+        }
+        let mut rest = frames;
+        if self.waiting.is_empty() {
+            // Nobody is woken by this look: who waits for the socket is the flusher, which looks again.
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(result) = Pin::new(&mut self.sink).poll_write(&mut cx, rest) {
+                match result {
+                    Ok(taken @ 1..) => rest = rest.get(taken..).unwrap_or_default(),
+                    Ok(0) => self.failed = Some(std::io::ErrorKind::WriteZero),
+                    Err(error) => self.failed = Some(error.kind()),
+                }
+                if rest.is_empty() || self.failed.is_some() {
+                    break;
+                }
+            }
+        }
+        if rest.is_empty() && self.failed.is_none() {
+            return;
+        }
+        if self.stuck.is_none() {
+            self.stuck = Some(Instant::now());
+        }
+        self.waiting.extend_from_slice(rest);
+        if let Some(flusher) = self.flusher.take() {
+            flusher.wake();
+        }
+    }
 
-impl Turn {
-    const FREE: u8 = 0;
-    const BUSY: u8 = 1;
-    const WANTED: u8 = 2;
+    /// Writes what waits.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        while self.failed.is_none() && self.at < self.waiting.len() {
+            let rest = self.waiting.get(self.at..).unwrap_or_default();
+            let Poll::Ready(result) = Pin::new(&mut self.sink).poll_write(cx, rest) else {
+                return Poll::Pending;
+            };
+            match result {
+                Ok(taken @ 1..) => {
+                    self.at += taken;
+                    self.stuck = Some(Instant::now());
+                }
+                Ok(0) => self.failed = Some(std::io::ErrorKind::WriteZero),
+                Err(error) => self.failed = Some(error.kind()),
+            }
+        }
+        self.waiting.clear();
+        self.waiting.shrink_to(KEPT_ROOM);
+        (self.at, self.stuck) = (0, None);
+        Poll::Ready(self.failed.map_or(Ok(()), |kind| Err(kind.into())))
+    }
 }
 
 /// A connection as its lanes see it.
-#[derive(Debug)]
 pub(crate) struct Wire {
-    outgoing: mpsc::Sender<Outgoing>,
-    turns: [Turn; LANES],
+    out: Mutex<Out>,
+    /// For the side that has to mask what it sends: a key, and how many masks were made of it.
+    masks: Option<(RandomState, AtomicU64)>,
     known: AtomicBool,
     gone: AtomicBool,
 }
 
-impl Wire {
-    /// One with room for a message of each lane and a goodbye.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Outgoing>) {
-        let (outgoing, to_send) = mpsc::channel(LANES + 1);
-        let turns = Default::default();
-        (Wire { outgoing, turns, known: AtomicBool::new(false), gone: AtomicBool::new(false) }, to_send)
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").field("known", &self.known).field("gone", &self.gone).finish_non_exhaustive()
     }
+}
 
-    /// A lane wants to send. If the connection cannot take a message now it will tell when it can.
-    pub(crate) fn take_turn(&self, lane: usize) -> bool {
-        let next = |now| Some(if now == Turn::FREE { Turn::BUSY } else { Turn::WANTED });
-        let turn = self.turns.get(lane);
-        turn.is_some_and(|turn| {
-            turn.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(Turn::FREE)
+impl Wire {
+    /// One that writes into `sink`; the side that dialed has to mask what it sends.
+    pub(crate) fn new(sink: impl AsyncWrite + Send + Unpin + 'static, dialed: bool) -> Arc<Self> {
+        let out = Out {
+            sink: Box::new(sink),
+            waiting: Vec::new(),
+            at: 0,
+            busy: 0,
+            wanted: 0,
+            stuck: None,
+            ends: false,
+            failed: None,
+            flusher: None,
+        };
+        Arc::new(Wire {
+            out: Mutex::new(out),
+            masks: dialed.then(Default::default),
+            known: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         })
     }
 
-    /// The lane took its turn and had nothing to send.
-    pub(crate) fn give_turn_back(&self, lane: usize) {
-        self.turns.iter().skip(lane).take(1).for_each(|turn| turn.0.store(Turn::FREE, Ordering::Release));
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A message of the lane was sent. Whether the lane is to be told.
-    fn done(&self, lane: usize) -> bool {
-        self.turns.get(lane).is_some_and(|turn| turn.0.swap(Turn::FREE, Ordering::AcqRel) == Turn::WANTED)
+    /// Whether the connection can take a message of a lane now. If not, the lane is told when it can.
+    pub(crate) fn has_room(&self, lane: usize) -> bool {
+        let mut out = self.out();
+        let bit = 1 << lane;
+        if out.busy & bit != 0 {
+            out.wanted |= bit;
+        }
+        out.busy & bit == 0
     }
 
-    /// Sends frames of a lane that has its turn.
-    pub(crate) fn send(&self, lane: usize, message: Vec<u8>) {
-        // It is the lane's turn, so its place is free; if the connection is gone, its end will be heard of.
-        let _ = self.outgoing.try_send(Outgoing::Message(lane, message));
+    /// Sends frames of a lane for which there is room. `scratch` is a buffer that callers keep.
+    pub(crate) fn send(&self, lane: usize, message: &[u8], scratch: &mut Vec<u8>) {
+        self.frame(BINARY, &[message, &[lane as u8]], scratch);
+        let mut out = self.out();
+        out.put(scratch);
+        if !out.waiting.is_empty() {
+            out.busy |= 1 << lane;
+        }
     }
 
-    pub(crate) fn close(&self, code: CloseCode, reason: String) {
-        let _ = self.outgoing.try_send(Outgoing::Close(code, reason));
+    /// Says goodbye, behind what waits.
+    pub(crate) fn close(&self, code: CloseCode, reason: &str) {
+        // A close frame carries at most 123 bytes of reason.
+        let end = (0..=reason.len().min(120)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+        let reason = reason.get(..end).unwrap_or_default();
+        let mut frame = Vec::new();
+        self.frame(CLOSE, &[&u16::from(code).to_be_bytes(), reason.as_bytes()], &mut frame);
+        let mut out = self.out();
+        out.put(&frame);
+        out.ends = true;
+        if let Some(flusher) = out.flusher.take() {
+            flusher.wake();
+        }
+    }
+
+    fn ping(&self) {
+        let mut frame = Vec::new();
+        self.frame(PING, &[], &mut frame);
+        self.out().put(&frame);
+    }
+
+    /// Makes a whole WebSocket frame of these parts (RFC 6455, section 5.2).
+    fn frame(&self, first: u8, parts: &[&[u8]], frame: &mut Vec<u8>) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let masked = if self.masks.is_some() { 0x80 } else { 0 };
+        frame.clear();
+        frame.reserve(len + 14);
+        frame.push(first);
+        match len {
+            0..126 => frame.push(masked | len as u8),
+            126..0x1_0000 => {
+                frame.push(masked | 126);
+                frame.extend_from_slice(&(len as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(masked | 127);
+                frame.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+        // A mask that whoever chose the content cannot foresee.
+        let mask = self.masks.as_ref().map(|(key, made)| {
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            (key.hash_one(number) as u32).to_be_bytes()
+        });
+        frame.extend(mask.iter().flatten());
+        let start = frame.len();
+        parts.iter().for_each(|part| frame.extend_from_slice(part));
+        if let (Some(mask), Some(content)) = (mask, frame.get_mut(start..)) {
+            content.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        }
+    }
+
+    /// Writes what lanes could not write, until the connection ends; says why.
+    async fn flush(&self, link: LinkId, lanes: &Lanes) -> String {
+        loop {
+            let sent = poll_fn(|cx| {
+                let mut out = self.out();
+                let nothing = out.waiting.is_empty() && out.failed.is_none() && !out.ends;
+                if nothing || out.flush(cx).is_pending() {
+                    out.flusher = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                let told = std::mem::take(&mut out.wanted) & std::mem::take(&mut out.busy);
+                Poll::Ready(match out.failed {
+                    Some(kind) => Err(std::io::Error::from(kind).to_string()),
+                    None if out.ends => Err("closed".to_owned()),
+                    None => Ok(told),
+                })
+            });
+            let told = match sent.await {
+                Ok(told) => told,
+                Err(reason) => return reason,
+            };
+            for (number, lane) in lanes.all().enumerate().filter(|(number, _)| told & (1 << number) != 0) {
+                if lane.send(Command::Free { link }).await.is_err() {
+                    return format!("lane {number} has stopped");
+                }
+            }
+        }
+    }
+
+    /// Whether the socket has taken nothing for too long.
+    fn is_stuck(&self) -> bool {
+        self.out().stuck.is_some_and(|since| since.elapsed() > STUCK_AFTER)
     }
 
     /// The peer said who it is. Whether that is news: it says so in each lane.
@@ -187,17 +355,15 @@ impl Wire {
 
 /// Serves a connection until either side ends it.
 /// `arrival` is its place among those that arrive; one that was dialed has none.
-pub(crate) async fn serve<S>(
-    ws: WebSocketStream<Counted<S>>,
+pub(crate) async fn serve<R>(
+    ws: WebSocketStream<Pipe<R>>,
     dialed: bool,
     arrival: Option<Arrival>,
     lanes: Lanes,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin,
+    R: AsyncRead + Unpin,
 {
-    let count = Arc::clone(&ws.get_ref().read);
-    let (wire, to_send) = Wire::new();
-    let (wire, link) = (Arc::new(wire), lanes.new_link());
+    let (wire, link) = (Arc::clone(&ws.get_ref().wire), lanes.new_link());
     if dialed {
         for lane in lanes.all() {
             let up = Command::LinkUp { link, dialed, wire: Arc::clone(&wire) };
@@ -206,18 +372,17 @@ pub(crate) async fn serve<S>(
             }
         }
     }
-    let (sink, stream) = ws.split();
-    let mut writing = std::pin::pin!(write(sink, link, &wire, &lanes, to_send));
+    let mut flushing = std::pin::pin!(wire.flush(link, &lanes));
     let reason = tokio::select! {
-        end = read(stream, count, link, dialed, &wire, &lanes) => match end {
+        end = read(ws, link, dialed, &wire, &lanes) => match end {
             Ok(reason) => reason,
             Err(fault) => {
-                wire.close(CloseCode::Policy, fault.clone());
-                let _ = tokio::time::timeout(GOODBYE_WITHIN, &mut writing).await;
+                wire.close(CloseCode::Policy, &fault);
+                let _ = tokio::time::timeout(GOODBYE_WITHIN, &mut flushing).await;
                 fault
             }
         },
-        reason = &mut writing => reason,
+        reason = &mut flushing => reason,
         never = arrive(link, &wire, &lanes, arrival) => match never {},
     };
     tracing::debug!(link = link.0, reason, "connection over");
@@ -243,7 +408,7 @@ async fn arrive(link: LinkId, wire: &Wire, lanes: &Lanes, arrival: Option<Arriva
     drop(arrival);
     tokio::time::sleep_until(opened + HELLO_WITHIN).await;
     if !wire.is_known() {
-        wire.close(CloseCode::Policy, "it did not say who it is in time".to_owned());
+        wire.close(CloseCode::Policy, "it did not say who it is in time");
     }
     std::future::pending().await
 }
@@ -260,40 +425,53 @@ async fn owes(link: LinkId, lanes: &Lanes) -> bool {
 }
 
 /// Reads until the connection ends, and says why; an error is the peer's fault, and it is to be told.
-async fn read<S>(
-    mut stream: SplitStream<WebSocketStream<S>>,
-    count: Arc<AtomicU64>,
+async fn read<R>(
+    mut ws: WebSocketStream<Pipe<R>>,
     link: LinkId,
     dialed: bool,
     wire: &Arc<Wire>,
     lanes: &Lanes,
 ) -> Result<String, String>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    R: AsyncRead + Unpin,
 {
     // A lane hears of a connection that was not dialed when something comes for it.
     let mut open = [dialed; LANES];
-    let (mut heard, mut whole) = (Instant::now(), count.load(Ordering::Relaxed));
+    let (mut heard, mut pinged, mut whole) = (Instant::now(), Instant::now(), ws.get_ref().read);
     let mut begun: Option<Instant> = None;
+    let mut look = tokio::time::interval_at(heard + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let next = tokio::time::timeout(LOOK_EVERY, stream.next()).await;
-        let unfinished = count.load(Ordering::Relaxed).saturating_sub(whole) > READ_AHEAD;
+        let next = tokio::select! {
+            biased;
+            next = ws.next() => Some(next),
+            _ = look.tick() => None,
+        };
+        let message = match next {
+            None if wire.is_stuck() => return Ok("the peer took nothing for too long".to_owned()),
+            None if heard.elapsed() > DEAD_AFTER => return Ok("nothing came for too long".to_owned()),
+            None => {
+                if pinged.elapsed() >= PING_EVERY {
+                    pinged = Instant::now();
+                    wire.ping();
+                }
+                None
+            }
+            Some(None) => return Ok("the peer went".to_owned()),
+            Some(Some(Err(Error::ConnectionClosed))) => return Ok("closed".to_owned()),
+            Some(Some(Err(error))) => return Ok(error.to_string()),
+            Some(Some(Ok(message))) => Some(message),
+        };
+        if message.as_ref().is_some_and(Message::is_binary) {
+            (whole, begun) = (ws.get_ref().read, None);
+        }
+        let unfinished = ws.get_ref().read.saturating_sub(whole) > READ_AHEAD;
         begun = begun.filter(|_| unfinished).or_else(|| unfinished.then(Instant::now));
         if begun.is_some_and(|begun| begun.elapsed() > MESSAGE_WITHIN) {
             return Err("a message was begun and not finished in time".to_owned());
         }
-        let message = match next {
-            Err(_) if heard.elapsed() > DEAD_AFTER => return Ok("nothing came for too long".to_owned()),
-            Err(_) => continue,
-            Ok(None) => return Ok("the peer went".to_owned()),
-            Ok(Some(Err(Error::ConnectionClosed))) => return Ok("closed".to_owned()),
-            Ok(Some(Err(error))) => return Ok(error.to_string()),
-            Ok(Some(Ok(message))) => message,
-        };
+        let Some(message) = message else { continue };
         heard = Instant::now();
-        if message.is_binary() {
-            (whole, begun) = (count.load(Ordering::Relaxed), None);
-        }
         match message {
             Message::Binary(mut bytes) => {
                 let number = bytes.last().map_or(LANES, |last| usize::from(*last));
@@ -301,10 +479,13 @@ where
                     return Err("a message of no lane".to_owned());
                 };
                 bytes.truncate(bytes.len() - 1);
-                let up = Command::LinkUp { link, dialed, wire: Arc::clone(wire) };
-                if !std::mem::replace(open, true) && lane.send(up).await.is_err()
-                    || lane.send(Command::Message { link, bytes }).await.is_err()
-                {
+                if !std::mem::replace(open, true) {
+                    let up = Command::LinkUp { link, dialed, wire: Arc::clone(wire) };
+                    if lane.send(up).await.is_err() {
+                        return Ok("stopped".to_owned());
+                    }
+                }
+                if lane.send(Command::Message { link, bytes }).await.is_err() {
                     return Ok("stopped".to_owned());
                 }
             }
@@ -317,61 +498,10 @@ where
     }
 }
 
-async fn write<S>(
-    mut sink: SplitSink<WebSocketStream<S>, Message>,
-    link: LinkId,
-    wire: &Wire,
-    lanes: &Lanes,
-    mut to_send: mpsc::Receiver<Outgoing>,
-) -> String
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut ping = tokio::time::interval(PING_EVERY);
-    ping.tick().await;
-    loop {
-        let mut number = None;
-        let message = tokio::select! {
-            outgoing = to_send.recv() => match outgoing {
-                Some(Outgoing::Message(lane, mut bytes)) => {
-                    number = Some(lane);
-                    bytes.push(lane as u8);
-                    Message::Binary(bytes.into())
-                }
-                Some(Outgoing::Close(code, reason)) => return close(sink, code, &reason).await,
-                None => return close(sink, CloseCode::Away, "stopped").await,
-            },
-            _ = ping.tick() => Message::Ping(Default::default()),
-        };
-        match tokio::time::timeout(STUCK_AFTER, sink.send(message)).await {
-            Err(_) => return "the peer took nothing for too long".to_owned(),
-            Ok(Err(error)) => return error.to_string(),
-            Ok(Ok(())) => {}
-        }
-        if let Some(number) = number
-            && wire.done(number)
-            && let Some(lane) = lanes.get(number)
-            && lane.send(Command::Free { link }).await.is_err()
-        {
-            return close(sink, CloseCode::Away, "stopped").await;
-        }
-    }
-}
-
-async fn close<S>(mut sink: SplitSink<WebSocketStream<S>, Message>, code: CloseCode, reason: &str) -> String
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    // A close frame carries at most 123 bytes of reason.
-    let end = (0..=reason.len().min(120)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
-    let frame = CloseFrame { code, reason: reason.get(..end).unwrap_or_default().into() };
-    let _ = tokio::time::timeout(GOODBYE_WITHIN, sink.send(Message::Close(Some(frame)))).await;
-    reason.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncWriteExt;
+    use tokio::sync::mpsc;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
@@ -390,7 +520,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_message_that_is_begun_must_be_finished() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let ws = WebSocketStream::from_raw_socket(Counted::new(near), Role::Server, Some(settings())).await;
+        let (read, write) = tokio::io::split(near);
+        let pipe = Pipe::new(read, Wire::new(write, false));
+        let ws = WebSocketStream::from_raw_socket(pipe, Role::Server, Some(settings())).await;
         let (commands, mut inputs) = mpsc::channel(8);
         tokio::spawn(serve(ws, false, None, Lanes::new(vec![commands])));
 

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::conn::{self, Counted};
+use crate::conn::{self, Pipe, Wire};
 use crate::error::StartError;
 use crate::lanes::WeakLanes;
-use crate::machine::TcpStream;
+use crate::machine::{OwnedReadHalf, TcpStream};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -80,12 +80,11 @@ fn come_again(error: &Error) -> Option<Duration> {
     Some(Duration::from_secs(seconds).mul_f64(1.0 + fastrand::f64() / 4.0))
 }
 
-async fn connect(target: &Target) -> Result<tokio_tungstenite::WebSocketStream<Counted<TcpStream>>, Error> {
+async fn connect(target: &Target) -> Result<tokio_tungstenite::WebSocketStream<Pipe<OwnedReadHalf>>, Error> {
     let stream = TcpStream::connect(&target.host).await?;
     stream.set_nodelay(true)?;
     let request = target.url.as_str().into_client_request()?;
-    let (ws, _) =
-        tokio_tungstenite::client_async_with_config(request, Counted::new(stream), Some(conn::settings()))
-            .await?;
-    Ok(ws)
+    let (read, write) = stream.into_split();
+    let pipe = Pipe::new(read, Wire::new(write, true));
+    Ok(tokio_tungstenite::client_async_with_config(request, pipe, Some(conn::settings())).await?.0)
 }

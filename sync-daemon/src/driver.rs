@@ -127,7 +127,7 @@ pub(crate) enum Command {
         link: LinkId,
         bytes: Bytes,
     },
-    /// The connection's socket can take a message, and there was one to send.
+    /// The connection's socket has room for a message, and there was one to send.
     Free {
         link: LinkId,
     },
@@ -171,6 +171,8 @@ pub(crate) struct Driver {
     /// Those of them on which nothing was said yet in this lane.
     silent: BTreeSet<LinkId>,
     ready: BTreeSet<LinkId>,
+    /// What is written into a socket, kept for the next.
+    scratch: Vec<u8>,
     pub(crate) synced: BTreeSet<(LinkId, DocId)>,
     started: Instant,
     pub(crate) events: broadcast::Sender<Event>,
@@ -202,6 +204,7 @@ impl Driver {
             connections: BTreeMap::new(),
             silent: BTreeSet::new(),
             ready: BTreeSet::new(),
+            scratch: Vec::new(),
             synced: BTreeSet::new(),
             started: Instant::now(),
             events,
@@ -357,20 +360,8 @@ impl Driver {
     async fn carry_out(&mut self) {
         let mut to_store = BTreeMap::new();
         self.take_outputs(&mut to_store);
-        let now = self.now();
-        for link in std::mem::take(&mut self.ready) {
-            let wire = self.connections.get(&link).map(|connection| &connection.wire);
-            let Some(wire) = wire.filter(|wire| wire.take_turn(self.lane)) else { continue };
-            match self.node.poll_transmit(now, link) {
-                Some(message) => wire.send(self.lane, message),
-                None => wire.give_turn_back(self.lane),
-            }
-            // If there is more it will tell when it is free, or is so already: then after the others.
-            if self.node.owes(link) && wire.take_turn(self.lane) {
-                wire.give_turn_back(self.lane);
-                self.ready.insert(link);
-            }
-        }
+        // Each write is tried at once; were each counted as a step of this task, most would be put off.
+        tokio::task::unconstrained(async { self.transmit() }).await;
         self.take_outputs(&mut to_store);
         if let Some(store) = &self.store {
             for (doc, (kind, deltas)) in to_store {
@@ -380,6 +371,22 @@ impl Driver {
             }
         }
         self.answer();
+    }
+
+    /// Sends a message on each link that is owed one and whose socket has room.
+    fn transmit(&mut self) {
+        let now = self.now();
+        for link in std::mem::take(&mut self.ready) {
+            let wire = self.connections.get(&link).map(|connection| &connection.wire);
+            let Some(wire) = wire.filter(|wire| wire.has_room(self.lane)) else { continue };
+            if let Some(message) = self.node.poll_transmit(now, link) {
+                wire.send(self.lane, &message, &mut self.scratch);
+            }
+            // If there is more it will tell when it has room, or has some already: then after the others.
+            if self.node.owes(link) && wire.has_room(self.lane) {
+                self.ready.insert(link);
+            }
+        }
     }
 
     fn take_outputs(&mut self, to_store: &mut BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)>) {
@@ -488,7 +495,7 @@ impl Driver {
 
     fn close(&mut self, link: LinkId, code: CloseCode, reason: String) {
         if let Some(connection) = self.connections.get(&link) {
-            connection.wire.close(code, reason);
+            connection.wire.close(code, &reason);
         }
         self.forget(link);
     }

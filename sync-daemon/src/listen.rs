@@ -269,9 +269,12 @@ fn upgrade(request: &mut Request<Incoming>, pass: Arc<Pass>, arrival: Arrival, p
     let Some(lanes) = peer.lanes() else { return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") };
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
-        if let Ok(upgraded) = upgraded.await {
-            let io = conn::Counted::new(TokioIo::new(upgraded));
-            let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(conn::settings())).await;
+        let taken_apart = upgraded.await.map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>());
+        if let Ok(Ok(parts)) = taken_apart {
+            let (read, write) = parts.io.into_inner().into_split();
+            let pipe = conn::Pipe::new(read, conn::Wire::new(write, false));
+            let (begun, settings) = (parts.read_buf.to_vec(), Some(conn::settings()));
+            let ws = WebSocketStream::from_partially_read(pipe, begun, Role::Server, settings).await;
             conn::serve(ws, false, Some(arrival), lanes).await;
         }
         drop(pass);

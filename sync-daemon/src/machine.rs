@@ -2,9 +2,9 @@
 //! them are those of a simulated machine, and the disk too (`store/disk.rs`).
 
 #[cfg(not(feature = "simulation"))]
-pub(crate) use tokio::net::{TcpListener, TcpStream};
+pub(crate) use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf};
 #[cfg(feature = "simulation")]
-pub(crate) use turmoil::net::{TcpListener, TcpStream};
+pub(crate) use turmoil::net::{TcpListener, TcpStream, tcp::OwnedReadHalf};
 
 use crdt::ReplicaId;
 

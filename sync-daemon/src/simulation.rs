@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, Files};
 
 thread_local! {
     static DISKS: RefCell<BTreeMap<PathBuf, Disk>> = const { RefCell::new(BTreeMap::new()) };
@@ -30,7 +30,7 @@ pub(crate) fn clock() -> u64 {
 }
 
 /// The disk that a peer with this data directory has; a new one holds what `made` gives.
-pub(crate) fn disk(dir: &Path, made: fn() -> Vec<u8>) -> Disk {
+pub(crate) fn disk(dir: &Path, made: fn() -> Files) -> Disk {
     let new = || Disk::holding(made());
     DISKS.with_borrow_mut(|disks| disks.entry(dir.to_owned()).or_insert_with(new).clone())
 }

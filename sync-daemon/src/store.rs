@@ -1,7 +1,7 @@
-//! Deltas on disk: one file, one writing thread, group commits. `sync-daemon/docs/store.md` has every table.
+//! Deltas on disk: a file of tables and a log, one writing thread, group commits. `sync-daemon/docs/store.md` has every table.
 //!
-//! The thread takes all records that have come while it was committing and writes them in one transaction;
-//! only after its fsync are they called durable. A second thread joins the deltas of documents that have many,
+//! The thread takes all records that have come while it was committing and writes them behind each other into the log;
+//! only after its fsync are they called durable. When the log is full they go into the tables. A second thread joins the deltas of documents that have many,
 //! beside it, and hands each result over for one short transaction; others read documents. The first error of
 //! the disk is final: the store keeps nothing more and acknowledges nothing more, and says so; the peer goes on
 //! in memory.
@@ -17,14 +17,17 @@ use std::time::Duration;
 
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Kind};
-use crdt::{Delta, ReplicaId, VersionVector};
-use redb::{Database, DatabaseError, ReadableTable};
+use crdt::{Delta, ReplicaId, Replicated, VersionVector};
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, StorageBackend};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::StartError;
+use log::{LOG_BYTES, Log};
 use table::Row;
 
 mod compact;
+mod log;
 mod shared;
 mod table;
 
@@ -39,6 +42,8 @@ const QUEUE_BYTES: usize = 64 << 20;
 const COMMIT_RECORDS: usize = 2048;
 /// The most bytes in one commit.
 const COMMIT_BYTES: usize = 8 << 20;
+/// The most records in the log: what is put into the tables at once.
+const LOG_RECORDS: usize = 4096;
 /// Two commits begin at least this long apart, so that under load each takes what came meanwhile. A record that
 /// comes when nothing was committed for as long does not wait.
 const COMMIT_EVERY: Duration = Duration::from_millis(5);
@@ -54,7 +59,7 @@ const READERS: usize = 2;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// One delta of one document, to be kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) doc: DocId,
     pub(crate) kind: Kind,
@@ -127,7 +132,8 @@ impl Store {
     pub(crate) fn open(dir: &Path, author: ReplicaId) -> Result<Opened, StartError> {
         #[cfg(feature = "simulation")]
         if cfg!(not(test)) {
-            return Self::on_backend(crate::simulation::disk(dir, crash::empty), author);
+            let disk = crate::simulation::disk(dir, crash::empty);
+            return Self::on_backend(disk.clone(), disk.log(), author);
         }
         let in_dir = |source| StartError::DataDir { path: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(in_dir)?;
@@ -141,26 +147,36 @@ impl Store {
             Some(DatabaseError::DatabaseAlreadyOpen) => StartError::InUse { path: path.clone() },
             _ => StartError::Store { path: path.clone(), reason: error.to_string() },
         })?;
-        Self::start(db, path, author)
+        let log = open_log(dir);
+        let log = log
+            .map_err(|error| StartError::Store { path: dir.join("store.log"), reason: error.to_string() })?;
+        Self::start(db, log, path, author)
     }
 
     /// Opens a store on any backend: for faults at every write.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn on_backend(
-        backend: impl redb::StorageBackend,
+        backend: impl StorageBackend,
+        log: impl StorageBackend,
         author: ReplicaId,
     ) -> Result<Opened, StartError> {
         let path = PathBuf::from("backend");
         let db = guarded(|| Ok(Database::builder().create_with_backend(backend)?));
         let db = db.map_err(|e| StartError::Store { path: path.clone(), reason: e.to_string() })?;
-        Self::start(db, path, author)
+        Self::start(db, Box::new(log), path, author)
     }
 
-    fn start(db: Database, path: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
+    fn start(
+        db: Database,
+        log: Box<dyn StorageBackend>,
+        path: PathBuf,
+        author: ReplicaId,
+    ) -> Result<Opened, StartError> {
         let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
         let shared = Arc::new(Shared::default());
-        let (mut writer, docs) = guarded(|| Writer::open(db, Arc::clone(&shared))).map_err(failed)?;
-        let reader = Reader { db: Arc::clone(&writer.db), author };
+        let (mut writer, docs) =
+            guarded(|| Writer::open(db, log, LOG_BYTES, Arc::clone(&shared))).map_err(failed)?;
+        let reader = Reader { db: Arc::clone(&writer.db), shared: Arc::clone(&shared), author };
         let (tasks, queue) = mpsc::channel(QUEUE);
         let (requests, to_read) = threads::channel::<Request>();
         let compactor = compact::Compactor::new(&mut writer, tasks.downgrade());
@@ -171,8 +187,7 @@ impl Store {
                 vec![Box::new(move || compactor.run()), Box::new(move || writer.run(queue))];
             for _ in 0..READERS {
                 let (reader, to_read, tasks) = (reader.clone(), Arc::clone(&to_read), tasks.downgrade());
-                let shared = Arc::clone(&shared);
-                jobs.push(Box::new(move || reader.run(&to_read, &tasks, &shared)));
+                jobs.push(Box::new(move || reader.run(&to_read, &tasks)));
             }
             let spawn =
                 |job: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name("store".into()).spawn(job);
@@ -183,7 +198,7 @@ impl Store {
         let threads = vec![
             tokio::spawn(compactor.run_simulated()),
             tokio::spawn(writer.run_simulated(queue)),
-            tokio::spawn(reader.run_simulated(to_read, tasks.downgrade(), Arc::clone(&shared))),
+            tokio::spawn(reader.run_simulated(to_read, tasks.downgrade())),
         ];
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         Ok(Opened { store: Store { tasks, room, shared, requests }, threads: Threads(threads), docs })
@@ -245,6 +260,18 @@ fn create(dir: &Path, path: &Path) -> Result<(), Error> {
     Ok(std::fs::File::open(dir)?.sync_all()?)
 }
 
+/// Opens the log, or makes one. One that is too short is one in the making.
+fn open_log(dir: &Path) -> Result<Box<dyn StorageBackend>, Error> {
+    let path = dir.join("store.log");
+    let is_new = !path.exists();
+    let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+    if is_new {
+        // What is written into it is there after a power cut only if the directory that names it was synced.
+        std::fs::File::open(dir)?.sync_all()?;
+    }
+    Ok(Box::new(FileBackend::new(file)?))
+}
+
 /// Does something with the database, whose code panics on some damaged files, and makes an error of a panic.
 /// What it worked on is not to be used after one: the store has failed then.
 fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
@@ -257,21 +284,17 @@ fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
 #[derive(Clone, Debug)]
 struct Reader {
     db: Arc<Database>,
+    shared: Arc<Shared>,
     author: ReplicaId,
 }
 
 impl Reader {
     #[cfg(not(feature = "simulation"))]
-    fn run(
-        &self,
-        requests: &Mutex<threads::Receiver<Request>>,
-        tasks: &mpsc::WeakSender<Task>,
-        shared: &Shared,
-    ) {
+    fn run(&self, requests: &Mutex<threads::Receiver<Request>>, tasks: &mpsc::WeakSender<Task>) {
         loop {
             let next = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((doc, tell)) = next else { return };
-            let (read, task) = self.answer(doc, shared);
+            let (read, task) = self.answer(doc);
             if let (Some(task), Some(tasks)) = (task, tasks.upgrade()) {
                 let _ = tasks.blocking_send(task);
             }
@@ -280,16 +303,11 @@ impl Reader {
     }
 
     #[cfg(feature = "simulation")]
-    async fn run_simulated(
-        self,
-        requests: threads::Receiver<Request>,
-        tasks: mpsc::WeakSender<Task>,
-        shared: Arc<Shared>,
-    ) {
+    async fn run_simulated(self, requests: threads::Receiver<Request>, tasks: mpsc::WeakSender<Task>) {
         loop {
             match requests.try_recv() {
                 Ok((doc, tell)) => {
-                    let (read, task) = self.answer(doc, &shared);
+                    let (read, task) = self.answer(doc);
                     if let (Some(task), Some(tasks)) = (task, tasks.upgrade()) {
                         let _ = tasks.send(task).await;
                     }
@@ -302,20 +320,30 @@ impl Reader {
     }
 
     /// What is read of a document, and what the writer must know when it cannot be.
-    fn answer(&self, doc: DocId, shared: &Shared) -> (Read, Option<Task>) {
+    fn answer(&self, doc: DocId) -> (Read, Option<Task>) {
         match guarded(|| self.read(&doc)) {
             Ok(read) => (Some(read), None),
             Err(error) => {
-                shared.quarantine(doc.to_string(), error.to_string());
+                self.shared.quarantine(doc.to_string(), error.to_string());
                 (None, Some(Task::Quarantine(doc, error.to_string())))
             }
         }
     }
 
     fn read(&self, doc: &DocId) -> Result<(Box<AnyDoc>, usize), Error> {
-        let row = table::row(&self.db, doc.as_str())?.ok_or("it is not in the index")?;
+        // First what is in the log: if it is put into the tables meanwhile it is met twice, and nothing is missed.
+        let logged = self.shared.logged(doc);
+        let row = match (table::row(&self.db, doc.as_str())?, &logged) {
+            (Some(row), _) => row,
+            (None, Some((kind, _))) => Row::new(u64::MAX, *kind),
+            (None, None) => return Err("it is not in the index".into()),
+        };
         // As nobody: a document takes no events of its own author that it did not write.
         let mut parts = table::parts(&self.db, &row)?;
+        for delta in logged.into_iter().flat_map(|(_, deltas)| deltas) {
+            parts.doc.apply(&delta)?;
+            parts.bytes += delta.body.len();
+        }
         parts.doc.set_author(self.author);
         Ok((Box::new(parts.doc), parts.bytes))
     }
@@ -324,6 +352,9 @@ impl Reader {
 /// The writing thread.
 struct Writer {
     db: Arc<Database>,
+    log: Log,
+    /// What is in the log.
+    logged: Vec<Record>,
     /// The number that the next new document gets.
     next_number: u64,
     quarantined: BTreeSet<DocId>,
@@ -337,8 +368,19 @@ struct Writer {
 
 impl Writer {
     /// Makes a store ready, of whichever format, and lists what it holds.
-    fn open(db: Database, shared: Arc<Shared>) -> Result<(Self, Vec<Listed>), Error> {
+    fn open(
+        db: Database,
+        log: Box<dyn StorageBackend>,
+        log_bytes: u64,
+        shared: Arc<Shared>,
+    ) -> Result<(Self, Vec<Listed>), Error> {
         table::prepare(&db)?;
+        let (mut log, logged) = Log::open(log, log_bytes, table::generation(&db)?)?;
+        if !logged.is_empty() {
+            let generation = fastrand::u64(..);
+            table::put(&db, logged.iter(), generation, &mut table::next_number(&db)?)?;
+            log.restart(generation);
+        }
         let found = table::list(&db)?;
         let mut quarantined = BTreeSet::new();
         for (name, why) in found.quarantined {
@@ -348,6 +390,8 @@ impl Writer {
         let (to_compact, compacts) = threads::channel();
         let writer = Writer {
             db: Arc::new(db),
+            log,
+            logged: Vec::new(),
             next_number: found.next_number,
             quarantined,
             shared,
@@ -364,6 +408,7 @@ impl Writer {
             tokio::time::sleep(COMMIT_EVERY + Duration::from_millis(fastrand::u64(0..60))).await;
             self.write(first, &mut queue);
         }
+        self.end();
     }
 
     #[cfg(not(feature = "simulation"))]
@@ -375,6 +420,17 @@ impl Writer {
             }
             began = Some(std::time::Instant::now());
             self.write(first, &mut queue);
+        }
+        self.end();
+    }
+
+    /// Puts what is in the log into the tables, so that the next start need not.
+    fn end(&mut self) {
+        if !self.logged.is_empty()
+            && self.shared.failure().is_none()
+            && let Err(error) = guarded(|| self.put(&[]))
+        {
+            tracing::warn!(%error, "what is in the log is put into the tables at the next start");
         }
     }
 
@@ -405,50 +461,46 @@ impl Writer {
             }
         }
         if !batch.is_empty() {
-            self.commit(&batch)?;
+            self.commit(batch)?;
         }
         joined.into_iter().try_for_each(|one| self.replace(one))
     }
 
-    fn commit(&mut self, batch: &[Record]) -> Result<(), Error> {
-        let mut rows: BTreeMap<&DocId, Row> = BTreeMap::new();
+    /// Keeps records: in the log, or all together in the tables when it is full.
+    fn commit(&mut self, mut batch: Vec<Record>) -> Result<(), Error> {
+        batch.retain(|record| !self.quarantined.contains(&record.doc));
         let mut durable: BTreeMap<DocId, VersionVector> = BTreeMap::new();
-        let tx = self.db.begin_write()?;
-        {
-            let (mut index, mut deltas) = (tx.open_table(table::INDEX)?, tx.open_table(table::DELTAS)?);
-            for record in batch.iter().filter(|record| !self.quarantined.contains(&record.doc)) {
-                let row = match rows.entry(&record.doc) {
-                    std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(new) => {
-                        let found = index.get(record.doc.as_str())?;
-                        let found = found.map(|row| Row::read(row.value())).transpose()?;
-                        new.insert(found.unwrap_or_else(|| {
-                            self.next_number += 1;
-                            Row::new(self.next_number - 1, record.kind)
-                        }))
-                    }
-                };
-                let bytes = record.delta.to_bytes();
-                deltas.insert((row.number, row.next), &bytes[..])?;
-                row.add(bytes.len(), &record.delta.spans);
-                let version = durable.entry(record.doc.clone()).or_default();
-                record.delta.spans.iter().for_each(|span| {
-                    version.advance(span.replica, span.to);
-                });
-            }
-            for (doc, row) in &rows {
-                index.insert(doc.as_str(), row.value(&row.version_bytes()))?;
-            }
+        for record in &batch {
+            let version = durable.entry(record.doc.clone()).or_default();
+            record.delta.spans.iter().for_each(|span| {
+                version.advance(span.replica, span.to);
+            });
         }
-        tx.commit()?;
+        if self.logged.len() + batch.len() <= LOG_RECORDS && self.log.append(batch.iter())? {
+            self.shared.note_logged(&batch);
+            self.logged.append(&mut batch);
+        } else {
+            self.put(&batch)?;
+        }
+        self.shared.note_durable(durable);
+        Ok(())
+    }
+
+    /// Puts all that is in the log, and these records, into the tables.
+    fn put(&mut self, batch: &[Record]) -> Result<(), Error> {
+        let generation = fastrand::u64(..);
+        let records = self.logged.iter().chain(batch);
+        let rows = table::put(&self.db, records, generation, &mut self.next_number)?;
+        self.log.restart(generation);
+        self.logged.clear();
+        self.shared.forget_logged();
         for (doc, row) in rows {
             if row.is_long() && self.compacting.insert(doc.clone()) {
                 self.shared.state().compaction.waiting += 1;
                 // The compactor ends only after this thread.
-                let _ = self.to_compact.send((doc.clone(), row));
+                let _ = self.to_compact.send((doc, row));
             }
         }
-        self.shared.note_durable(durable);
         Ok(())
     }
 
@@ -496,9 +548,8 @@ pub(crate) mod disk;
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use crdt::Replicated;
     use redb::backends::InMemoryBackend;
-    use redb::{ReadableDatabase, StorageBackend};
+    use redb::{ReadableDatabase, ReadableTable};
 
     use super::*;
 
@@ -649,6 +700,65 @@ mod tests {
         assert_eq!(table::row(&db, "b").unwrap().unwrap().deltas, 7);
     }
 
+    /// What only the log was new in.
+    #[tokio::test]
+    async fn a_store_of_the_second_format_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        opened.store.keep(record(&mut doc, 1)).await;
+        opened.close().await;
+        std::fs::remove_file(dir.path().join("store.log")).unwrap();
+        let db = Database::open(dir.path().join("store.redb")).unwrap();
+        let tx = db.begin_write().unwrap();
+        tx.open_table(table::META).unwrap().insert("format", 2).unwrap();
+        tx.open_table(table::META).unwrap().remove("log").unwrap();
+        tx.commit().unwrap();
+        drop(db);
+        for n in 2..4 {
+            let opened = Store::open(dir.path(), id(2)).unwrap();
+            opened.store.keep(record(&mut doc, n)).await;
+            opened.close().await;
+        }
+        let db = Database::open(dir.path().join("store.redb")).unwrap();
+        let format = db.begin_read().unwrap().open_table(table::META).unwrap().get("format").unwrap();
+        assert_eq!(format.unwrap().value(), 3);
+        assert_eq!(table::row(&db, "d").unwrap().unwrap().deltas, 3);
+    }
+
+    /// What is in the log alone is read as if it were in the tables, also when the log is put into them meanwhile and
+    /// when the program ended without doing so.
+    #[tokio::test]
+    async fn what_is_in_the_log_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        for round in 1..4 {
+            let opened = Store::open(dir.path(), id(2)).unwrap();
+            for n in 0..50 {
+                opened.store.keep(record(&mut doc, n)).await;
+            }
+            while !opened
+                .store
+                .shared
+                .logged(&"d".parse().unwrap())
+                .is_some_and(|(_, deltas)| deltas.len() == 50)
+            {
+                committed(&opened.store).await;
+            }
+            let (read, _) = read(&opened.store, "d").await.unwrap();
+            assert_eq!((read.version(), round * 50), (doc.version(), doc.version().total()));
+            // As if killed: nothing is put into the tables.
+            let copy = tempfile::tempdir().unwrap();
+            for file in ["store.redb", "store.log"] {
+                std::fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+            }
+            let again = Store::open(copy.path(), id(3)).unwrap();
+            assert_eq!(again.docs.first().unwrap().version, *doc.version());
+            again.close().await;
+            opened.close().await;
+        }
+    }
+
     /// A power cut while the store was made left a half-made file: the next start makes it anew.
     #[tokio::test]
     async fn a_store_that_was_half_made_is_made_anew() {
@@ -667,7 +777,8 @@ mod tests {
         for writes in 0..60 {
             let left = Arc::new(AtomicU64::new(u64::MAX));
             let disk = Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
-            let opened = Store::on_backend(disk, id(2)).unwrap();
+            let log = Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
+            let opened = Store::on_backend(disk, log, id(2)).unwrap();
             let mut doc = crdt::Doc::new(id(1));
             opened.store.keep(record(&mut doc, 0)).await;
             committed(&opened.store).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crdt::Replicated;
 use crdt::sync::Document;
 
-use super::disk::Disk;
+use super::disk::{Disk, Files};
 use super::*;
 
 fn named(n: usize) -> DocId {
@@ -49,7 +49,11 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
     let Ok(db) = Database::builder().set_cache_size(1 << 20).create_with_backend(disk.clone()) else {
         return false;
     };
-    let Ok((mut writer, _)) = Writer::open(db, Arc::default()) else { return false };
+    // A log that is full after a few commits, or after none.
+    let log_bytes = rng.u64(200..4_000);
+    let Ok((mut writer, _)) = Writer::open(db, Box::new(disk.log()), log_bytes, Arc::default()) else {
+        return false;
+    };
     let Ok((docs, quarantined)) = table::read_all(&writer.db) else { return false };
     ledger.check(&docs, &quarantined, story);
     let mut docs: BTreeMap<DocId, AnyDoc> = docs.into_iter().collect();
@@ -73,7 +77,7 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
             let delta = Arc::new(doc.delta_since(&before));
             batch.push(Record { doc: id, kind: Kind::DOC, delta });
         }
-        if writer.commit(&batch).is_err() {
+        if writer.commit(batch).is_err() {
             break;
         }
         for (id, version) in writer.shared.take_all_durable() {
@@ -95,7 +99,7 @@ fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, s
 }
 
 /// A store that was made in peace: it gets its name only then.
-pub(crate) fn empty() -> Vec<u8> {
+pub(crate) fn empty() -> Files {
     let disk = Disk::default();
     table::prepare(&Database::builder().create_with_backend(disk.clone()).unwrap()).unwrap();
     disk.bytes()
@@ -107,10 +111,18 @@ fn number(name: &str, or: u64) -> u64 {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(or)
 }
 
+/// What a store holds when it is opened.
+#[allow(clippy::type_complexity)]
+fn read_again(disk: Disk) -> Result<(Vec<(DocId, AnyDoc)>, Vec<(String, String)>), Error> {
+    let db = Database::builder().create_with_backend(disk.clone())?;
+    let (writer, _) = Writer::open(db, Box::new(disk.log()), 0, Arc::default())?;
+    table::read_all(&writer.db)
+}
+
 /// Plays so many power cuts: how many of them hit a store that was open, and how many events were durable.
 pub(crate) fn power_cuts(seed: u64, crashes: u64) -> (u64, u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let (mut bytes, mut ledger) = (Vec::new(), Ledger::default());
+    let (mut bytes, mut ledger) = (Files::default(), Ledger::default());
     let (mut opened, mut durable) = (0, 0);
     for round in 0..crashes {
         // Documents grow: begin anew now and then.
@@ -124,10 +136,8 @@ pub(crate) fn power_cuts(seed: u64, crashes: u64) -> (u64, u64) {
         opened += u64::from(live(&disk, &mut ledger, round, &mut rng, &story));
         bytes = disk.cut_power(&mut rng).bytes();
         // With the power on it opens, whatever happened before.
-        let db = Database::builder().create_with_backend(Disk::holding(bytes.clone()));
-        let db = db.unwrap_or_else(|error| panic!("{story}: cannot be opened again: {error}"));
-        table::prepare(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
-        let (docs, quarantined) = table::read_all(&db).unwrap_or_else(|error| panic!("{story}: {error}"));
+        let read = read_again(Disk::holding(bytes.clone()));
+        let (docs, quarantined) = read.unwrap_or_else(|error| panic!("{story}: cannot be opened: {error}"));
         ledger.check(&docs, &quarantined, &story);
     }
     (opened, durable)
@@ -156,12 +166,7 @@ fn a_disk_that_lies_costs_data_but_no_panic() {
         let mut ledger = Ledger::default();
         live(&disk, &mut ledger, round, &mut rng, "");
         let disk = disk.cut_power(&mut rng);
-        let loaded = guarded(|| {
-            let db = Database::builder().create_with_backend(disk)?;
-            table::prepare(&db)?;
-            table::read_all(&db)
-        });
-        match loaded {
+        match guarded(|| read_again(disk)) {
             Err(_) => refused += 1,
             Ok((docs, _)) => {
                 read += 1;

@@ -9,6 +9,9 @@ use redb::StorageBackend;
 /// What a disk writes at once, or not at all.
 const SECTOR: usize = 512;
 
+/// What the files of a store hold: the tables, the log.
+pub(crate) type Files = [Vec<u8>; 2];
+
 /// An operation that may still be lost.
 #[derive(Clone, Debug)]
 enum Pending {
@@ -17,12 +20,17 @@ enum Pending {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Image {
+struct File {
     /// What the program reads.
     now: Vec<u8>,
     /// What was there at the last sync.
     synced: Vec<u8>,
     pending: Vec<Pending>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Image {
+    files: [File; 2],
     /// Operations until the power goes; none: it stays.
     fuse: Option<u64>,
     /// Syncs return before anything is safe.
@@ -40,6 +48,12 @@ impl Image {
     }
 
     /// What is on the disk when the power is back.
+    fn after_power_cut(&self, rng: &mut fastrand::Rng) -> Files {
+        self.files.each_ref().map(|file| file.after_power_cut(rng))
+    }
+}
+
+impl File {
     fn after_power_cut(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
         let mut disk = self.synced.clone();
         for pending in &self.pending {
@@ -70,14 +84,20 @@ fn write_some(disk: &mut Vec<u8>, at: usize, bytes: &[u8], rng: &mut fastrand::R
     }
 }
 
-/// A disk; a clone is the same disk.
+/// A file of a disk; a clone is the same file, and both are on one disk.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Disk(Arc<Mutex<Image>>);
+pub(crate) struct Disk(Arc<Mutex<Image>>, usize);
 
 impl Disk {
-    /// One that holds these bytes, all synced.
-    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
-        Disk(Arc::new(Mutex::new(Image { now: bytes.clone(), synced: bytes, ..Image::default() })))
+    /// One that holds these bytes, all synced: the file of its tables.
+    pub(crate) fn holding(files: Files) -> Self {
+        let files = files.map(|bytes| File { now: bytes.clone(), synced: bytes, pending: Vec::new() });
+        Disk(Arc::new(Mutex::new(Image { files, ..Image::default() })), 0)
+    }
+
+    /// The file of the log.
+    pub(crate) fn log(&self) -> Disk {
+        Disk(Arc::clone(&self.0), 1)
     }
 
     /// Lets the power go after so many more operations.
@@ -104,8 +124,8 @@ impl Disk {
     }
 
     /// What a program reads from it.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.image().now.clone()
+    pub(crate) fn bytes(&self) -> Files {
+        self.image().files.each_ref().map(|file| file.now.clone())
     }
 
     fn image(&self) -> MutexGuard<'_, Image> {
@@ -115,22 +135,23 @@ impl Disk {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.image().now.len() as u64)
+        Ok(self.image().files[self.1].now.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let image = self.image();
         let from = offset as usize;
-        let bytes = image.now.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(bytes);
+        let bytes = image.files[self.1].now.get(from..from + out.len());
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut image = self.image();
         image.burn()?;
-        image.now.resize(len as usize, 0);
-        image.pending.push(Pending::Len(len as usize));
+        let file = &mut image.files[self.1];
+        file.now.resize(len as usize, 0);
+        file.pending.push(Pending::Len(len as usize));
         Ok(())
     }
 
@@ -138,10 +159,11 @@ impl StorageBackend for Disk {
         let mut image = self.image();
         image.burn()?;
         if !image.lies {
-            for pending in std::mem::take(&mut image.pending) {
+            let file = &mut image.files[self.1];
+            for pending in std::mem::take(&mut file.pending) {
                 match pending {
-                    Pending::Len(len) => image.synced.resize(len, 0),
-                    Pending::Write(at, bytes) => image.synced[at..at + bytes.len()].copy_from_slice(&bytes),
+                    Pending::Len(len) => file.synced.resize(len, 0),
+                    Pending::Write(at, bytes) => file.synced[at..at + bytes.len()].copy_from_slice(&bytes),
                 }
             }
         }
@@ -151,13 +173,13 @@ impl StorageBackend for Disk {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut image = self.image();
         let (at, end) = (offset as usize, offset as usize + data.len());
-        if image.now.len() < end {
+        if image.files[self.1].now.len() < end {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // The power may go in the middle: then a part of it may still be written.
-        image.pending.push(Pending::Write(at, data.to_vec()));
+        image.files[self.1].pending.push(Pending::Write(at, data.to_vec()));
         image.burn()?;
-        image.now[at..end].copy_from_slice(data);
+        image.files[self.1].now[at..end].copy_from_slice(data);
         Ok(())
     }
 }

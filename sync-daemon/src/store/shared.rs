@@ -1,12 +1,13 @@
 //! What the threads of a store tell: what is safe, by lane; whether the store has failed; what cannot be read.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crdt::VersionVector;
-use crdt::sync::DocId;
+use crdt::sync::{DocId, Kind};
+use crdt::{Delta, VersionVector};
 use tokio::sync::Notify;
 
+use super::Record;
 use crate::lanes::{LANES, lane};
 
 /// What the threads tell: what is safe, whether the store has failed, what cannot be read, how far
@@ -22,6 +23,8 @@ pub(super) struct State {
     /// By lane.
     durable: [BTreeMap<DocId, VersionVector>; LANES],
     failed: Option<String>,
+    /// Deltas that are in the log and not in the tables yet, in their order.
+    logged: BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)>,
     quarantined: BTreeMap<String, String>,
     pub(super) compaction: Compaction,
 }
@@ -85,6 +88,24 @@ impl Shared {
 
     pub(crate) fn failure(&self) -> Option<String> {
         self.state().failed.clone()
+    }
+
+    /// These are in the log, and not in the tables yet.
+    pub(super) fn note_logged(&self, records: &[Record]) {
+        let mut state = self.state();
+        for Record { doc, kind, delta } in records {
+            state.logged.entry(doc.clone()).or_insert((*kind, Vec::new())).1.push(Arc::clone(delta));
+        }
+    }
+
+    /// What of a document is in the log, and may not be in the tables.
+    pub(super) fn logged(&self, doc: &DocId) -> Option<(Kind, Vec<Arc<Delta>>)> {
+        self.state().logged.get(doc).cloned()
+    }
+
+    /// All that was in the log is in the tables.
+    pub(super) fn forget_logged(&self) {
+        self.state().logged.clear();
     }
 
     /// Documents that cannot be read, and why.

@@ -1,11 +1,14 @@
 //! The tables of the store: what they hold, how they are read, and how older ones are brought to this form.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Document, Kind};
 use crdt::{Delta, ReplicaId, Replicated, Span, VersionVector};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::{Error, Listed};
+use super::{Error, Listed, Record};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 pub(super) const INDEX: TableDefinition<'_, &str, Value<'_>> = TableDefinition::new("index");
@@ -13,7 +16,11 @@ pub(super) const DELTAS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinitio
 const QUARANTINE: TableDefinition<'_, &str, &str> = TableDefinition::new("quarantine");
 /// What format 1 had in place of an index.
 pub(super) const DOCS_1: TableDefinition<'_, &str, (u64, u8)> = TableDefinition::new("docs");
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
+/// What format 2 had not is the log alone.
+const WITHOUT_LOG: u64 = 2;
+/// The generation of what is in the log and not in the tables.
+const LOG: &str = "log";
 
 /// How many documents of an older store are listed in one transaction.
 const MIGRATE_AT_ONCE: usize = 4096;
@@ -109,8 +116,9 @@ pub(super) fn prepare(db: &Database) -> Result<(), Error> {
     let found = {
         let mut meta = tx.open_table(META)?;
         let found = meta.get("format")?.map(|format| format.value());
-        if found.is_none() {
+        if found.is_none() || found == Some(WITHOUT_LOG) {
             meta.insert("format", FORMAT)?;
+            meta.insert(LOG, fastrand::u64(..))?;
         }
         found
     };
@@ -121,6 +129,7 @@ pub(super) fn prepare(db: &Database) -> Result<(), Error> {
             );
         }
         Some(FORMAT) => return Ok(tx.abort()?),
+        Some(WITHOUT_LOG) => return Ok(tx.commit()?),
         Some(_) | None => {}
     }
     tx.open_table(INDEX)?;
@@ -156,7 +165,11 @@ fn migrate(db: &Database) -> Result<(), Error> {
         }
         if listed < MIGRATE_AT_ONCE {
             tx.delete_table(DOCS_1)?;
-            tx.open_table(META)?.insert("format", FORMAT)?;
+            {
+                let mut meta = tx.open_table(META)?;
+                meta.insert("format", FORMAT)?;
+                meta.insert(LOG, fastrand::u64(..))?;
+            }
             tx.commit()?;
             return Ok(());
         }
@@ -206,6 +219,58 @@ pub(super) fn list(db: &Database) -> Result<Found, Error> {
         }
     }
     Ok(found)
+}
+
+/// The generation of what is in the log and not in the tables.
+pub(super) fn generation(db: &Database) -> Result<u64, Error> {
+    let found = db.begin_read()?.open_table(META)?.get(LOG)?.map(|generation| generation.value());
+    Ok(found.ok_or("it does not say what its log is")?)
+}
+
+/// The number that the next new document gets.
+pub(super) fn next_number(db: &Database) -> Result<u64, Error> {
+    let mut next = 0;
+    for entry in db.begin_read()?.open_table(INDEX)?.iter()? {
+        next = next.max(entry?.1.value().0 + 1);
+    }
+    Ok(next)
+}
+
+/// Puts records into the tables. What is in the log counts as nothing then: this is the generation of what comes next.
+/// Gives the rows of the documents.
+pub(super) fn put<'a>(
+    db: &Database,
+    records: impl Iterator<Item = &'a Record>,
+    generation: u64,
+    next_number: &mut u64,
+) -> Result<BTreeMap<DocId, Row>, Error> {
+    let mut rows: BTreeMap<DocId, Row> = BTreeMap::new();
+    let tx = db.begin_write()?;
+    {
+        let (mut index, mut deltas) = (tx.open_table(INDEX)?, tx.open_table(DELTAS)?);
+        for record in records {
+            let row = match rows.entry(record.doc.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let found = index.get(record.doc.as_str())?;
+                    let found = found.map(|row| Row::read(row.value())).transpose()?;
+                    new.insert(found.unwrap_or_else(|| {
+                        *next_number += 1;
+                        Row::new(*next_number - 1, record.kind)
+                    }))
+                }
+            };
+            let bytes = record.delta.to_bytes();
+            deltas.insert((row.number, row.next), &bytes[..])?;
+            row.add(bytes.len(), &record.delta.spans);
+        }
+        for (doc, row) in &rows {
+            index.insert(doc.as_str(), row.value(&row.version_bytes()))?;
+        }
+        tx.open_table(META)?.insert(LOG, generation)?;
+    }
+    tx.commit()?;
+    Ok(rows)
 }
 
 /// What the index says of a document.

@@ -1,0 +1,130 @@
+//! The log: what was written last, one record behind the other, until it is put into the tables.
+//!
+//! A transaction of the tables writes a dozen pages all over their file; a commit here is one write and one fsync of what
+//! is there already. The log has a fixed size. When it is full, all that is in it goes into the tables in one transaction,
+//! and the log begins anew. Each time it is of another generation, a number by chance that the tables hold: records of any
+//! other are what was there before, or what somebody wrote into a document, and count as nothing. A record is whole or it
+//! is the end.
+
+use std::io;
+
+use crdt::Delta;
+use crdt::sync::{DocId, Kind};
+use redb::StorageBackend;
+
+use super::{Error, Record};
+
+/// The size of a log.
+pub(super) const LOG_BYTES: u64 = 1 << 20;
+/// What is before the content of a record: generation, length, check sum.
+const HEAD: usize = 16;
+
+/// A log, open for writing.
+#[derive(Debug)]
+pub(super) struct Log {
+    disk: Box<dyn StorageBackend>,
+    /// Where the next record goes, and where the log ends.
+    at: u64,
+    size: u64,
+    /// Of the records that are written now.
+    generation: u64,
+    /// What is written next; kept for its room.
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    /// Opens a log and makes it as large as it is to be. Gives what is in it of this generation.
+    pub(super) fn open(
+        disk: Box<dyn StorageBackend>,
+        size: u64,
+        generation: u64,
+    ) -> Result<(Self, Vec<Record>), Error> {
+        let len = disk.len()?;
+        if len < size {
+            // Zeros are written, so that later writes are into what is there.
+            disk.set_len(size)?;
+            disk.write(len, &vec![0; (size - len) as usize])?;
+            disk.sync_data()?;
+        }
+        let size = size.max(len);
+        let mut bytes = vec![0; size as usize];
+        disk.read(0, &mut bytes)?;
+        let records = read(&bytes, generation)?;
+        Ok((Log { disk, at: 0, size, generation, buffer: Vec::new() }, records))
+    }
+
+    /// All that is in it is in the tables: it begins anew.
+    pub(super) fn restart(&mut self, generation: u64) {
+        (self.at, self.generation) = (0, generation);
+    }
+
+    /// Writes records, and returns once they are safe. `false` when there is no room for them: then nothing was written.
+    pub(super) fn append<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> io::Result<bool> {
+        self.buffer.clear();
+        for record in records {
+            write(&mut self.buffer, self.generation, record);
+        }
+        let after = self.at + self.buffer.len() as u64;
+        if after > self.size {
+            return Ok(false);
+        }
+        self.disk.write(self.at, &self.buffer)?;
+        self.disk.sync_data()?;
+        self.at = after;
+        Ok(true)
+    }
+}
+
+/// Generation, length and check sum, 8, 4 and 4 bytes, little-endian; then the name with its length in a byte, the kind,
+/// the delta. The sum is a CRC-32 over all but itself.
+fn write(out: &mut Vec<u8>, generation: u64, record: &Record) {
+    let (name, delta) = (record.doc.as_str().as_bytes(), record.delta.to_bytes());
+    let start = out.len();
+    out.extend(generation.to_le_bytes());
+    out.extend(((name.len() + delta.len() + 2) as u32).to_le_bytes());
+    out.extend([0; 4]);
+    out.push(name.len() as u8);
+    out.extend(name);
+    out.push(record.kind.0);
+    out.extend(delta);
+    let written = out.get_mut(start..).unwrap_or_default();
+    if let Some((head, content)) = written.split_at_mut_checked(HEAD) {
+        let sum = sum(head, content);
+        head.iter_mut().skip(HEAD - 4).zip(sum.to_le_bytes()).for_each(|(to, from)| *to = from);
+    }
+}
+
+fn sum(head: &[u8], content: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(head.get(..HEAD - 4).unwrap_or_default());
+    sum.update(content);
+    sum.finalize()
+}
+
+/// The records of a generation from the start on, up to the first that is none.
+fn read(mut bytes: &[u8], generation: u64) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    while let Some((head, rest)) = bytes.split_at_checked(HEAD) {
+        let number =
+            |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes);
+        let (Some(len), Some(expected)) = (number(8), number(12)) else { break };
+        let of = head.first_chunk().copied().map(u64::from_le_bytes);
+        let Some((content, rest)) = rest.split_at_checked(len as usize) else { break };
+        if of != Some(generation) || sum(head, content) != expected {
+            break;
+        }
+        // It is as it was written: if it makes no sense, that is a fault of the program.
+        records.push(record(content).ok_or("a record of the log is not one")??);
+        bytes = rest;
+    }
+    Ok(records)
+}
+
+fn record(content: &[u8]) -> Option<Result<Record, Error>> {
+    let (len, rest) = content.split_first()?;
+    let (name, rest) = rest.split_at_checked(usize::from(*len))?;
+    let (kind, delta) = rest.split_first()?;
+    let doc = std::str::from_utf8(name).ok()?.parse::<DocId>().ok()?;
+    let delta = Delta::from_bytes(delta);
+    Some(delta.map(|delta| Record { doc, kind: Kind(*kind), delta: delta.into() }).map_err(Error::from))
+}
