@@ -6,12 +6,46 @@ use std::process::ExitCode;
 use crate::{number, write_files};
 use crdt::sync::reconcile::{Index, Item, VersionHash, rehearse, rehearse_sketch};
 use crdt::sync::sketch::Sketch;
-use crdt::sync::{DocId, Fleet, Kind};
+use crdt::sync::{DocId, Fleet, Kind, Lane};
 
-/// A repository as daemons keep track of it.
+/// How many lanes a daemon has.
+const LANES: u8 = 8;
+
+/// A repository, or a lane of one, as daemons keep track of it.
+#[derive(Clone)]
 struct Repository {
     index: Index,
     sketch: Sketch,
+}
+
+impl Repository {
+    fn new() -> Self {
+        Repository { index: Index::default(), sketch: Sketch::new(Fleet::of("fleet")) }
+    }
+
+    /// Puts an item in, in place of an older one.
+    fn put(&mut self, old: Option<Item>, item: Item) {
+        self.index.set(item);
+        old.into_iter().for_each(|old| self.sketch.remove(old));
+        self.sketch.add(item);
+    }
+}
+
+/// The whole of a repository, and its lanes.
+#[derive(Clone)]
+struct Lanes {
+    whole: Repository,
+    lanes: Vec<Repository>,
+}
+
+impl Lanes {
+    fn put(&mut self, n: usize, changed: bool) {
+        let Some((doc, item)) = item(n, changed) else { return };
+        let old = self::item(n, false).filter(|_| changed).map(|(_, old)| old);
+        self.whole.put(old, item);
+        let lane = self.lanes.get_mut(usize::from(Lane::of(&doc, LANES)));
+        lane.into_iter().for_each(|lane| lane.put(old, item));
+    }
 }
 
 /// What it cost two repositories of `documents` of which `changed` differ.
@@ -21,6 +55,9 @@ struct Row {
     /// Bytes and round trips.
     sketch: Option<(usize, f64)>,
     ranges: (usize, f64),
+    /// The same in eight lanes that do it beside each other, as two daemons do.
+    sketch_in_lanes: Option<(usize, f64)>,
+    ranges_in_lanes: (usize, f64),
     list: f64,
     least: f64,
 }
@@ -54,62 +91,79 @@ pub(crate) fn table(arguments: &[String]) -> ExitCode {
 }
 
 fn measure(documents: usize) -> Vec<Row> {
-    let mut before = Repository { index: Index::default(), sketch: Sketch::new(Fleet::of("fleet")) };
-    for item in (0..documents).filter_map(|n| item(n, false)) {
-        before.index.set(item);
-        before.sketch.add(item);
-    }
+    let mut before = Lanes { whole: Repository::new(), lanes: vec![Repository::new(); usize::from(LANES)] };
+    (0..documents).for_each(|n| before.put(n, false));
     let changes = [0, 1, 10, 100, 1_000].into_iter().filter(|changed| *changed <= documents);
     changes.map(|changed| compare(&before, documents, changed)).collect()
 }
 
-fn compare(before: &Repository, documents: usize, changed: usize) -> Row {
-    let (mut index, mut sketch) = (before.index.clone(), before.sketch.clone());
-    for n in (0..changed).map(|k| k * documents / changed) {
-        if let (Some(old), Some(new)) = (item(n, false), item(n, true)) {
-            index.set(new);
-            sketch.remove(old);
-            sketch.add(new);
-        }
-    }
-    let ranges = rehearse(&before.index, &index).2;
-    let equal = before.index.fingerprint() == index.fingerprint();
-    let sketched = if equal { None } else { rehearse_sketch(&before.sketch, &sketch) };
+fn by_ranges(a: &Repository, b: &Repository) -> (usize, f64) {
+    let cost = rehearse(&a.index, &b.index).2;
+    (cost.bytes, cost.turns as f64 / 2.0)
+}
+
+fn by_sketch(a: &Repository, b: &Repository) -> Option<(usize, f64)> {
+    let cost = rehearse_sketch(&a.sketch, &b.sketch)?;
+    Some((cost.bytes, cost.turns as f64 / 2.0))
+}
+
+/// What all lanes cost, and the round trips of the slowest.
+fn together(costs: impl Iterator<Item = (usize, f64)>) -> (usize, f64) {
+    costs.fold((0, 0.0), |sum, cost| (sum.0 + cost.0, cost.1.max(sum.1)))
+}
+
+fn compare(before: &Lanes, documents: usize, changed: usize) -> Row {
+    let mut after = before.clone();
+    (0..changed).for_each(|k| after.put(k * documents / changed, true));
+    let pairs = || before.lanes.iter().zip(&after.lanes);
+    let sketched: Option<Vec<_>> = pairs().map(|(a, b)| by_sketch(a, b)).collect();
     let (n, k) = (documents as f64, changed as f64);
     // To say which k of n: log2 of the binomial coefficient, by Stirling; and for each which of two versions.
     let least = if changed == 0 { 0.0 } else { k * ((n / k).log2() + std::f64::consts::LOG2_E) / 8.0 };
     Row {
         documents,
         changed,
-        sketch: sketched.map(|cost| (cost.bytes, cost.turns as f64 / 2.0)),
-        ranges: (ranges.bytes, ranges.turns as f64 / 2.0),
+        sketch: by_sketch(&before.whole, &after.whole),
+        ranges: by_ranges(&before.whole, &after.whole),
+        sketch_in_lanes: sketched.map(|costs| together(costs.into_iter())),
+        ranges_in_lanes: together(pairs().map(|(a, b)| by_ranges(a, b))),
         list: n * 16.0,
         least,
     }
 }
 
 /// A document of a made-up repository, in its first version or its second.
-fn item(n: usize, changed: bool) -> Option<Item> {
+fn item(n: usize, changed: bool) -> Option<(DocId, Item)> {
     let doc: DocId = format!("folder/document-{n}").parse().ok()?;
     let version = [(crdt::ReplicaId::from_u128(7), 1 + u64::from(changed))].into_iter().collect();
-    Some(Item::new(&doc, Kind::DOC, VersionHash::of(&version)))
+    let item = Item::new(&doc, Kind::DOC, VersionHash::of(&version));
+    Some((doc, item))
 }
 
 fn markdown(rows: &[Row]) -> String {
     let mut out = String::from(
         "# Finding what differs\n\nBy `cargo run --release -p crdt-kit --bin crdt-sim -- reconcile bench/results`: bytes of all\n\
          messages of both sides until all documents that differ are known, and round trips. They are then named. Two that\n\
-         have met before say from when on, and name what changed since: no bytes and half a round trip, in every row. List:\n\
+         have met before say from when on, and name what changed since: no bytes and half a round trip, in every row. Lanes: the\n\
+         documents spread over eight nodes that do this beside each other, as those of two daemons are. List:\n\
          16 bytes for each document. Least: to say which of how many, by whatever means.\n\n\
-         | documents | changed | sketch: bytes | round trips | ranges: bytes | round trips | list | least |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         | documents | changed | sketch: bytes | round trips | in lanes: bytes | round trips | ranges: bytes | round trips | in lanes: bytes | round trips | list | least |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let sketch = row.sketch.map_or(" | ".to_owned(), |(bytes, trips)| format!("{bytes} | {trips:.1}"));
+        let cost = |(bytes, trips): (usize, f64)| format!("{bytes} | {trips:.1}");
+        let sketched = |sketch: Option<(usize, f64)>| sketch.map_or(" | ".to_owned(), cost);
         let _ = writeln!(
             out,
-            "| {} | {} | {sketch} | {} | {:.1} | {:.0} | {:.0} |",
-            row.documents, row.changed, row.ranges.0, row.ranges.1, row.list, row.least
+            "| {} | {} | {} | {} | {} | {} | {:.0} | {:.0} |",
+            row.documents,
+            row.changed,
+            sketched(row.sketch),
+            sketched(row.sketch_in_lanes),
+            cost(row.ranges),
+            cost(row.ranges_in_lanes),
+            row.list,
+            row.least
         );
     }
     out
@@ -119,10 +173,13 @@ fn csv(rows: &[Row]) -> String {
     let mut out = String::from("documents,changed,method,bytes,round_trips\n");
     for row in rows {
         let (n, k) = (row.documents, row.changed);
-        if let Some((bytes, trips)) = row.sketch {
-            let _ = writeln!(out, "{n},{k},sketch,{bytes},{trips}");
+        let sketches = [("sketch", row.sketch), ("sketch in lanes", row.sketch_in_lanes)];
+        let ranges = [("ranges", Some(row.ranges)), ("ranges in lanes", Some(row.ranges_in_lanes))];
+        for (name, cost) in sketches.into_iter().chain(ranges) {
+            if let Some((bytes, trips)) = cost {
+                let _ = writeln!(out, "{n},{k},{name},{bytes},{trips}");
+            }
         }
-        let _ = writeln!(out, "{n},{k},ranges,{},{}", row.ranges.0, row.ranges.1);
         let _ = writeln!(out, "{n},{k},list,{},0.5\n{n},{k},least,{:.0},", row.list, row.least);
     }
     out
