@@ -48,9 +48,14 @@ pub async fn join(ws: &mut Ws, me: &str) -> anyhow::Result<()> {
 
 /// The messages of a writer for one document: the first makes it, the others type one character each.
 pub fn messages(me: &str, doc: u64, edits: u64) -> anyhow::Result<Vec<Bytes>> {
+    Ok(messages_and_heads(me, doc, edits)?.0)
+}
+
+/// The same, and the heads of the document with each of them.
+pub fn messages_and_heads(me: &str, doc: u64, edits: u64) -> anyhow::Result<(Vec<Bytes>, Vec<ChangeHash>)> {
     let mut document = AutoCommit::new().with_actor(ActorId::from(doc.to_be_bytes().to_vec()));
     let text = document.put_object(ROOT, "t", ObjType::Text)?;
-    let mut all = Vec::new();
+    let (mut all, mut heads) = (Vec::new(), Vec::new());
     for edit in 0..=edits {
         if edit > 0 {
             document.splice_text(&text, edit as usize - 1, 0, "x")?;
@@ -59,8 +64,9 @@ pub fn messages(me: &str, doc: u64, edits: u64) -> anyhow::Result<Vec<Bytes>> {
         let change = document.get_last_local_change().context("an edit without a change")?;
         let data = sync(vec![change.hash()], vec![change.raw_bytes().to_vec()]);
         all.push(frame(me, "sync", doc, data)?);
+        heads.push(change.hash());
     }
-    Ok(all)
+    Ok((all, heads))
 }
 
 /// Makes a document and waits until the server has it.
@@ -70,15 +76,15 @@ pub async fn create(ws: &mut Ws, first: Bytes) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks for a document, and waits until it has come.
-pub async fn open(ws: &mut Ws, me: &str, doc: u64) -> anyhow::Result<()> {
+/// Asks for a document, and waits until it has come: with so many edits.
+pub async fn open(ws: &mut Ws, me: &str, doc: u64) -> anyhow::Result<u64> {
     let request = frame(me, "request", doc, sync(vec![], vec![]))?;
     ws.send(Message::Binary(request)).await?;
     loop {
         let Some(received) = Received::read(&binary(ws).await?)? else { continue };
         ws.send(Message::Binary(received.answer(me, doc)?)).await?;
-        if received.reaches.is_some() {
-            return Ok(());
+        if let Some(edits) = received.reaches {
+            return Ok(edits);
         }
     }
 }
@@ -122,6 +128,11 @@ impl Received {
             reaches = reaches.max(Some(change.seq() - 1));
         }
         Ok(Some(Received { id, heads: message.heads, reaches }))
+    }
+
+    /// How many of a writer's changes the server says to have.
+    pub fn holds(&self, heads: &[ChangeHash]) -> u64 {
+        heads.iter().zip(1..).filter(|(head, _)| self.heads.contains(head)).map(|(_, n)| n).max().unwrap_or(0)
     }
 
     /// That all of it has come.

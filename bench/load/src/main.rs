@@ -7,6 +7,7 @@ mod link;
 mod relay;
 mod report;
 mod run;
+mod samod;
 mod server;
 mod sink;
 mod works;
@@ -39,6 +40,13 @@ enum Command {
         /// Pack all that waits for a connection into one message
         #[arg(long)]
         framed: bool,
+    },
+    /// Be a server of samod
+    Samod {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        data_dir: PathBuf,
     },
 }
 
@@ -82,6 +90,10 @@ fn main() -> anyhow::Result<()> {
         Command::Relay { listen, framed } => runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(listen).await?;
             relay::serve(listener, framed).await
+        }),
+        Command::Samod { listen, data_dir } => runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(listen).await?;
+            samod::serve(listener, &data_dir).await
         }),
     }
 }
@@ -144,6 +156,9 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
             if wants("kill") && server.keeps() {
                 rows.add("kill", server, bench.kill_yjs(server, 20).await);
             }
+        }
+        if server.protocol() == Protocol::Automerge && wants("kill") {
+            rows.add("kill", server, bench.kill_automerge(server, 20).await);
         }
     }
     if servers.contains(&Kind::Daemon) {

@@ -48,6 +48,7 @@ impl Row {
             durable_ms: outcome.durable.map(ms),
             delivered: outcome.delivered,
             expected: outcome.expected,
+            note: format!("clients {:.1} us", outcome.clients_cpu * 1e6 / outcome.delivered.max(1) as f64),
             ..Row::new(work, server)
         }
     }

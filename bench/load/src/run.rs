@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::clock::Clock;
 use crate::link::{self, Client, LINK, Link, Ws};
-use crate::server::{Kind, Protocol, Server};
+use crate::server::{Kind, Protocol, Server, own_cpu};
 use crate::sink::Sink;
 use crate::{automerge, yjs};
 
@@ -59,6 +59,8 @@ pub struct Outcome {
     pub latency: Histogram<u64>,
     /// The server's processor time for it, in seconds.
     pub cpu: f64,
+    /// That of the clients, in seconds.
+    pub clients_cpu: f64,
     /// The server's memory at its peak, in KiB.
     pub peak_kib: u64,
     /// From the start until the server had called every edit durable; relays never do.
@@ -122,7 +124,7 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
         Ok(Err(_)) => anyhow::bail!("a subscriber ended"),
         Err(_) => anyhow::bail!("the subscribers were not ready in time"),
     }
-    let cpu = server.cpu()?;
+    let (cpu, clients_cpu) = (server.cpu()?, own_cpu()?);
     for writer in connected {
         let (due, is_due) = mpsc::unbounded_channel();
         go.push(due);
@@ -136,7 +138,7 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
         latency.add(reader??)?;
     }
     let took = clock.start().elapsed();
-    let cpu = server.cpu()? - cpu;
+    let (cpu, clients_cpu) = (server.cpu()? - cpu, own_cpu()? - clients_cpu);
     pacing.await?;
     let mut durable = Some(Duration::ZERO);
     while let Some(writer) = writers.join_next().await {
@@ -149,6 +151,7 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
         expected: plan.edits() * plan.readers as u64,
         latency,
         cpu,
+        clients_cpu,
         peak_kib: server.peak_kib(),
         durable,
     })

@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use nix::time::ClockId;
+use nix::unistd::Pid;
 
 /// How long a server may take to start.
 const START_WITHIN: Duration = Duration::from_secs(60);
-/// Clock ticks of `/proc/PID/stat` in a second, on every Linux of today.
-const TICKS: f64 = 100.0;
 
 /// What can be put under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -27,6 +27,8 @@ pub enum Kind {
     Hocuspocus,
     /// The Node server of automerge-repo with its store of files.
     AutomergeRepo,
+    /// The same protocol in Rust, with its store of files.
+    Samod,
 }
 
 /// What clients of a server speak.
@@ -52,6 +54,7 @@ impl Kind {
             Kind::YWebsocket => "y-websocket (memory)",
             Kind::Hocuspocus => "Hocuspocus (debounced)",
             Kind::AutomergeRepo => "automerge-repo (debounced)",
+            Kind::Samod => "samod (no fsync)",
         }
     }
 
@@ -61,7 +64,7 @@ impl Kind {
             Kind::WsBroadcast | Kind::WsFramed => Protocol::Raw,
             Kind::YWebsocket => Protocol::Yjs { named: false },
             Kind::Hocuspocus => Protocol::Yjs { named: true },
-            Kind::AutomergeRepo => Protocol::Automerge,
+            Kind::AutomergeRepo | Kind::Samod => Protocol::Automerge,
         }
     }
 
@@ -71,7 +74,7 @@ impl Kind {
             Kind::YWebsocket => Some("y-websocket.mjs"),
             Kind::Hocuspocus => Some("hocuspocus.mjs"),
             Kind::AutomergeRepo => Some("automerge-repo.mjs"),
-            Kind::Daemon | Kind::WsBroadcast | Kind::WsFramed => None,
+            Kind::Daemon | Kind::WsBroadcast | Kind::WsFramed | Kind::Samod => None,
         }
     }
 
@@ -82,14 +85,14 @@ impl Kind {
 
     /// Whether documents are on a disk, sooner or later.
     pub fn keeps(self) -> bool {
-        matches!(self, Kind::Daemon | Kind::Hocuspocus | Kind::AutomergeRepo)
+        matches!(self, Kind::Daemon | Kind::Hocuspocus | Kind::AutomergeRepo | Kind::Samod)
     }
 
-    /// With how many documents it can be set up here: y-websocket needs two connections for each, and automerge-repo is
-    /// behind with a thousand.
+    /// With how many documents it can be set up here: y-websocket needs two connections for each, and automerge-repo and
+    /// samod are behind with a thousand.
     pub fn most_docs(self) -> u64 {
         match self {
-            Kind::YWebsocket | Kind::AutomergeRepo => 1_000,
+            Kind::YWebsocket | Kind::AutomergeRepo | Kind::Samod => 1_000,
             _ => u64::MAX,
         }
     }
@@ -97,7 +100,7 @@ impl Kind {
     /// By what the number of edits flat out is divided, so that slow servers end within the time that there is.
     pub fn flat_share(self) -> u64 {
         match self {
-            Kind::AutomergeRepo => 300,
+            Kind::AutomergeRepo | Kind::Samod => 300,
             Kind::YWebsocket => 20,
             Kind::Hocuspocus => 60,
             _ => 1,
@@ -162,6 +165,11 @@ impl Server {
                 }
                 command
             }
+            (Kind::Samod, _) => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("samod").arg("--data-dir").arg(dir);
+                command
+            }
             (relay, _) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("relay");
@@ -187,14 +195,10 @@ impl Server {
         Ok(std::fs::read_to_string(PathBuf::from(format!("/proc/{}/{file}", self.child.id())))?)
     }
 
-    /// Processor time it has taken so far, in seconds, in steps of 10 ms.
+    /// Processor time it has taken so far, in seconds.
     pub fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = self.proc("stat")?;
-        // After the name, which may hold anything: state is field 3, times are fields 14 and 15.
-        let fields: Vec<&str> =
-            stat.rsplit_once(')').context("no name in stat")?.1.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field - 3).and_then(|ticks| ticks.parse::<f64>().ok());
-        Ok((ticks(14).context("no utime")? + ticks(15).context("no stime")?) / TICKS)
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(self.child.id().try_into()?))?;
+        Ok(Duration::from(clock.now()?).as_secs_f64())
     }
 
     /// A line of `/proc/PID/status` that is in KiB.
@@ -219,6 +223,11 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Processor time that this program has taken, in seconds: all clients together.
+pub fn own_cpu() -> anyhow::Result<f64> {
+    Ok(Duration::from(ClockId::CLOCK_PROCESS_CPUTIME_ID.now()?).as_secs_f64())
 }
 
 impl Drop for Server {

@@ -337,6 +337,60 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// As [`Bench::kill`]: is what a server of automerge-repo's protocol had said to have there afterwards?
+    pub async fn kill_automerge(&self, kind: Kind, kills: u32) -> anyhow::Result<Row> {
+        let dir = tempfile::tempdir_in(&self.scratch)?;
+        let address = free_address()?;
+        let (mut sent, mut acked, mut kept, mut lost) = (0, 0, 0, 0);
+        for kill in 0..kills {
+            let mut server = Server::start(kind, &self.programs, dir.path(), address, &[]).await?;
+            let (me, doc) = (format!("writer {kill}"), u64::from(kill));
+            let (messages, heads) = automerge::messages_and_heads(&me, doc, 2_000)?;
+            let mut ws = link::dial(address, "", 0).await?;
+            automerge::join(&mut ws, &me).await?;
+            let until = tokio::time::Instant::now() + Duration::from_millis(50 + u64::from(kill * 37 % 200));
+            // The first makes the document, the others are the edits.
+            let (mut edits, mut acks) = (0, 0);
+            let heard = |message: &[u8], acks: &mut u64| {
+                if let Ok(Some(received)) = automerge::Received::read(message) {
+                    *acks = received.holds(&heads).max(*acks);
+                }
+            };
+            for message in messages {
+                if tokio::time::Instant::now() >= until {
+                    break;
+                }
+                ws.send(Message::Binary(message)).await?;
+                edits += 1;
+                let next = tokio::time::timeout(Duration::from_micros(200), ws.next()).await;
+                if let Ok(Some(Ok(message))) = next {
+                    heard(&message.into_data(), &mut acks);
+                }
+            }
+            server.kill();
+            while let Some(Ok(message)) = ws.next().await {
+                heard(&message.into_data(), &mut acks);
+            }
+            let server = Server::start(kind, &self.programs, dir.path(), address, &[]).await?;
+            let mut ws = link::dial(server.address, "", 0).await?;
+            automerge::join(&mut ws, "reader").await?;
+            // One that has nothing of it says so, or nothing at all.
+            let opened = automerge::open(&mut ws, "reader", doc);
+            let found = match tokio::time::timeout(Duration::from_secs(3), opened).await {
+                Ok(Ok(edits)) => edits + 1,
+                Ok(Err(_)) | Err(_) => 0,
+            };
+            (sent, acked, kept) = (sent + edits, acked + acks, kept + found);
+            lost += acks.saturating_sub(found);
+        }
+        let note = format!(
+            "{kills} kills: {sent} edits sent, {acked} acknowledged, {kept} there afterwards, {lost} acknowledged and lost"
+        );
+        Ok(Row { note, ..Row::new("kill -9", kind.name()) })
+    }
+}
+
 /// A connection that has a document open, and how many edits that has.
 async fn open_yjs(server: &Server, name: Option<&str>) -> anyhow::Result<(Ws, u64)> {
     let mut ws = link::dial(server.address, "one", 0).await?;
