@@ -737,12 +737,8 @@ mod tests {
             for n in 0..50 {
                 opened.store.keep(record(&mut doc, n)).await;
             }
-            while !opened
-                .store
-                .shared
-                .logged(&"d".parse().unwrap())
-                .is_some_and(|(_, deltas)| deltas.len() == 50)
-            {
+            let name: DocId = "d".parse().unwrap();
+            while opened.store.shared.logged(&name).is_none_or(|(_, deltas)| deltas.len() < 50) {
                 committed(&opened.store).await;
             }
             let (read, _) = read(&opened.store, "d").await.unwrap();
