@@ -1,6 +1,7 @@
 //! This library: single values as `Replica`, documents as `Doc`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crdt::codec::{Decode, Encode};
 use crdt::counter::PnCounter;
@@ -23,6 +24,12 @@ use crate::random::id;
 
 fn replica(agent: usize) -> ReplicaId {
     ReplicaId::from_u128(u128::from(id(agent)) << 64 | u128::from(id(agent + (1 << 32))))
+}
+
+/// The time of an edit, in milliseconds: that of a real clock, a millisecond later each time, the same in every run.
+fn now() -> u64 {
+    static EDITS: AtomicU64 = AtomicU64::new(0);
+    1_790_000_000_000 + EDITS.fetch_add(1, Relaxed)
 }
 
 /// A replica of one value.
@@ -60,11 +67,11 @@ impl<T: DotStore + Encode + Decode> Replica for One<T> {
 
 impl SetPeer for Set {
     fn add(&mut self, member: u64) {
-        self.0.update(0, |set, cx| set.insert(member, cx));
+        self.0.update(now(), |set, cx| set.insert(member, cx));
     }
 
     fn remove(&mut self, member: u64) {
-        self.0.update(0, |set, cx| set.remove(&member, cx));
+        self.0.update(now(), |set, cx| set.remove(&member, cx));
     }
 
     fn len(&self) -> usize {
@@ -74,7 +81,7 @@ impl SetPeer for Set {
 
 impl CounterPeer for Counter {
     fn add(&mut self, n: i64) {
-        self.0.update(0, |counter, cx| counter.add(n, cx));
+        self.0.update(now(), |counter, cx| counter.add(n, cx));
     }
 
     fn value(&self) -> i64 {
@@ -84,11 +91,11 @@ impl CounterPeer for Counter {
 
 impl MapPeer for Map {
     fn put(&mut self, key: &str, value: u64) {
-        self.0.update(0, |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
+        self.0.update(now(), |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
     }
 
     fn put_all(&mut self, entries: &[(String, u64)]) {
-        self.0.update(0, |map, cx| {
+        self.0.update(now(), |map, cx| {
             for (key, value) in entries {
                 map.update(key.clone(), cx, |register, cx| register.set(*value, cx));
             }
@@ -99,7 +106,7 @@ impl MapPeer for Map {
         let put = |map: &mut OrMap<String, LwwRegister<u64>>, cx: &mut crdt::dots::Cx| {
             map.update(key.to_owned(), cx, |register, cx| register.set(value, cx));
         };
-        self.0.edit(0, put).to_bytes()
+        self.0.edit(now(), put).to_bytes()
     }
 
     fn get(&self, key: &str) -> Option<u64> {
@@ -148,11 +155,11 @@ impl Replica for Document {
 
 impl MapPeer for Document {
     fn put(&mut self, key: &str, value: u64) {
-        self.0.transact(0, |tx| tx.map(ROOT).put(key, scalar(value)));
+        self.0.transact(now(), |tx| tx.map(ROOT).put(key, scalar(value)));
     }
 
     fn put_all(&mut self, entries: &[(String, u64)]) {
-        self.0.transact(0, |tx| {
+        self.0.transact(now(), |tx| {
             let mut map = tx.map(ROOT);
             entries.iter().for_each(|(key, value)| map.put(key, scalar(*value)));
         });
@@ -218,7 +225,7 @@ impl Replica for Tree {
 
 impl TreePeer for Tree {
     fn grow(&mut self, parents: &[usize]) {
-        self.0.0.update(0, |tree, cx| {
+        self.0.0.update(now(), |tree, cx| {
             for (i, parent) in parents.iter().enumerate() {
                 let parent = (*parent != i).then(|| self.1[*parent]);
                 self.1.push(tree.create(parent, Position::Last, cx));
@@ -228,7 +235,7 @@ impl TreePeer for Tree {
 
     fn move_to(&mut self, node: usize, parent: usize) {
         let (node, parent) = (self.1[node], self.1[parent]);
-        self.0.0.update(0, |tree, cx| tree.move_to(node, Some(parent), Position::Last, cx));
+        self.0.0.update(now(), |tree, cx| tree.move_to(node, Some(parent), Position::Last, cx));
     }
 
     fn parents(&self) -> Vec<usize> {
