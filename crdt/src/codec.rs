@@ -161,27 +161,26 @@ impl Writer {
         w
     }
 
+    #[inline]
     fn intern(&mut self, id: ReplicaId) -> u64 {
         // Ids mostly come in order, again and again: then each is the one before or the next.
-        for i in [self.last, self.last + 1] {
-            if self.table.get(i) == Some(&id) {
-                self.last = i;
-                return i as u64;
-            }
+        if self.table.get(self.last) != Some(&id) {
+            let next = self.last + 1;
+            self.last = if self.table.get(next) == Some(&id) { next } else { self.search(id) };
         }
-        self.last = self.search(id);
         self.last as u64
     }
 
     fn search(&mut self, id: ReplicaId) -> usize {
+        // In a version each is the next.
+        if self.index.is_empty() && self.table.last().is_none_or(|last| *last < id) {
+            self.table.push(id);
+            return self.table.len() - 1;
+        }
         // The beginning of the table that is sorted is searched by halves, what follows by a map.
         let sorted = self.table.len() - self.index.len();
         match self.table[..sorted].binary_search(&id) {
             Ok(i) => i,
-            Err(i) if i == self.table.len() => {
-                self.table.push(id);
-                i
-            }
             Err(_) => {
                 let table = &mut self.table;
                 *self.index.entry(id).or_insert_with(|| {
@@ -213,17 +212,16 @@ impl Writer {
     }
 
     /// Appends a number in 1 to 10 bytes.
+    #[inline]
     pub fn u64(&mut self, mut n: u64) {
         if n < 0x80 {
             return self.body.push(n as u8); // most are
         }
-        let (mut bytes, mut len) = ([0; 10], 0);
         while n >= 0x80 {
-            bytes[len] = n as u8 | 0x80;
-            (n, len) = (n >> 7, len + 1);
+            self.body.push(n as u8 | 0x80);
+            n >>= 7;
         }
-        bytes[len] = n as u8;
-        self.body.extend_from_slice(&bytes[..=len]);
+        self.body.push(n as u8);
     }
 
     /// Appends a signed number; small magnitudes are short (zigzag).
@@ -291,12 +289,16 @@ pub struct Reader<'a> {
     named: usize,
     depth: usize,
     brief: Option<Box<Last>>,
+    /// Whether who reads looks whether a dot stands twice in the whole.
+    checked: bool,
+    /// Whether what is read is a part that is joined to a whole.
+    part: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, whose replica indices point into `table`.
     pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None }
+        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None, checked: false, part: false }
     }
 
     /// The deepest that values may nest; bounds the stack that hostile bytes can use.
@@ -317,6 +319,24 @@ impl<'a> Reader<'a> {
         let value = read(self);
         self.depth -= 1;
         value
+    }
+
+    /// Who reads checks afterwards that no dot stands twice in the whole: no map need look by itself.
+    pub(crate) fn in_checked(&mut self) {
+        self.checked = true;
+    }
+
+    pub(crate) fn is_checked(&self) -> bool {
+        self.checked
+    }
+
+    /// As [`in_checked`](Self::in_checked), and what is read is a part: it is joined to a whole, not looked through.
+    pub(crate) fn in_part(&mut self) {
+        (self.checked, self.part) = (true, true);
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        self.part
     }
 
     /// How many bytes remain.
@@ -486,18 +506,19 @@ impl<'a> Reader<'a> {
 /// # Ok::<(), crdt::codec::DecodeError>(())
 /// ```
 pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
-    stand_alone(value, Writer::new())
+    stand_alone(value, Writer::new(), &[])
 }
 
-/// As [`to_bytes`], in the brief form.
-pub(crate) fn to_brief_bytes<T: Encode>(value: &T) -> Vec<u8> {
-    stand_alone(value, Writer::new().in_brief())
+/// As [`to_bytes`], in the brief form, behind a head.
+pub(crate) fn to_brief_bytes<T: Encode>(value: &T, head: &[u8]) -> Vec<u8> {
+    stand_alone(value, Writer::new().in_brief(), head)
 }
 
-fn stand_alone<T: Encode>(value: &T, mut w: Writer) -> Vec<u8> {
+fn stand_alone<T: Encode>(value: &T, mut w: Writer, head: &[u8]) -> Vec<u8> {
     value.encode(&mut w);
     let (body, table) = w.into_parts();
-    let mut whole = Writer::with_capacity(body.len() + 16 * table.len() + 10);
+    let mut whole = Writer::with_capacity(head.len() + body.len() + 16 * table.len() + 14);
+    whole.raw(head);
     whole.u64(table.len() as u64);
     table.iter().for_each(|id| whole.raw(id.as_bytes()));
     whole.raw(&body);
@@ -536,10 +557,12 @@ fn read_alone<T: Decode + Encode>(
         id.copy_from_slice(r.raw(16)?);
         table.push(ReplicaId::from_bytes(id));
     }
-    let mut sorted = table.clone();
-    sorted.sort_unstable();
-    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(r.invalid("a replica that is named twice"));
+    if !table.is_sorted_by(|a, b| a < b) {
+        let mut sorted = table.clone();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(r.invalid("a replica that is named twice"));
+        }
     }
     let mut body = form(Reader::new(r.raw(r.remaining())?, &table));
     let value = T::decode(&mut body)?;
@@ -559,11 +582,22 @@ fn read_alone<T: Decode + Encode>(
 /// let (format, content) = (file[4], &file[5..file.len() - 4]);
 /// assert_eq!(crdt::codec::seal(b"CRDT", format, content), file);
 /// ```
+#[cfg(feature = "std")]
 pub fn seal(magic: &[u8; 4], format: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(payload.len() + 9);
     bytes.extend(magic);
     bytes.push(format);
     bytes.extend(payload);
+    with_checksum(bytes)
+}
+
+/// A value in the brief form, as [`seal`] makes a file of a payload.
+pub(crate) fn seal_brief<T: Encode>(magic: [u8; 4], format: u8, value: &T) -> Vec<u8> {
+    let [a, b, c, d] = magic;
+    with_checksum(to_brief_bytes(value, &[a, b, c, d, format]))
+}
+
+fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     bytes
 }

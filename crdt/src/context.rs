@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
+use crate::sorted::Walk;
 use crate::version::VersionVector;
 
 /// A set of dots, kept for each replica as sorted ranges that neither touch nor overlap.
@@ -66,7 +67,7 @@ impl DotRanges {
     }
 
     /// The dot of a set that has one.
-    fn only_dot(&self) -> Option<Dot> {
+    pub(crate) fn only_dot(&self) -> Option<Dot> {
         let [(replica, runs)] = self.ranges.as_slice() else { return None };
         let [(after, to)] = runs.as_slice() else { return None };
         (after + 1 == *to).then_some(Dot::new(*replica, *to))
@@ -117,6 +118,12 @@ impl DotRanges {
                 same
             });
         }
+    }
+
+    /// The dots of both. What `more` has is not copied.
+    pub(crate) fn united(self, mut more: DotRanges) -> DotRanges {
+        more.extend(&self);
+        more
     }
 
     fn extend_runs(&mut self, replica: ReplicaId, runs: &Runs) {
@@ -324,6 +331,11 @@ impl CausalContext {
         self.version.contains(dot) || self.beyond.contains(dot)
     }
 
+    /// The context, to be asked for one dot after the other.
+    pub(crate) fn in_order(&self) -> InOrder<'_> {
+        InOrder { version: self.version.walk(), beyond: &self.beyond }
+    }
+
     /// Adds an event.
     pub fn insert(&mut self, dot: Dot) {
         if dot.seq > 0 {
@@ -373,6 +385,20 @@ impl CausalContext {
             let in_beyond = |r: &(u64, u64)| r.0 <= span.after && span.to <= r.1;
             seen >= span.to || self.beyond.runs(span.replica).iter().any(in_beyond)
         })
+    }
+}
+
+/// A context that is asked for one dot after the other: cheap when they come in order.
+#[derive(Debug)]
+pub(crate) struct InOrder<'a> {
+    version: Walk<'a, ReplicaId, u64>,
+    beyond: &'a DotRanges,
+}
+
+impl InOrder<'_> {
+    pub(crate) fn contains(&mut self, dot: Dot) -> bool {
+        let before = self.version.get(&dot.replica);
+        before.is_some_and(|seen| dot.seq <= *seen) || self.beyond.contains(dot)
     }
 }
 

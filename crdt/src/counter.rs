@@ -14,6 +14,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::{Dot, ReplicaId, Span};
+use crate::sorted::Walk;
 
 pub use bounded::{BoundedCounter, NotEnoughRights};
 pub use grow::GCounter;
@@ -46,12 +47,13 @@ impl<N: PartialEq> PartialEq for Totals<N> {
 impl<N: Total> Totals<N> {
     fn new(entries: Vec<(Dot, N)>) -> Self {
         let mut totals = Totals { entries, sum: 0 };
-        totals.sum = totals.by_replica().map(|(_, net)| net).sum();
+        totals.sum = totals.all();
         totals
     }
 
-    fn has(&self, dot: Dot) -> bool {
-        self.entries.binary_search_by_key(&dot, |entry| entry.0).is_ok()
+    /// What the last totals come to, added up.
+    fn all(&self) -> i128 {
+        self.lasts().map(|(_, total)| total.net()).sum()
     }
 
     /// Where the entries of a replica are.
@@ -63,7 +65,8 @@ impl<N: Total> Totals<N> {
 
     /// What a replica's last entry is.
     fn last(&self, replica: ReplicaId) -> Option<&N> {
-        self.entries[self.place(replica)].last().map(|entry| &entry.1)
+        let end = self.entries.partition_point(|entry| entry.0.replica <= replica);
+        self.entries[..end].last().filter(|entry| entry.0.replica == replica).map(|entry| &entry.1)
     }
 
     /// The last entry of each replica.
@@ -77,8 +80,9 @@ impl<N: Total> Totals<N> {
 
     fn update(&mut self, cx: &mut Cx, f: impl FnOnce(&mut N)) {
         let place = self.place(cx.author());
-        self.entries[place.clone()].iter().for_each(|entry| cx.remove(entry.0));
-        let mut total = self.last(cx.author()).cloned().unwrap_or_default();
+        let own = &self.entries[place.clone()];
+        own.iter().for_each(|entry| cx.remove(entry.0));
+        let mut total = own.last().map(|entry| entry.1.clone()).unwrap_or_default();
         self.sum -= total.net();
         f(&mut total);
         self.sum += total.net();
@@ -91,9 +95,10 @@ impl<N: Total> Totals<N> {
 
     /// The entries whose dots are in one of the spans. Costs the spans and what is returned.
     fn within(&self, spans: impl Iterator<Item = Span>) -> impl Iterator<Item = &(Dot, N)> {
-        spans.flat_map(|span| {
+        let mut places = Walk::new(&self.entries);
+        spans.flat_map(move |span| {
             let first = Dot::new(span.replica, span.after + 1);
-            let start = self.entries.partition_point(|entry| entry.0 < first);
+            let (Ok(start) | Err(start)) = places.find(&first);
             let inside = move |dot: Dot| dot.replica == span.replica && dot.seq <= span.to;
             self.entries[start..].iter().take_while(move |entry| inside(entry.0))
         })
@@ -110,15 +115,22 @@ impl<N: Total> DotStore for Totals<N> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        let (mut here, mut there) = (Walk::new(&self.entries), Walk::new(&other.entries));
         let seen = self.within(theirs.iter_ranges()).map(|entry| entry.0);
-        let mut gone: SmallVec<[Dot; 4]> = seen.filter(|dot| !other.has(*dot)).collect();
+        let mut gone: SmallVec<[Dot; 4]> = seen.filter(|dot| there.find(dot).is_err()).collect();
         gone.sort_unstable();
-        let news = other.entries.iter().filter(|(dot, _)| !self.has(*dot) && !ours.contains(*dot));
+        let mut ours = ours.in_order();
+        let mut is_new = |dot: Dot| here.find(&dot).is_err() && !ours.contains(dot);
+        let news = other.entries.iter().filter(|entry| is_new(entry.0));
         let news: SmallVec<[&(Dot, N); 4]> = news.collect();
-        let dots = || gone.iter().copied().chain(news.iter().map(|entry| entry.0));
-        let mut touched: SmallVec<[ReplicaId; 4]> = dots().map(|dot| dot.replica).collect();
-        touched.sort_unstable();
-        touched.dedup();
+        // Few totals are taken out of the sum and put in again; for many it is added up anew.
+        let many = gone.len() + news.len() > self.entries.len() / 8;
+        let mut touched: SmallVec<[ReplicaId; 4]> = SmallVec::new();
+        if !many {
+            touched.extend(gone.iter().chain(news.iter().map(|entry| &entry.0)).map(|dot| dot.replica));
+            touched.sort_unstable();
+            touched.dedup();
+        }
         let net = |totals: &Self| {
             touched.iter().filter_map(|replica| totals.last(*replica)).map(Total::net).sum::<i128>()
         };
@@ -126,7 +138,10 @@ impl<N: Total> DotStore for Totals<N> {
         // Most often one comes in the place of the one before it.
         let (mut replaced, mut added) = (0, Vec::new());
         for entry in news {
-            let before = self.entries.partition_point(|here| here.0 < entry.0).checked_sub(1);
+            let before = match gone.is_empty() {
+                true => None,
+                false => self.entries.partition_point(|here| here.0 < entry.0).checked_sub(1),
+            };
             let before = before.filter(|i| {
                 let dot = self.entries[*i].0;
                 dot.replica == entry.0.replica && gone.binary_search(&dot).is_ok()
@@ -148,7 +163,7 @@ impl<N: Total> DotStore for Totals<N> {
             self.entries.sort_by_key(|entry| entry.0); // two sorted lists
         }
         gone.iter().for_each(|dot| changes.remove(*dot));
-        self.sum += net(self);
+        self.sum = if many { self.all() } else { self.sum + net(self) };
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {

@@ -368,6 +368,9 @@ impl Doc {
 
     /// The events after both versions that ended something of the wanted ones, whose effect is not to be shown without.
     fn needed(&self, wanted: &DotRanges, until: &VersionVector, since: &VersionVector) -> Vec<Dot> {
+        if until == self.version() {
+            return Vec::new(); // as for nearly every difference
+        }
         let later: DotRanges = self.version().since(&until.clone().merged(since)).collect();
         let ends_wanted = |(by, ended): (Dot, &DotRanges)| ended.intersects(wanted).then_some(by);
         self.removals.part(&later).iter().filter_map(ends_wanted).collect()

@@ -13,7 +13,6 @@ mod map;
 mod removal;
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use smallvec::SmallVec;
@@ -214,7 +213,14 @@ impl Cx {
 
     /// The dots that have been ended.
     pub fn removed(&self) -> DotRanges {
-        self.changes.removed.iter().copied().collect()
+        match self.changes.removed.as_slice() {
+            [dot] => {
+                let mut set = DotRanges::new();
+                set.insert(*dot);
+                set
+            }
+            dots => dots.iter().copied().collect(),
+        }
     }
 }
 
@@ -303,7 +309,7 @@ impl<V: Clone + PartialEq + Debug> DotStore for DotFun<V> {
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
         let new = other.iter().filter(|(dot, _)| !self.has(*dot) && !ours.contains(*dot));
-        let new: Vec<(Dot, V)> = new.map(|(dot, value)| (dot, value.clone())).collect();
+        let new: SmallVec<[(Dot, V); 1]> = new.map(|(dot, value)| (dot, value.clone())).collect();
         self.values.retain(|(dot, _)| {
             let stays = stays(*dot, other.has(*dot), theirs);
             if !stays {

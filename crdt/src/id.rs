@@ -27,12 +27,14 @@ pub struct ReplicaId([u8; 16]);
 
 /// By the bytes, compared as one number: ids are compared in every search.
 impl Ord for ReplicaId {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
     }
 }
 
 impl PartialOrd for ReplicaId {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -124,6 +126,7 @@ impl Dot {
 
 /// By replica, then by number. Most that are compared are of one replica.
 impl Ord for Dot {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         if self.replica == other.replica {
             self.seq.cmp(&other.seq)
@@ -134,6 +137,7 @@ impl Ord for Dot {
 }
 
 impl PartialOrd for Dot {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use crate::codec::{
-    Decode, DecodeError, Encode, Reader, Writer, from_brief_bytes, from_bytes, seal, to_brief_bytes, unseal,
+    Decode, DecodeError, Encode, Reader, Writer, from_brief_bytes, from_bytes, seal_brief, to_brief_bytes,
+    unseal,
 };
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, Gathered, RemovalLog};
@@ -216,7 +217,7 @@ impl<T: DotStore> Replica<T> {
     where
         T: Encode,
     {
-        seal(MAGIC, BRIEF, &to_brief_bytes(&State(self)))
+        seal_brief(*MAGIC, BRIEF, &State(self))
     }
 
     /// Reads what [`save`](Self::save) wrote; writes from now on as `author`, which must be new unless this is
@@ -281,9 +282,7 @@ impl<T: DotStore> Change<T> {
     where
         T: Encode,
     {
-        let mut bytes = to_brief_bytes(self);
-        bytes.insert(0, BRIEF);
-        bytes
+        to_brief_bytes(self, &[BRIEF])
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -361,6 +360,7 @@ impl<T: Encode> Encode for Change<T> {
 
 impl<T: Decode + DotStore> Decode for Change<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.in_part();
         let change = Change {
             events: DotRanges::decode(r)?,
             clock: Hlc::decode(r)?,
@@ -378,15 +378,13 @@ impl<T: Decode + DotStore> Decode for Change<T> {
 fn check_effects<T: DotStore>(
     value: &T,
     removals: &RemovalLog,
-    own: impl Fn(Dot) -> bool,
+    mut own: impl FnMut(Dot) -> bool,
 ) -> Result<(), &'static str> {
     let mut dots = Gathered::new();
-    let mut all_own = true;
-    value.for_each_dot(&mut |dot| {
-        all_own = all_own && own(dot);
-        dots.push(dot, ());
-    });
-    if dots.sorted().is_some() && all_own && removals.iter().all(|(by, _)| own(by)) {
+    value.for_each_dot(&mut |dot| dots.push(dot, ()));
+    let dots = dots.sorted();
+    let own_values = dots.is_some_and(|dots| dots.iter().all(|(dot, ())| own(*dot)));
+    if own_values && removals.iter().all(|(by, _)| own(by)) {
         Ok(())
     } else {
         Err("an effect of an event that is not among these, or two of one event")
@@ -423,6 +421,7 @@ impl<T: Encode> Encode for Stored<T> {
 
 impl<T: Decode + DotStore> Decode for Stored<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.in_checked();
         let replica = Replica {
             author: ReplicaId::MIN,
             seen: CausalContext::decode(r)?,
@@ -431,7 +430,8 @@ impl<T: Decode + DotStore> Decode for Stored<T> {
             forgotten: VersionVector::decode(r)?,
             value: T::decode(r)?,
         };
-        let own = |dot| replica.seen.contains(dot);
+        let mut seen = replica.seen.in_order();
+        let own = |dot| seen.contains(dot);
         check_effects(&replica.value, &replica.removals, own).map_err(|what| r.invalid(what))?;
         Ok(Stored(replica))
     }

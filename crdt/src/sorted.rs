@@ -1,21 +1,24 @@
-//! [`SortedMap`]: a map in the order of its keys that takes little room when it is small.
+//! [`SortedMap`]: a map in the order of its keys that takes little room.
 
-use alloc::collections::{BTreeMap, btree_map};
+mod lists;
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-/// Up to so many entries stand in one sorted list; more in a B-tree.
-///
-/// A B-tree allocates room for eleven entries at once, which is most of what a small document would need.
+use lists::Lists;
+
+/// Up to so many entries stand in one sorted list; more in several.
 pub(crate) const FEW: usize = 32;
 
-/// A map in the order of its keys: a list while it has few entries, then a B-tree.
+/// A map in the order of its keys: a list while it has few entries, then a list of lists.
 #[derive(Clone)]
 pub(crate) enum SortedMap<K, V> {
     Few(Vec<(K, V)>),
-    Many(BTreeMap<K, V>),
+    /// Apart, so that a small map is no larger for it.
+    Many(Box<Lists<K, V>>),
 }
 
 impl<K, V> Default for SortedMap<K, V> {
@@ -25,20 +28,20 @@ impl<K, V> Default for SortedMap<K, V> {
 }
 
 impl<K: Ord, V> SortedMap<K, V> {
-    /// From entries that are sorted by key, none twice. `O(n)`, and no room to spare.
+    /// From entries that are sorted by key, none twice. `O(n)`, and little room to spare.
     pub(crate) fn from_sorted(mut entries: Vec<(K, V)>) -> Self {
         if entries.len() <= FEW {
             entries.shrink_to_fit();
             SortedMap::Few(entries)
         } else {
-            SortedMap::Many(entries.into_iter().collect())
+            SortedMap::Many(Box::new(Lists::from_sorted(entries)))
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
             SortedMap::Few(list) => list.len(),
-            SortedMap::Many(tree) => tree.len(),
+            SortedMap::Many(lists) => lists.len(),
         }
     }
 
@@ -46,45 +49,74 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.len() == 0
     }
 
-    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    /// In which list a key is, or would be, and where there.
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> (usize, Result<usize, usize>)
     where
         K: Borrow<Q>,
     {
         match self {
-            SortedMap::Few(list) => search(list, key).ok().map(|i| &list[i].1),
-            SortedMap::Many(tree) => tree.get(key),
+            SortedMap::Few(list) => (0, search(list, key)),
+            SortedMap::Many(lists) => lists.find(key),
         }
+    }
+
+    fn at(&self, list: usize, at: usize) -> &(K, V) {
+        match self {
+            SortedMap::Few(list) => &list[at],
+            SortedMap::Many(lists) => &lists.list(list)[at],
+        }
+    }
+
+    fn at_mut(&mut self, list: usize, at: usize) -> &mut V {
+        match self {
+            SortedMap::Few(list) => &mut list[at].1,
+            SortedMap::Many(lists) => &mut lists.list_mut(list)[at].1,
+        }
+    }
+
+    /// Puts an entry in where [`find`](Self::find) says.
+    fn insert_at(&mut self, list: usize, at: usize, key: K, value: V) {
+        match self {
+            SortedMap::Few(few) => {
+                few.insert(at, (key, value));
+                if few.len() > FEW {
+                    *self = Self::from_sorted(core::mem::take(few));
+                }
+            }
+            SortedMap::Many(lists) => lists.insert_at(list, at, key, value),
+        }
+    }
+
+    fn remove_at(&mut self, list: usize, at: usize) -> (K, V) {
+        match self {
+            SortedMap::Few(list) => list.remove(at),
+            SortedMap::Many(lists) => lists.remove_at(list, at),
+        }
+    }
+
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let (list, at) = self.find(key);
+        at.ok().map(|at| &self.at(list, at).1)
     }
 
     pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        match self {
-            SortedMap::Few(list) => search(list, key).ok().map(|i| &mut list[i].1),
-            SortedMap::Many(tree) => tree.get_mut(key),
-        }
+        let (list, at) = self.find(key);
+        at.ok().map(|at| self.at_mut(list, at))
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self {
-            SortedMap::Few(list) => match search(list, &key) {
-                Ok(i) => Some(core::mem::replace(&mut list[i].1, value)),
-                Err(i) => {
-                    self.insert_at(i, key, value);
-                    None
-                }
-            },
-            SortedMap::Many(tree) => tree.insert(key, value),
-        }
-    }
-
-    /// Puts an entry in where it belongs in the list, which becomes a tree when it is full.
-    fn insert_at(&mut self, i: usize, key: K, value: V) {
-        let SortedMap::Few(list) = self else { return };
-        list.insert(i, (key, value));
-        if list.len() > FEW {
-            *self = SortedMap::Many(core::mem::take(list).into_iter().collect());
+        match self.find(&key) {
+            (list, Ok(at)) => Some(core::mem::replace(self.at_mut(list, at), value)),
+            (list, Err(at)) => {
+                self.insert_at(list, at, key, value);
+                None
+            }
         }
     }
 
@@ -92,73 +124,73 @@ impl<K: Ord, V> SortedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        match self {
-            SortedMap::Few(list) => search(list, key).ok().map(|i| list.remove(i).1),
-            SortedMap::Many(tree) => tree.remove(key),
-        }
+        let (list, at) = self.find(key);
+        at.ok().map(|at| self.remove_at(list, at).1)
     }
 
     /// Changes what stands under a key, or what would, with one search. It stays or goes as `keep` says.
-    /// Gives the key back.
     pub(crate) fn change<R>(
         &mut self,
-        key: K,
+        key: &K,
         change: impl FnOnce(&mut V) -> R,
         keep: impl FnOnce(&V) -> bool,
-    ) -> (R, K)
+    ) -> R
     where
         K: Clone,
         V: Default,
     {
-        match self {
-            SortedMap::Few(list) => match search(list, &key) {
-                Ok(i) => {
-                    let result = change(&mut list[i].1);
-                    if !keep(&list[i].1) {
-                        list.remove(i);
-                    }
-                    (result, key)
+        match self.find(key) {
+            (list, Ok(at)) => self.change_at(list, at, change, keep),
+            (list, Err(at)) => {
+                let mut value = V::default();
+                let result = change(&mut value);
+                if keep(&value) {
+                    self.insert_at(list, at, key.clone(), value);
                 }
-                Err(i) => {
-                    let mut value = V::default();
-                    let result = change(&mut value);
-                    if keep(&value) {
-                        self.insert_at(i, key.clone(), value);
-                    }
-                    (result, key)
-                }
-            },
-            SortedMap::Many(tree) => match tree.entry(key) {
-                btree_map::Entry::Occupied(mut entry) => {
-                    let result = change(entry.get_mut());
-                    let stays = keep(entry.get());
-                    (result, if stays { entry.key().clone() } else { entry.remove_entry().0 })
-                }
-                btree_map::Entry::Vacant(entry) => {
-                    let mut value = V::default();
-                    let result = change(&mut value);
-                    let key = entry.key().clone();
-                    if keep(&value) {
-                        entry.insert(value);
-                    }
-                    (result, key)
-                }
-            },
+                result
+            }
         }
+    }
+
+    /// [`change`](Self::change) where something stands; `None` where nothing does.
+    pub(crate) fn change_present<R>(
+        &mut self,
+        key: &K,
+        change: impl FnOnce(&mut V) -> R,
+        keep: impl FnOnce(&V) -> bool,
+    ) -> Option<R> {
+        let (list, at) = self.find(key);
+        at.ok().map(|at| self.change_at(list, at, change, keep))
+    }
+
+    fn change_at<R>(
+        &mut self,
+        list: usize,
+        at: usize,
+        change: impl FnOnce(&mut V) -> R,
+        keep: impl FnOnce(&V) -> bool,
+    ) -> R {
+        let value = self.at_mut(list, at);
+        let result = change(value);
+        if !keep(value) {
+            self.remove_at(list, at);
+        }
+        result
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         match self {
             SortedMap::Few(list) => list.retain_mut(|(key, value)| keep(key, value)),
-            SortedMap::Many(tree) => tree.retain(keep),
+            SortedMap::Many(lists) => lists.retain(keep),
         }
     }
 
     pub(crate) fn iter(&self) -> Iter<'_, K, V> {
-        match self {
-            SortedMap::Few(list) => Iter::Few(list.iter()),
-            SortedMap::Many(tree) => Iter::Many(tree.iter()),
-        }
+        let entries = match self {
+            SortedMap::Few(list) => Entries::of(list),
+            SortedMap::Many(lists) => lists.entries(),
+        };
+        Iter { entries, left: self.len() }
     }
 
     pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
@@ -171,17 +203,56 @@ impl<K: Ord, V> SortedMap<K, V> {
             SortedMap::Few(list) => {
                 let from = list.partition_point(|(key, _)| key < keys.start());
                 let to = list.partition_point(|(key, _)| key <= keys.end());
-                Range::Few(list[from..to.max(from)].iter())
+                Entries::of(&list[from..to.max(from)])
             }
-            SortedMap::Many(tree) => Range::Many(tree.range(keys)),
+            SortedMap::Many(lists) => lists.range(keys.start(), keys.end()),
         }
     }
 
     pub(crate) fn last_mut(&mut self) -> Option<(&K, &mut V)> {
-        match self {
-            SortedMap::Few(list) => list.last_mut().map(|(key, value)| (&*key, value)),
-            SortedMap::Many(tree) => tree.iter_mut().next_back(),
+        let last = match self {
+            SortedMap::Few(list) => list.last_mut(),
+            SortedMap::Many(lists) => lists.last_mut(),
+        };
+        last.map(|(key, value)| (&*key, value))
+    }
+}
+
+/// A sorted list that is asked for one key after the other. A search costs the log of the way from the one before
+/// it, so that keys which come in order are found in one pass, and a few among many by halves.
+#[derive(Debug)]
+pub(crate) struct Walk<'a, K, V> {
+    list: &'a [(K, V)],
+    at: usize,
+}
+
+impl<'a, K: Ord, V> Walk<'a, K, V> {
+    pub(crate) fn new(list: &'a [(K, V)]) -> Self {
+        Walk { list, at: 0 }
+    }
+
+    /// Where a key is, or where it would be.
+    pub(crate) fn find(&mut self, key: &K) -> Result<usize, usize> {
+        if self.list[..self.at].last().is_some_and(|last| last.0.cmp(key).is_ge()) {
+            self.at = 0; // back
         }
+        let mut step = 1;
+        while self.list.get(self.at + step - 1).is_some_and(|entry| entry.0.cmp(key).is_lt()) {
+            self.at += step;
+            step *= 2;
+        }
+        let end = self.list.len().min(self.at + step - 1);
+        self.at += self.list[self.at..end].partition_point(|entry| entry.0.cmp(key).is_lt());
+        match self.list.get(self.at) {
+            Some(entry) if entry.0 == *key => Ok(self.at),
+            _ => Err(self.at),
+        }
+    }
+
+    /// What stands under a key.
+    pub(crate) fn get(&mut self, key: &K) -> Option<&'a V> {
+        let list = self.list;
+        self.find(key).ok().map(|i| &list[i].1)
     }
 }
 
@@ -212,62 +283,89 @@ impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for SortedMap<K, V> {
 
 /// The entries of a [`SortedMap`], by key.
 #[derive(Debug)]
-pub(crate) enum Iter<'a, K, V> {
-    Few(core::slice::Iter<'a, (K, V)>),
-    Many(btree_map::Iter<'a, K, V>),
+pub(crate) struct Iter<'a, K, V> {
+    entries: Entries<'a, K, V>,
+    left: usize,
 }
 
-/// Some of the entries of a [`SortedMap`], by key.
-enum Range<'a, K, V> {
-    Few(core::slice::Iter<'a, (K, V)>),
-    Many(btree_map::Range<'a, K, V>),
+/// Some of the entries of a [`SortedMap`], by key: the end of one list, whole lists, the beginning of another.
+#[derive(Debug)]
+struct Entries<'a, K, V> {
+    front: core::slice::Iter<'a, (K, V)>,
+    middle: core::slice::Iter<'a, Vec<(K, V)>>,
+    back: core::slice::Iter<'a, (K, V)>,
 }
 
-/// Iterates over the list or the tree.
-macro_rules! iterates {
-    ($name:ident) => {
-        impl<'a, K, V> Iterator for $name<'a, K, V> {
-            type Item = (&'a K, &'a V);
+impl<'a, K, V> Entries<'a, K, V> {
+    fn of(list: &'a [(K, V)]) -> Self {
+        Entries { front: list.iter(), middle: [].iter(), back: [].iter() }
+    }
+}
 
-            fn next(&mut self) -> Option<Self::Item> {
-                match self {
-                    $name::Few(list) => list.next().map(|(key, value)| (key, value)),
-                    $name::Many(tree) => tree.next(),
-                }
+impl<'a, K, V> Iterator for Entries<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, value)) = self.front.next() {
+                return Some((key, value));
             }
-
-            fn size_hint(&self) -> (usize, Option<usize>) {
-                match self {
-                    $name::Few(list) => list.size_hint(),
-                    $name::Many(tree) => tree.size_hint(),
-                }
-            }
-        }
-
-        impl<K, V> DoubleEndedIterator for $name<'_, K, V> {
-            fn next_back(&mut self) -> Option<Self::Item> {
-                match self {
-                    $name::Few(list) => list.next_back().map(|(key, value)| (key, value)),
-                    $name::Many(tree) => tree.next_back(),
-                }
+            match self.middle.next() {
+                Some(list) => self.front = list.iter(),
+                None => return self.back.next().map(|(key, value)| (key, value)),
             }
         }
-    };
+    }
 }
 
-iterates!(Iter);
-iterates!(Range);
+impl<K, V> DoubleEndedIterator for Entries<'_, K, V> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, value)) = self.back.next_back() {
+                return Some((key, value));
+            }
+            match self.middle.next_back() {
+                Some(list) => self.back = list.iter(),
+                None => return self.front.next_back().map(|(key, value)| (key, value)),
+            }
+        }
+    }
+}
+
+impl<'a, K, V> Iterator for Iter<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.saturating_sub(1);
+        self.entries.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<K, V> DoubleEndedIterator for Iter<'_, K, V> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.left = self.left.saturating_sub(1);
+        self.entries.next_back()
+    }
+}
 
 impl<K, V> ExactSizeIterator for Iter<'_, K, V> {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeMap;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn it_is_a_map(steps in prop::collection::vec((any::<bool>(), 0u8..60, any::<u8>()), 0..200)) {
+        fn it_is_a_map(
+            steps in prop::collection::vec((any::<bool>(), 0u8..60, any::<u8>()), 0..200),
+            asked in prop::collection::vec(0u8..60, 0..20),
+        ) {
             let (mut map, mut model) = (SortedMap::default(), BTreeMap::new());
             for (put, key, value) in steps {
                 if put {
@@ -276,7 +374,7 @@ mod tests {
                     prop_assert_eq!(map.remove(&key), model.remove(&key));
                 }
                 let more = |n: &mut u8| *n = n.wrapping_add(1);
-                map.change(key / 2, more, |n| *n % 3 > 0);
+                map.change(&(key / 2), more, |n| *n % 3 > 0);
                 more(model.entry(key / 2).or_default());
                 model.retain(|_, n| *n % 3 > 0);
                 map.retain(|_, n| *n % 3 > 0);
@@ -284,7 +382,54 @@ mod tests {
                 prop_assert!(map.range(key / 2..=key).eq(model.range(key / 2..=key)));
                 prop_assert_eq!(map.get(&key), model.get(&key));
             }
+            let len = map.len();
+            prop_assert_eq!((map.iter().count(), map.iter().len()), (len, len));
+            let list: Vec<(u8, u8)> = map.iter().map(|(k, v)| (*k, *v)).collect();
+            let mut walk = Walk::new(&list);
+            for key in asked {
+                prop_assert_eq!(walk.find(&key), list.binary_search_by_key(&key, |entry| entry.0));
+            }
             prop_assert_eq!(SortedMap::from_sorted(map.iter().map(|(k, v)| (*k, *v)).collect()), map);
+        }
+
+        #[test]
+        fn many_are_a_map(steps in prop::collection::vec((0u8..4, 0u16..2_000, 1u16..300), 0..60)) {
+            let (mut map, mut model) = (SortedMap::default(), BTreeMap::new());
+            for (what, from, count) in steps {
+                for key in from..from + count {
+                    // In order, backwards, scattered; and away again.
+                    let key = match what {
+                        0 => key,
+                        1 => from + (from + count - key),
+                        _ => key.wrapping_mul(40_503) % 2_000,
+                    };
+                    if what == 3 {
+                        prop_assert_eq!(map.remove(&key), model.remove(&key));
+                    } else {
+                        prop_assert_eq!(map.insert(key, from), model.insert(key, from));
+                    }
+                }
+                prop_assert!(map.iter().eq(model.iter()) && map.iter().rev().eq(model.iter().rev()));
+                let keys = from..=from + count;
+                prop_assert!(map.range(keys.clone()).eq(model.range(keys.clone())));
+                prop_assert!(map.range(keys.clone()).rev().eq(model.range(keys).rev()));
+                prop_assert_eq!(map.len(), model.len());
+                let mut ends = map.iter();
+                prop_assert_eq!((ends.next_back(), ends.next()), {
+                    let mut ends = model.iter();
+                    (ends.next_back(), ends.next())
+                });
+                map.retain(|key, _| key % 7 != from % 7);
+                model.retain(|key, _| key % 7 != from % 7);
+            }
+            let sorted: Vec<(u16, u16)> = map.iter().map(|(k, v)| (*k, *v)).collect();
+            let mut made = SortedMap::from_sorted(sorted);
+            prop_assert_eq!(&made, &map);
+            prop_assert_eq!(made.last_mut().map(|(key, _)| *key), model.keys().next_back().copied());
+            for key in 0..2_000 {
+                prop_assert_eq!(made.insert(key, 1), model.insert(key, 1));
+            }
+            prop_assert!(made.iter().eq(model.iter()));
         }
     }
 }

@@ -404,7 +404,8 @@ impl<V: Encode> Encode for Tree<V> {
 impl<V: Decode + DotStore> Decode for Tree<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let nodes = Nodes::decode(r)?;
-        Ok(Tree { shape: Shape::of(&nodes), nodes })
+        let shape = if r.is_part() { Shape::default() } else { Shape::of(&nodes) };
+        Ok(Tree { nodes, shape })
     }
 }
 

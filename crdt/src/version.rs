@@ -6,6 +6,7 @@ use core::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
+use crate::sorted::Walk;
 
 /// For each replica, the number of its last event that has been seen; all before it have been too.
 ///
@@ -68,6 +69,11 @@ impl VersionVector {
     /// ```
     pub fn contains(&self, dot: Dot) -> bool {
         dot.seq <= self.get(dot.replica)
+    }
+
+    /// The entries, to be asked for one after the other.
+    pub(crate) fn walk(&self) -> Walk<'_, ReplicaId, u64> {
+        Walk::new(&self.entries)
     }
 
     /// Whether nothing has been seen.
@@ -207,7 +213,8 @@ impl VersionVector {
     /// assert!(one.covers(&one.meet(&two)));
     /// ```
     pub fn covers(&self, other: &VersionVector) -> bool {
-        other.iter().all(|(r, seq)| self.get(r) >= seq)
+        let mut here = self.walk();
+        other.iter().all(|(r, seq)| here.get(&r).is_some_and(|seen| *seen >= seq))
     }
 
     /// The events seen here that `other` lacks, in order of replica.

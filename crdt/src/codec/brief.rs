@@ -27,14 +27,18 @@ const MAX_SHARED: usize = 255;
 const MAX_STEP: u64 = 1 << 62;
 
 impl Last {
+    #[inline]
     fn seq(&mut self, replica: usize) -> &mut u64 {
-        if self.seqs.len() <= replica {
-            self.seqs.resize(replica + 1, 1);
+        match self.seqs.len() {
+            n if n == replica => self.seqs.push(1), // most are named one after the other
+            n if n < replica => self.seqs.resize(replica + 1, 1),
+            _ => {}
         }
         &mut self.seqs[replica]
     }
 
     /// Takes a dot in; whether it is of the same replica as the last, and the step from that replica's last event.
+    #[inline]
     fn step(&mut self, replica: usize, seq: u64) -> (bool, i64) {
         let last = self.seq(replica);
         let step = seq.wrapping_sub(*last) as i64;

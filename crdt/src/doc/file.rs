@@ -177,6 +177,7 @@ impl Doc {
         let order = Arc::new(Order::new(events, graph));
         let s = Reader::new(&state, &replicas);
         let mut s = if form.brief { s.in_brief() } else { s };
+        s.in_checked();
         let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
         if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
             return Err(s.invalid("heads must be sorted").into());

@@ -141,7 +141,7 @@ impl Decode for Key {
 
 /// The keys from the root down.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub(super) struct Path(SmallVec<[Key; 1]>);
+pub(super) struct Path(SmallVec<[Key; 2]>);
 
 impl Path {
     /// The place `key` below this one.
@@ -201,7 +201,7 @@ impl Path {
 
 impl From<Key> for Path {
     fn from(key: Key) -> Self {
-        Path(SmallVec::from_buf([key]))
+        Path(core::iter::once(key).collect())
     }
 }
 
@@ -237,7 +237,7 @@ impl Decode for Path {
         if head >> 2 >= Reader::MAX_DEPTH as u64 {
             return Err(r.limit("depth of a place"));
         }
-        let above = (0..head >> 2).map(|_| Key::decode(r)).collect::<Result<SmallVec<[Key; 1]>, _>>()?;
+        let above = (0..head >> 2).map(|_| Key::decode(r)).collect::<Result<SmallVec<[Key; 2]>, _>>()?;
         let mut path = Path(above);
         let name = if head & LAST_IS_ITEM == 0 { Name::Str(r.str()?.into()) } else { Name::Item(r.dot()?) };
         path.push(Key { name, shape: if head & TO_LIST == 0 { Shape::Text } else { Shape::List } });

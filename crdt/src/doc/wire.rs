@@ -150,6 +150,7 @@ pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Bod
     if flags & !(TREE | TEXTS) != 0 {
         return Err(r.invalid("unknown part of a delta"));
     }
+    r.in_part();
     let parents = Parents::decode(&delta.spans, &mut r)?;
     let tree = if flags & TREE != 0 { decode_tree(&mut r)? } else { Tree::default() };
     let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { Texts::new() };

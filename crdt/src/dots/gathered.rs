@@ -22,6 +22,9 @@ impl<T: Copy> Gathered<T> {
     }
 
     pub(crate) fn push(&mut self, dot: Dot, note: T) {
+        if self.dots.capacity() == 0 {
+            self.dots.reserve(16); // as many as a small document has
+        }
         self.in_order = self.in_order && self.dots.last().is_none_or(|(last, _)| *last < dot);
         self.dots.push((dot, note));
     }

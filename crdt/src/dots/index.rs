@@ -44,6 +44,11 @@ impl<K: Ord + Clone> Index<K> {
         Some(Index::Many(replicas.map(|dots| (dots[0].0.replica, runs(dots))).collect()))
     }
 
+    /// The index of so many dots, if they are few.
+    pub(super) fn few(dots: usize) -> Option<Self> {
+        (dots <= FEW).then_some(Index::Few(dots))
+    }
+
     /// Whether it is to be made now that the map changes: the dots have become too many to do without.
     pub(super) fn is_due(&self) -> bool {
         matches!(self, Index::Few(dots) if *dots > FEW) || matches!(self, Index::Later)

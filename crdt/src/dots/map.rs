@@ -10,7 +10,7 @@ use super::{Changes, Cx, DotStore, Gathered};
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::id::{Dot, Span};
-use crate::sorted::SortedMap;
+use crate::sorted::{FEW, SortedMap};
 
 /// A nested store for each key, and an index from live dot to key.
 ///
@@ -101,7 +101,7 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
         let before = cx.changes.len();
-        let (result, key) = self.entries.change(key, |store| mutate(store, cx), |store| !store.is_bottom());
+        let result = self.entries.change(&key, |store| mutate(store, cx), |store| !store.is_bottom());
         self.reindex(key, &cx.changes, before);
         result
     }
@@ -114,11 +114,8 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
         mutate: impl FnOnce(&mut S, &mut Cx) -> R,
     ) -> Option<R> {
         let before = cx.changes.len();
-        let store = self.entries.get_mut(&key)?;
-        let result = mutate(store, cx);
-        if store.is_bottom() {
-            self.entries.remove(&key);
-        }
+        let mutate = |store: &mut S| mutate(store, cx);
+        let result = self.entries.change_present(&key, mutate, |store| !store.is_bottom())?;
         self.reindex(key, &cx.changes, before);
         Some(result)
     }
@@ -158,19 +155,15 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
         self.make_index();
         let ended = self.find(theirs.iter_ranges(), |dot| theirs.contains(dot));
-        let ended = ended.into_iter().filter(|key| other.get(*key).is_none());
-        let mut keys: Vec<K> = ended.cloned().collect();
-        keys.extend(other.entries.keys().cloned());
-        keys.sort_unstable();
-        let (nothing, one) = (S::default(), keys.len() == 1);
+        let ended: Vec<K> = ended.into_iter().filter(|key| other.get(*key).is_none()).cloned().collect();
+        let (nothing, one) = (S::default(), ended.len() + other.len() == 1);
         let mut added = Vec::new();
-        for key in keys {
+        for (key, there) in ended.iter().map(|key| (key, &nothing)).chain(other.iter()) {
             let before = changes.len();
-            let theirs_here = other.entries.get(&key).unwrap_or(&nothing);
-            let join = |store: &mut S| store.join(ours, theirs_here, theirs, changes);
-            let ((), key) = self.entries.change(key, join, |store| !store.is_bottom());
+            let join = |store: &mut S| store.join(ours, there, theirs, changes);
+            self.entries.change(key, join, |store| !store.is_bottom());
             if one {
-                return self.reindex(key, changes, before);
+                return self.reindex(key.clone(), changes, before);
             }
             changes.removed[before.1..].iter().for_each(|dot| self.index.remove(*dot));
             added.extend(changes.added[before.0..].iter().map(|dot| (*dot, key.clone())));
@@ -240,6 +233,16 @@ impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
         }
         // From sorted lists the maps are built at once, with full nodes.
         let entries = SortedMap::from_sorted(entries);
+        if r.is_part() {
+            return Ok(DotMap { entries, index: Index::Later });
+        }
+        if r.is_checked() && entries.len() <= FEW {
+            let mut dots = 0;
+            entries.iter().for_each(|(_, store)| store.for_each_dot(&mut |_| dots += 1));
+            if let Some(index) = Index::few(dots) {
+                return Ok(DotMap { entries, index });
+            }
+        }
         let index = index(&entries).ok_or_else(|| r.invalid("one dot under two keys"))?;
         Ok(DotMap { entries, index })
     }

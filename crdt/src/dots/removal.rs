@@ -115,7 +115,14 @@ impl RemovalLog {
     pub fn record_after(&mut self, by: Dot, removed: DotRanges, forgotten: &VersionVector) {
         if !removed.is_empty() {
             let included = self.take_within(&removed);
-            self.insert(by, Removal::including(removed, forgotten, included.iter()));
+            let removal = if forgotten.is_empty() && included.iter().all(|removal| removal.replaces.is_none())
+            {
+                let all = included.into_iter().map(|removal| removal.removed);
+                Removal { removed: all.fold(removed, DotRanges::united), replaces: None }
+            } else {
+                Removal::including(removed, forgotten, included.iter())
+            };
+            self.insert(by, removal);
         }
     }
 
@@ -130,7 +137,10 @@ impl RemovalLog {
         let whole = {
             let included = self.within(&removed).map(|(_, removal)| removal);
             let included: SmallVec<[&Removal; 2]> = included.collect();
-            Removal::including(removed.clone(), forgotten, included.iter().copied())
+            match included.is_empty() && forgotten.is_empty() {
+                true => Removal { removed: removed.clone(), replaces: None },
+                false => Removal::including(removed.clone(), forgotten, included.iter().copied()),
+            }
         };
         if whole.removed.run_count() > removed.run_count() + Self::MAX_INCLUDED {
             self.insert(by, Removal::new(removed, DotRanges::new()));
@@ -178,6 +188,9 @@ impl RemovalLog {
 
     /// Takes out the entries of these events.
     fn take_within(&mut self, events: &DotRanges) -> SmallVec<[Removal; 1]> {
+        if let Some(dot) = events.only_dot() {
+            return self.entries.remove(&dot).into_iter().collect();
+        }
         let included: SmallVec<[Dot; 1]> = self.within(events).map(|(dot, _)| *dot).collect();
         included.iter().filter_map(|dot| self.entries.remove(dot)).collect()
     }

@@ -172,13 +172,13 @@ impl Shape {
 
     fn put_in<V: DotStore>(&mut self, nodes: &Nodes<V>, node: NodeId) {
         if let Some((parent, order)) = self.standing(nodes, node) {
-            self.children.change(parent, |siblings| siblings.insert((order, node), ()), |_| true);
+            self.children.change(&parent, |siblings| siblings.insert((order, node), ()), |_| true);
         }
     }
 
     fn leave<V: DotStore>(&mut self, nodes: &Nodes<V>, node: NodeId) {
         let Some((parent, order)) = self.standing(nodes, node) else { return };
         let stay = |siblings: &Siblings| !siblings.is_empty();
-        self.children.change(parent, |siblings| siblings.remove(&(order, node)), stay);
+        self.children.change(&parent, |siblings| siblings.remove(&(order, node)), stay);
     }
 }
