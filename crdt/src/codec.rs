@@ -232,7 +232,9 @@ impl Writer {
     /// Appends bytes with their length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.u64(bytes.len() as u64);
-        self.body.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.body.extend_from_slice(bytes);
+        }
     }
 
     /// Appends bytes without their length.

@@ -93,6 +93,36 @@ impl<N: Total> Totals<N> {
         }
     }
 
+    /// The join with what is no small part of this, in one pass over both.
+    fn join_many(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes,
+    ) {
+        let (mut ours, mut theirs) = (ours.in_order(), theirs.in_order());
+        let mut all = Vec::with_capacity(self.entries.len().max(other.entries.len()));
+        let mut there = other.entries.iter().peekable();
+        let here = self.entries.drain(..).map(Some).chain([None]); // the end, after which come the others
+        for entry in here {
+            let before = |new: &&(Dot, N)| entry.as_ref().is_none_or(|entry| new.0 < entry.0);
+            while let Some(new) = there.next_if(before) {
+                if !ours.contains(new.0) {
+                    changes.add(new.0);
+                    all.push(new.clone());
+                }
+            }
+            let Some(entry) = entry else { break };
+            if there.next_if(|same| same.0 == entry.0).is_some() || !theirs.contains(entry.0) {
+                all.push(entry);
+            } else {
+                changes.remove(entry.0);
+            }
+        }
+        *self = Totals::new(all);
+    }
+
     /// The entries whose dots are in one of the spans. Costs the spans and what is returned.
     fn within(&self, spans: impl Iterator<Item = Span>) -> impl Iterator<Item = &(Dot, N)> {
         let mut places = Walk::new(&self.entries);
@@ -115,55 +145,50 @@ impl<N: Total> DotStore for Totals<N> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+        if other.entries.len() > self.entries.len() / 8 {
+            return self.join_many(ours, other, theirs, changes);
+        }
         let (mut here, mut there) = (Walk::new(&self.entries), Walk::new(&other.entries));
         let seen = self.within(theirs.iter_ranges()).map(|entry| entry.0);
         let mut gone: SmallVec<[Dot; 4]> = seen.filter(|dot| there.find(dot).is_err()).collect();
         gone.sort_unstable();
-        let mut ours = ours.in_order();
-        let mut is_new = |dot: Dot| here.find(&dot).is_err() && !ours.contains(dot);
-        let news = other.entries.iter().filter(|entry| is_new(entry.0));
-        let news: SmallVec<[&(Dot, N); 4]> = news.collect();
-        // Few totals are taken out of the sum and put in again; for many it is added up anew.
-        let many = gone.len() + news.len() > self.entries.len() / 8;
-        let mut touched: SmallVec<[ReplicaId; 4]> = SmallVec::new();
-        if !many {
-            touched.extend(gone.iter().chain(news.iter().map(|entry| &entry.0)).map(|dot| dot.replica));
-            touched.sort_unstable();
-            touched.dedup();
-        }
+        let is_new = |(dot, _): &&(Dot, N)| here.find(dot).is_err() && !ours.contains(*dot);
+        let news: SmallVec<[&(Dot, N); 4]> = other.entries.iter().filter(is_new).collect();
+        let dots = || gone.iter().copied().chain(news.iter().map(|entry| entry.0));
+        let mut touched: SmallVec<[ReplicaId; 4]> = dots().map(|dot| dot.replica).collect();
+        touched.sort_unstable();
+        touched.dedup();
         let net = |totals: &Self| {
             touched.iter().filter_map(|replica| totals.last(*replica)).map(Total::net).sum::<i128>()
         };
         self.sum -= net(self);
-        // Most often one comes in the place of the one before it.
         let (mut replaced, mut added) = (0, Vec::new());
         for entry in news {
-            let before = match gone.is_empty() {
-                true => None,
-                false => self.entries.partition_point(|here| here.0 < entry.0).checked_sub(1),
-            };
-            let before = before.filter(|i| {
-                let dot = self.entries[*i].0;
-                dot.replica == entry.0.replica && gone.binary_search(&dot).is_ok()
-            });
             changes.add(entry.0);
-            match before {
-                Some(i) => {
-                    self.entries[i] = entry.clone();
+            let at = self.entries.partition_point(|here| here.0 < entry.0);
+            // Most often one comes in the place of the one before it.
+            match at.checked_sub(1).and_then(|i| self.entries.get_mut(i)) {
+                Some(before)
+                    if before.0.replica == entry.0.replica && gone.binary_search(&before.0).is_ok() =>
+                {
+                    *before = entry.clone();
                     replaced += 1;
                 }
-                None => added.push(entry.clone()),
+                _ => added.push(entry.clone()),
             }
         }
         if replaced < gone.len() {
             self.entries.retain(|entry| gone.binary_search(&entry.0).is_err());
         }
-        if !added.is_empty() {
+        if let [entry] = added.as_slice() {
+            let at = self.entries.partition_point(|here| here.0 < entry.0);
+            self.entries.insert(at, entry.clone());
+        } else if !added.is_empty() {
             self.entries.append(&mut added);
             self.entries.sort_by_key(|entry| entry.0); // two sorted lists
         }
         gone.iter().for_each(|dot| changes.remove(*dot));
-        self.sum = if many { self.all() } else { self.sum + net(self) };
+        self.sum += net(self);
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {

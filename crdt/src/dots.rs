@@ -214,6 +214,7 @@ impl Cx {
     /// The dots that have been ended.
     pub fn removed(&self) -> DotRanges {
         match self.changes.removed.as_slice() {
+            [] => DotRanges::new(),
             [dot] => {
                 let mut set = DotRanges::new();
                 set.insert(*dot);

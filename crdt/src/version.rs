@@ -171,14 +171,17 @@ impl VersionVector {
             }
             return;
         }
-        // Two sorted lists: sorting them is merging them.
-        self.entries.extend_from_slice(&other.entries);
-        self.entries.sort_by_key(|entry| entry.0);
-        self.entries.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 = if same { kept.1.max(next.1) } else { kept.1 };
-            same
-        });
+        let mut theirs = other.iter().peekable();
+        let mut all = Vec::with_capacity(self.len().max(other.len()));
+        for (replica, seq) in self.entries.drain(..) {
+            while let Some(new) = theirs.next_if(|new| new.0 < replica) {
+                all.push(new);
+            }
+            let there = theirs.next_if(|entry| entry.0 == replica).map_or(0, |entry| entry.1);
+            all.push((replica, seq.max(there)));
+        }
+        all.extend(theirs);
+        self.entries = all;
     }
 
     /// [`merge`](Self::merge), by value.

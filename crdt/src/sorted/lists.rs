@@ -21,9 +21,12 @@ pub(crate) struct Lists<K, V> {
 /// How many more entries a list gets room for at once.
 const ROOM: usize = 8;
 
+/// How long a list may always get.
+const LONG: usize = 64;
+
 /// How long a list may get among `len` entries.
 fn most(len: usize) -> usize {
-    (len.isqrt() / 8).next_power_of_two().max(64)
+    (len.isqrt() / 8).next_power_of_two().max(LONG)
 }
 
 impl<K: Ord, V> Lists<K, V> {
@@ -72,12 +75,12 @@ impl<K: Ord, V> Lists<K, V> {
     /// Puts an entry in where [`find`](Self::find) says.
     pub(super) fn insert_at(&mut self, list: usize, at: usize, key: K, value: V) {
         self.len += 1;
-        let (most, count) = (most(self.len), self.lists.len());
+        let count = self.lists.len();
         let Some(into) = self.lists.get_mut(list) else {
             self.lists.push(alloc::vec![(key, value)]);
             return;
         };
-        if into.len() < most {
+        if into.len() < LONG || into.len() < most(self.len) {
             insert(into, at, (key, value));
         } else if at == into.len() && list + 1 == count {
             // What comes in order fills the lists.
@@ -94,12 +97,12 @@ impl<K: Ord, V> Lists<K, V> {
     }
 
     pub(super) fn remove_at(&mut self, list: usize, at: usize) -> (K, V) {
-        let (from, few) = (&mut self.lists[list], most(self.len) / 2);
+        let from = &mut self.lists[list];
         self.len -= 1;
         let entry = from.remove(at);
         if from.is_empty() {
             self.lists.remove(list);
-        } else if from.len() <= few / 2 && self.list(list).len() + self.list(list + 1).len() <= few {
+        } else if from.len() <= LONG / 4 && self.list(list).len() + self.list(list + 1).len() <= LONG / 2 {
             // Two that have become short are one.
             let rest = self.lists.splice(list + 1..self.lists.len().min(list + 2), []).next();
             self.lists[list].extend(rest.into_iter().flatten());
