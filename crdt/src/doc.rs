@@ -34,6 +34,7 @@ mod record;
 mod refs;
 mod rescue;
 mod spans;
+mod texts;
 mod tree;
 mod undo;
 mod value;
@@ -75,6 +76,7 @@ use marks::{Indexes, Marks, News};
 use node::{Node, Places};
 use path::{Key, Path, Shape};
 use record::Record;
+use texts::Texts;
 use undo::{Inverse, UndoableEdit};
 use wire::{Body, Tree};
 
@@ -105,7 +107,7 @@ pub struct Doc {
     tree: Places,
     removals: RemovalLog,
     /// The texts, and the orders of the lists.
-    texts: BTreeMap<Path, Text>,
+    texts: Texts,
     /// Which texts have marks, and those in the order of the text. Follows from the tree and the texts.
     marks: Indexes,
     patches: Option<Vec<Patch>>,
@@ -125,7 +127,7 @@ impl Doc {
             graph: EventGraph::new(),
             tree: Places::default(),
             removals: RemovalLog::default(),
-            texts: BTreeMap::new(),
+            texts: Texts::default(),
             marks: Indexes::new(),
             patches: None,
             subscribers: Subscribers::default(),
@@ -305,11 +307,11 @@ impl Doc {
             self.admit_tree(delta, body, marks)?;
         }
         for (path, ops) in &body.texts {
-            let (text, characters) = (self.texts.get(path), Body::characters(ops));
             // A single operation, as of a keystroke, is looked at when it is done.
-            if body.is_one_op() && text.is_some() {
+            if body.is_one_op() && self.texts.contains(path) {
                 break;
             }
+            let (text, characters) = (self.texts.get(path), Body::characters(ops));
             if !ops.iter().all(|(_, op)| Text::accepts(text, op, &characters)) {
                 return Err(NEVER_WAS);
             }
@@ -403,7 +405,7 @@ impl Doc {
 
     /// Notes which texts have marks, in a document that was read.
     fn find_marks(&mut self) {
-        let marked = self.texts.keys().filter(|path| view::marks_at(&self.tree, path).is_some());
+        let marked = self.texts.paths().filter(|path| view::marks_at(&self.tree, path).is_some());
         self.marks = marked.map(|path| (path.clone(), OnceLock::new())).collect();
     }
 
@@ -465,10 +467,7 @@ impl Doc {
     /// operation can fail here, and then nothing has changed.
     fn join_texts(&mut self, ordered: &[Span], texts: &[(Path, Ops<'_>)]) -> Result<(), ApplyError> {
         for (path, ops) in texts {
-            if !self.texts.contains_key(path) {
-                self.texts.insert(path.clone(), Text::default());
-            }
-            let Some(text) = self.texts.get_mut(path) else { continue };
+            let (_, text) = self.texts.edit(path);
             let mut record = self.record.as_mut().filter(|_| !path.is_list());
             let (mut patches, mut inserted) = (Vec::new(), Vec::new());
             let is_marked = record.is_some() && self.marks.contains_key(path);
@@ -550,7 +549,7 @@ impl Replicated for Doc {
             GraphError::Late => ApplyError::Late,
         })?;
         let seen = self.graph.admit(&ordered, &body.parents).map_err(|_| ApplyError::Late)?;
-        let marks = body.tree.marks();
+        let marks = if body.is_text_only() { Vec::new() } else { body.tree.marks() };
         self.admit(delta, &body, &marks)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         self.record = watched.then(Box::default);
@@ -569,8 +568,11 @@ impl Replicated for Doc {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })
         };
-        let novel = delta.spans.iter().filter_map(novel).collect();
-        self.graph.extend(&ordered, &body.parents, seen);
+        let novel = match (delta.spans.as_slice(), ordered.as_slice()) {
+            ([_], [novel]) => vec![*novel],
+            (spans, _) => spans.iter().filter_map(novel).collect(),
+        };
+        self.graph.extend(&ordered, body.parents, seen);
         self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(record) = self.record.take() {
             self.notify(Origin::Remote, &record);

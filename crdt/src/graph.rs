@@ -273,8 +273,7 @@ impl EventGraph {
 
     /// Adds `count` new events of `author`, which has seen everything here. Returns the first's number.
     pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
-        let last = self.version.get(author);
-        self.version.advance(author, last + count);
+        let last = self.version.take(author, count);
         if let Some(sightings) = &mut self.sightings {
             self.horizon.sight_all(Dot::new(author, last + 1), sightings);
         }
@@ -348,17 +347,36 @@ impl EventGraph {
     }
 
     /// Adds events that [`order`](Self::order) and [`admit`](Self::admit) have let through.
-    pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents, seen: Sightings) {
+    pub(crate) fn extend(&mut self, ordered: &[Span], parents: Parents, seen: Sightings) {
         self.sightings.iter_mut().for_each(|sightings| sightings.extend(seen.clone()));
-        for span in ordered {
-            let first = Dot::new(span.replica, span.after + 1);
-            let named = parents.0.get(&first);
-            self.replace_heads(span, named);
-            if let Some(named) = named {
-                self.name(first, named.clone());
-            }
-            self.version.advance(span.replica, span.to);
+        if let [span] = ordered {
+            self.replace_heads(span, parents.0.get(&Dot::new(span.replica, span.after + 1)));
+        } else {
+            self.replace_many_heads(ordered, &parents);
         }
+        for (event, named) in parents.0 {
+            if !self.version.contains(event) {
+                self.name(event, named);
+            }
+        }
+        if let [span] = ordered {
+            self.version.advance(span.replica, span.to);
+        } else {
+            self.version.merge(&ordered.iter().map(|span| (span.replica, span.to)).collect());
+        }
+    }
+
+    /// [`replace_heads`](Self::replace_heads) for many at once: an event builds on none after it in their order, so the
+    /// heads are those that were and the last of each, without what any builds on.
+    fn replace_many_heads(&mut self, ordered: &[Span], parents: &Parents) {
+        let first = |span: &Span| Dot::new(span.replica, span.after + 1);
+        let named = ordered.iter().filter_map(|span| parents.0.get(&first(span))).flatten().copied();
+        let before = ordered.iter().map(|span| Dot::new(span.replica, span.after));
+        let mut gone: Vec<Dot> = named.chain(before).collect();
+        gone.sort_unstable();
+        self.heads.extend(ordered.iter().map(|span| Dot::new(span.replica, span.to)));
+        self.heads.retain(|head| gone.binary_search(head).is_err());
+        self.heads.sort_unstable();
     }
 
     /// Puts the last event of a span in place of what its first builds on. There is one head for each replica at

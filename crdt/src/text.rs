@@ -400,6 +400,15 @@ impl Text {
         open.take(core, at, op, patches)
     }
 
+    /// Whether it is known to be the work of at most so many operations.
+    pub(crate) fn is_of_operations(&self, most: usize) -> bool {
+        match (&self.stored, &self.draft) {
+            (Some(_), _) => false,
+            (_, Some(draft)) => draft.is_of_steps(most),
+            _ => self.core.log.is_of(most),
+        }
+    }
+
     /// Whether this text has operations among these events.
     pub(crate) fn touches(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| self.core().touches(*span))

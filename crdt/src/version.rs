@@ -122,6 +122,21 @@ impl VersionVector {
         }
     }
 
+    /// Adds the next `n` events of a replica, which are not 0; the number of the one before them.
+    #[cfg(feature = "std")]
+    pub(crate) fn take(&mut self, replica: ReplicaId, n: u64) -> u64 {
+        match self.entries.binary_search_by_key(&replica, |e| e.0) {
+            Ok(i) => {
+                self.entries[i].1 += n;
+                self.entries[i].1 - n
+            }
+            Err(i) => {
+                self.entries.insert(i, (replica, n));
+                0
+            }
+        }
+    }
+
     /// Adds a run of events that leaves no gap after those seen; whether it left none.
     pub(crate) fn follow(&mut self, span: Span) -> bool {
         match self.entries.binary_search_by_key(&span.replica, |e| e.0) {

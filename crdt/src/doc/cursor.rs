@@ -73,7 +73,7 @@ impl Doc {
     /// start it may hold on to nothing on its left, at the end to nothing on its right: it then stays at the
     /// start or the end. `None` when there is no text or list. `O(log n)`.
     pub fn cursor(&self, pointer: &str, index: usize, side: Side) -> Option<Cursor> {
-        if let Some(path) = self.text_path(pointer).filter(|path| self.texts.contains_key(path)) {
+        if let Some(path) = self.text_path(pointer).filter(|path| self.texts.contains(path)) {
             let text = self.texts.get(&path)?;
             return (index <= text.len()).then(|| Cursor { at: text.cursor(index, side), path });
         }

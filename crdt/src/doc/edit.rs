@@ -59,7 +59,7 @@ impl<'a> Tx<'a> {
     pub fn text(&mut self, root: &str) -> TextMut<'_> {
         // Straight to the text: this is where every keystroke comes through.
         let Place { doc, stamp, .. } = &mut self.0.0;
-        TextMut::open(doc, *stamp, Path::from(Key::new(root, Shape::Text)))
+        TextMut::open_root(doc, *stamp, root)
     }
 
     /// The list at a root.
@@ -183,7 +183,7 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn into_text(self) -> TextMut<'a> {
-        TextMut::open(self.doc, self.stamp, self.path)
+        TextMut::open(self.doc, self.stamp, &self.path)
     }
 }
 

@@ -189,7 +189,7 @@ impl Doc {
         };
         for _ in 0..s.count(2)? {
             let (path, visible) = (Path::decode(&mut s)?, s.str()?);
-            if self.texts.last_key_value().is_some_and(|(last, _)| *last >= path) {
+            if self.texts.last_path().is_some_and(|last| *last >= path) {
                 return Err(s.invalid("texts must be sorted").into());
             }
             let history = [Packed::decode(r)?, Packed::decode(r)?];

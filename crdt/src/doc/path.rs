@@ -144,6 +144,16 @@ impl Decode for Key {
 pub(super) struct Path(SmallVec<[Key; 2]>);
 
 impl Path {
+    /// The text at a root.
+    pub(super) fn root_text(name: &str) -> Path {
+        Path::from(Key::new(name, Shape::Text))
+    }
+
+    /// Whether it leads to the text at a root.
+    pub(super) fn is_root_text(&self, root: &str) -> bool {
+        matches!(self.keys(), [Key { name: Name::Str(name), shape: Shape::Text }] if name == root)
+    }
+
     /// The place `key` below this one.
     pub(super) fn child(&self, key: Key) -> Path {
         let mut keys = self.0.clone();
@@ -237,8 +247,10 @@ impl Decode for Path {
         if head >> 2 >= Reader::MAX_DEPTH as u64 {
             return Err(r.limit("depth of a place"));
         }
-        let above = (0..head >> 2).map(|_| Key::decode(r)).collect::<Result<SmallVec<[Key; 2]>, _>>()?;
-        let mut path = Path(above);
+        let mut path = Path::default();
+        for _ in 0..head >> 2 {
+            path.push(Key::decode(r)?);
+        }
         let name = if head & LAST_IS_ITEM == 0 { Name::Str(r.str()?.into()) } else { Name::Item(r.dot()?) };
         path.push(Key { name, shape: if head & TO_LIST == 0 { Shape::Text } else { Shape::List } });
         let mut above = None;

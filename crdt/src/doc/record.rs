@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Dot, Span};
-use crate::text::{Text, TextPatch};
+use crate::text::TextPatch;
 
 use super::change::Patch;
 use super::marks::{self, Index, News};
 use super::node::{Node, Places};
 use super::path::{Path, Shape};
+use super::texts::Texts;
 use super::tree::{Outline, Standing};
 use super::undo::Inverse;
 use super::{Doc, view};
@@ -48,7 +49,7 @@ impl Record {
     }
 
     /// Notes the elements of a list that is about to change for the first time.
-    pub(super) fn list(&mut self, path: &Path, tree: &Places, texts: &BTreeMap<Path, Text>) {
+    pub(super) fn list(&mut self, path: &Path, tree: &Places, texts: &Texts) {
         if !self.lists.contains_key(path) {
             let list = match view::node(tree, path.keys()) {
                 Some(Node::List(list)) => Some(&**list),

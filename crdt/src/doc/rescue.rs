@@ -208,7 +208,7 @@ impl Finder<'_> {
         self.values(&Path::default(), &written);
         let ended = late.removals.part(&unsent);
         self.removals(&Path::default(), &onto.tree.part(ended.removed()));
-        for (path, text) in &late.texts {
+        for (path, text) in late.texts.iter() {
             if self.is_made(path) {
                 continue;
             }

@@ -231,7 +231,7 @@ impl Doc {
 
     /// The paths of the texts and lists at a place and below it.
     pub(super) fn texts_below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
-        let from = self.texts.range(path..).map(|(path, _)| path);
+        let from = self.texts.paths_from(path);
         from.take_while(|text| text.keys().starts_with(path.keys()))
     }
 

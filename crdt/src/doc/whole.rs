@@ -20,6 +20,10 @@ use super::{Doc, Origin};
 /// With fewer events than this a document goes as operations: they are as short, and cheaper.
 const MIN_EVENTS: u64 = 256;
 
+/// So does one of so many events or more, in texts of few operations: what was pasted is copied, not compressed.
+const PASTED_EVENTS: u64 = 1 << 16;
+const FEW_OPERATIONS: usize = 16;
+
 /// Whether a delta is a whole document.
 pub(super) fn is_whole(delta: &Delta) -> bool {
     delta.body.first().is_some_and(|flags| flags & !(SHALLOW | BRIEF) == WHOLE)
@@ -30,9 +34,15 @@ impl Doc {
     /// forgotten here, and who has nothing of a document with text in it.
     pub(super) fn goes_whole(&self, since: &VersionVector, until: &VersionVector) -> bool {
         let version = self.version();
-        let much = version.total() >= MIN_EVENTS && !self.texts.is_empty();
+        let much = || version.total() >= MIN_EVENTS && !self.texts.is_empty() && !self.is_pasted();
         let knows_any = || since.iter().any(|(replica, _)| version.get(replica) > 0);
-        self.is_behind(since) || much && until == version && !knows_any()
+        self.is_behind(since) || until == version && !knows_any() && much()
+    }
+
+    /// Whether it is long and the work of few operations.
+    fn is_pasted(&self) -> bool {
+        self.version().total() >= PASTED_EVENTS
+            && self.texts.iter().all(|(_, text)| text.is_of_operations(FEW_OPERATIONS))
     }
 
     /// The whole document as a delta.
@@ -118,7 +128,8 @@ impl Doc {
         let mut record = Record::default();
         let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
         self.each_change(&whole.tree, &ended, |path, key, _, _| self.note_change(path, key, &mut record));
-        let paths: std::collections::BTreeSet<&Path> = self.texts.keys().chain(whole.texts.keys()).collect();
+        let paths: std::collections::BTreeSet<&Path> =
+            self.texts.paths().chain(whole.texts.paths()).collect();
         for path in paths {
             if path.is_list() {
                 record.list(path, &self.tree, &self.texts);

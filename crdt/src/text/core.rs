@@ -124,13 +124,12 @@ impl Core {
     ) -> Option<()> {
         let what = match op {
             Op::Insert { left, right, text, .. } => {
-                let (place, left, right) = self.place(at, left, right)?;
+                let (first, place, [left, right]) = self.place(at, left, right)?;
                 if let Some(patches) = patches {
                     let pos = self.sequence.position(place);
                     patches.push(TextPatch::Insert { pos, text: text.to_owned() });
                 }
-                let at = self.id(at);
-                self.sequence.insert(place, at, left == Some(at.before()), text);
+                self.sequence.insert(place, first, left == Some(first.before()), text);
                 What::Insert { left, right }
             }
             Op::Delete { target, len, back } => {
@@ -148,14 +147,17 @@ impl Core {
         Some(())
     }
 
-    /// Where an insertion goes, and its neighbours; `None` if one is not here.
+    /// The first character of an insertion, where it goes, and its neighbours; `None` if one is not here.
     pub(super) fn place(
         &mut self,
         at: Dot,
         left: Option<Dot>,
         right: Option<Dot>,
-    ) -> Option<(Place, Option<Id>, Option<Id>)> {
+    ) -> Option<(Id, Place, [Option<Id>; 2])> {
+        // Mostly an author writes behind what he wrote himself.
+        let author = self.roster.get(at.replica);
         let known = |dot: Option<Dot>| match dot {
+            Some(dot) if dot.replica == at.replica => Some(Some(Id::new(author?, dot.seq))),
             Some(dot) => self.roster.id(dot).map(Some),
             None => Some(None),
         };
@@ -164,8 +166,9 @@ impl Core {
             Some(left) => self.sequence.after(self.sequence.find(left)?),
             None => self.sequence.behind(None),
         };
+        let name = |core: &mut Self| author.map_or_else(|| core.id(at), |author| Id::new(author, at.seq));
         if self.sequence.id(self.sequence.settle(here)) == right {
-            return Some((here, left, right));
+            return Some((name(self), here, [left, right]));
         }
         if let Some(right) = right {
             self.sequence.find(right)?;
@@ -174,8 +177,8 @@ impl Core {
         let sane = right.filter(|right| {
             left.is_none_or(|left| self.sequence.order(left, *right).is_some_and(Ordering::is_lt))
         });
-        let at = self.id(at);
-        Some((self.destination(here, at, left, sane), left, right))
+        let first = name(self);
+        Some((first, self.destination(here, first, left, sane), [left, right]))
     }
 
     /// The first character that a deletion names; `None` if one of them is not here.

@@ -23,16 +23,20 @@ pub(super) struct Count(pub(super) [usize; UNITS]);
 impl Count {
     /// The length of a text. `O(n)`.
     pub(super) fn of(text: &str) -> Count {
-        let lines = text.bytes().filter(|byte| *byte == b'\n').count();
-        if text.is_ascii() {
-            return Count([text.len(), text.len(), text.len(), lines]);
+        let (mut chars, mut pairs, mut lines) = (0, 0, 0);
+        // So few bytes that each sum fits in one: the compiler then counts many at a time.
+        for block in text.as_bytes().chunks(192) {
+            let mut sums = [0_u8; 3];
+            for byte in block {
+                // Not in the middle of a character; the start of one that is a pair in UTF-16; a line feed.
+                sums[0] += u8::from(*byte as i8 >= -0x40);
+                sums[1] += u8::from(*byte >= 0xf0);
+                sums[2] += u8::from(*byte == b'\n');
+            }
+            let [first, pair, line] = sums.map(usize::from);
+            (chars, pairs, lines) = (chars + first, pairs + pair, lines + line);
         }
-        let (mut chars, mut utf16) = (0, 0);
-        for c in text.chars() {
-            chars += 1;
-            utf16 += c.len_utf16();
-        }
-        Count([chars, text.len(), utf16, lines])
+        Count([chars, text.len(), chars + pairs, lines])
     }
 
     pub(super) fn get(&self, unit: Unit) -> usize {
@@ -61,6 +65,11 @@ pub(super) fn byte_of_char(text: &str, chars: usize) -> usize {
         Some(start) if start.is_ascii() => chars,
         _ => text.char_indices().nth(chars).map_or(text.len(), |(byte, _)| byte),
     }
+}
+
+/// The last place between characters that is no further than `byte`.
+pub(super) fn boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|byte| text.is_char_boundary(*byte)).unwrap_or_default()
 }
 
 /// The longest start of `text` that has at most `most` of a unit, as bytes. For lines: just behind the

@@ -16,7 +16,7 @@ use super::rope::Rope;
 use super::steps::{Kind, Step, Steps};
 use super::view::{Pieces, View};
 
-/// How many bytes are kept for what is typed next.
+/// How many bytes are kept for what is typed next. What is longer is put in the rope at once.
 const TYPED: usize = 1 << 10;
 
 /// How many bytes are put in front of before they are put in the rope.
@@ -68,6 +68,11 @@ impl Draft {
         }
     }
 
+    /// Whether it was written in at most so many steps.
+    pub(super) fn is_of_steps(&self, most: usize) -> bool {
+        self.steps.iter().take(most + 1).count() <= most
+    }
+
     /// Whether `author` can go on here: nobody else has written, and no character has a name yet.
     pub(super) fn is_of(&self, author: ReplicaId) -> bool {
         self.author == author && self.core.get().is_none()
@@ -97,24 +102,29 @@ impl Draft {
 
     pub(super) fn insert(&mut self, first: u64, pos: usize, text: &str, chars: usize) {
         match &mut self.open {
-            Open::Insert { at, len }
-                if *at + *len == pos && self.steps.type_more(first, pos, chars as u64) =>
-            {
+            Open::Insert { at, len } if *at + *len == pos && text.len() <= TYPED => {
                 *len += chars;
-                return self.typed.push_str(text);
+                self.typed.push_str(text);
             }
             // Typed before what was typed last: that much may be moved.
-            Open::Insert { at, len } if *at == pos && self.typed.len() < TYPED_BACK => {
+            Open::Insert { at, len } if *at == pos && self.typed.len() + text.len() <= TYPED_BACK => {
                 *len += chars;
                 self.typed.insert_str(0, text);
             }
             _ => {
                 self.settle();
-                self.open = Open::Insert { at: pos, len: chars };
-                self.typed.push_str(text);
+                if text.len() <= TYPED {
+                    self.open = Open::Insert { at: pos, len: chars };
+                    self.typed.push_str(text);
+                } else {
+                    // What is pasted is copied once.
+                    self.rope.insert(pos, text);
+                }
             }
         }
-        self.steps.push(first, Step { kind: Kind::Insert, pos, len: chars as u64 });
+        if !self.steps.type_more(first, pos, chars as u64) {
+            self.steps.push(first, Step { kind: Kind::Insert, pos, len: chars as u64 });
+        }
     }
 
     pub(super) fn delete(&mut self, first: u64, pos: usize, chars: usize) {

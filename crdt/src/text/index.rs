@@ -1,16 +1,18 @@
 //! Which chunk holds the character of each number, for one replica.
 
+use smallvec::SmallVec;
+
 use super::chunk::small;
 
 /// A block with more entries than this is cut in two.
 const MAX_BLOCK: usize = small(64, 4);
 
-/// Stretches of numbers that one chunk holds.
+/// Stretches of numbers that one chunk holds. Those of one who wrote little are in no memory of their own.
 #[derive(Clone, Debug, Default)]
 struct Block {
     /// The first number of each stretch; it goes on to the next one.
-    starts: Vec<u64>,
-    chunks: Vec<u32>,
+    starts: SmallVec<[u64; 2]>,
+    chunks: SmallVec<[u32; 4]>,
 }
 
 /// For each number of one replica's characters, the chunk that holds it. Neighbouring numbers in one chunk
@@ -18,7 +20,7 @@ struct Block {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     /// The first start of each block.
-    firsts: Vec<u64>,
+    firsts: SmallVec<[u64; 2]>,
     blocks: Vec<Block>,
     /// The last number that is in any chunk.
     last: u64,
@@ -89,7 +91,10 @@ impl Index {
         }
         // Numbers mostly grow: what is full stays full.
         let half = if i + 1 == entries.starts.len() { i } else { MAX_BLOCK / 2 };
-        let rest = Block { starts: entries.starts.split_off(half), chunks: entries.chunks.split_off(half) };
+        let rest = Block {
+            starts: entries.starts.drain(half..).collect(),
+            chunks: entries.chunks.drain(half..).collect(),
+        };
         self.firsts.insert(block + 1, rest.starts[0]);
         self.blocks.insert(block + 1, rest);
         if i >= half { (block + 1, i + 1 - half) } else { (block, i + 1) }

@@ -1,5 +1,7 @@
 //! What each replica did to one text, in its order: what is sent to those who lack it.
 
+use smallvec::SmallVec;
+
 use super::chunk::Id;
 use super::count::byte_of_char;
 
@@ -114,7 +116,7 @@ impl Packed {
 #[derive(Clone, Debug, Default)]
 struct Lane {
     /// The first event of each entry: what searches look at.
-    firsts: Vec<u64>,
+    firsts: SmallVec<[u64; 2]>,
     entries: Vec<Packed>,
     /// All that it ever inserted.
     text: String,
@@ -177,6 +179,16 @@ impl Log {
             lane.entries.push(Packed::new(&Entry { first: at.seq, len, text: lane.text.len(), what }));
         }
         lane.text.push_str(text);
+    }
+
+    /// Whether there are at most so many operations.
+    pub(super) fn is_of(&self, most: usize) -> bool {
+        let lens = self.lanes.iter().map(|lane| lane.entries.len());
+        lens.scan(0, |sum, len| {
+            *sum += len;
+            Some(*sum)
+        })
+        .all(|sum| sum <= most)
     }
 
     /// Makes the last insertion of a replica longer.

@@ -222,8 +222,7 @@ impl Open {
         self.settle(core);
         *self = match op {
             Op::Insert { left, right, text, len } => {
-                let (place, left, right) = core.place(at, left, right)?;
-                let first = core.id(at);
+                let (first, place, [left, right]) = core.place(at, left, right)?;
                 let from_byte = core.log.text(first.replica).len();
                 core.log.push(first, len, What::Insert { left, right }, text);
                 let chained = left == Some(first.before());

@@ -1,7 +1,7 @@
 //! Plain text: pieces of it, found by a [`Tree`]. An edit costs `O(log n)` and moves one piece at most.
 
 use super::chunk::small;
-use super::count::{Count, Unit};
+use super::count::{Count, Unit, boundary};
 use super::tree::Tree;
 use super::view::{Pieces, byte_in};
 
@@ -107,11 +107,6 @@ impl Rope {
             chars -= n;
         }
     }
-}
-
-/// The last place between characters that is no further than `byte`.
-fn boundary(text: &str, byte: usize) -> usize {
-    (0..=byte.min(text.len())).rev().find(|byte| text.is_char_boundary(*byte)).unwrap_or_default()
 }
 
 #[cfg(test)]

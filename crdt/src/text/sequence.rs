@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::chunk::{Chunk, Id, MAX_BYTES, MAX_RUN, Run, Spot};
-use super::count::{Count, Unit, byte_of_char};
+use super::count::{Count, Unit, boundary, byte_of_char};
 use super::index::Index;
 use super::tree::Tree;
 use super::view::Pieces;
@@ -210,7 +210,7 @@ impl Sequence {
         let mut chunk = place.chunk;
         self.cut_at(place);
         while !text.is_empty() {
-            let end = if text.len() <= MAX_BYTES { text.len() } else { byte_of_char(text, MAX_BYTES / 2) };
+            let end = boundary(text, MAX_BYTES);
             let (block, rest) = text.split_at(end);
             let count = Count::of(block);
             let end = first.plus(count.chars() as u64);

@@ -134,8 +134,8 @@ impl TextMut<'_> {
         if self.marks.is_empty() {
             return None;
         }
-        let index = self.marks.get(&self.path)?;
-        Some(index.get_or_init(|| self.edit.index(&self.path, self.text)))
+        let index = self.marks.get(self.path)?;
+        Some(index.get_or_init(|| self.edit.index(self.path, self.text)))
     }
 
     /// Writes a mark between two anchors, and ends those of its key that lie within it. Taking away what no
@@ -143,7 +143,7 @@ impl TextMut<'_> {
     pub(in crate::doc) fn put_mark(&mut self, key: SmolStr, value: Scalar, start: Cursor, end: Cursor) {
         let (Some(from), Some(to)) = (Rank::of(&start, self.text), Rank::of(&end, self.text)) else { return };
         let index = self.marks.entry(self.path.clone()).or_default();
-        index.get_or_init(|| self.edit.index(&self.path, self.text));
+        index.get_or_init(|| self.edit.index(self.path, self.text));
         let Some(index) = index.get_mut() else { return };
         let met: Vec<Placed<'_>> =
             index.between(from, to, self.text).filter(|placed| placed.mark.key == key).collect();
@@ -176,13 +176,13 @@ impl TextMut<'_> {
         index.insert(made.clone(), self.text);
         ended.iter().for_each(|gone| index.remove(gone, self.text));
         if let Some(record) = &mut self.edit.record {
-            record.marks(&self.path, News { added: vec![made], removed: ended });
+            record.marks(self.path, News { added: vec![made], removed: ended });
         }
     }
 
     /// Ends all marks.
     pub(super) fn end_marks(&mut self) {
-        if self.marks.remove(&self.path).is_none() {
+        if self.marks.remove(self.path).is_none() {
             return;
         }
         let (mut removed, marks) = (Vec::new(), self.path.beside(Shape::Marks));
@@ -191,7 +191,7 @@ impl TextMut<'_> {
             node.clear(cx);
         });
         if let Some(record) = &mut self.edit.record {
-            record.marks(&self.path, News { added: Vec::new(), removed });
+            record.marks(self.path, News { added: Vec::new(), removed });
         }
     }
 

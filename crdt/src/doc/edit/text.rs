@@ -7,6 +7,7 @@ use crate::doc::list::PLACEHOLDER;
 use crate::doc::marks::Indexes;
 use crate::doc::path::Path;
 use crate::doc::record::Record;
+use crate::doc::texts::Texts;
 use crate::doc::undo::Inverse;
 use crate::hlc::Hlc;
 use crate::id::{Dot, Span};
@@ -37,17 +38,30 @@ use super::{Edit, Spot};
 #[derive(Debug)]
 pub struct TextMut<'a> {
     pub(super) edit: Edit<'a>,
-    pub(super) path: Path,
+    pub(super) path: &'a Path,
     pub(super) text: &'a mut Text,
     pub(super) marks: &'a mut Indexes,
 }
 
 impl<'a> TextMut<'a> {
-    pub(super) fn open(doc: &'a mut Doc, stamp: Hlc, path: Path) -> Self {
+    pub(super) fn open(doc: &'a mut Doc, stamp: Hlc, path: &Path) -> Self {
+        Self::open_in(doc, stamp, |texts| texts.edit(path))
+    }
+
+    pub(super) fn open_root(doc: &'a mut Doc, stamp: Hlc, root: &str) -> Self {
+        Self::open_in(doc, stamp, |texts| texts.edit_root(root))
+    }
+
+    fn open_in(
+        doc: &'a mut Doc,
+        stamp: Hlc,
+        find: impl FnOnce(&'a mut Texts) -> (&'a Path, &'a mut Text),
+    ) -> Self {
         let Doc { author, graph, tree, removals, texts, marks, record, .. } = doc;
         let record = record.as_deref_mut();
         let edit = Edit { author: *author, stamp, graph, tree, removals, record };
-        TextMut { edit, text: texts.entry(path.clone()).or_default(), path, marks }
+        let (path, text) = find(texts);
+        TextMut { edit, path, text, marks }
     }
 
     /// How many characters there are.
@@ -63,11 +77,18 @@ impl<'a> TextMut<'a> {
     /// Inserts before the character at `pos`; past the end means at the end. What is inserted has the attributes
     /// of the marks that it is within or that grow there.
     pub fn insert(&mut self, pos: usize, s: &str) {
+        if s.is_empty() {
+            return;
+        }
         let pos = pos.min(self.len());
-        if let Some(deleted) = self.insertion(pos).filter(|_| !s.is_empty()) {
-            let _ = self.insert_behind(deleted, s);
-        } else if let Some(first) = self.insert_unrecorded(pos, s) {
-            self.note_insertion(pos, first, s);
+        match self.insertion(pos) {
+            Some(deleted) => drop(self.insert_behind(deleted, s)),
+            None => {
+                let (author, len) = (self.edit.author, s.chars().count());
+                let first = self.edit.graph.append(author, len as u64);
+                self.text.insert(author, first, pos, s, len);
+                self.note_insertion(pos, Dot::new(author, first), s);
+            }
         }
     }
 
@@ -105,8 +126,9 @@ impl<'a> TextMut<'a> {
     }
 
     fn note_insertion(&mut self, pos: usize, first: Dot, s: &str) {
-        let (marked, path) = (!self.marks.is_empty() && self.marks.contains_key(&self.path), &self.path);
+        let path = self.path;
         if let Some(record) = &mut self.edit.record {
+            let marked = !self.marks.is_empty() && self.marks.contains_key(path);
             record.text(path, TextPatch::Insert { pos, text: s.to_owned() });
             let len = s.chars().count() as u64;
             if marked {
@@ -126,10 +148,9 @@ impl<'a> TextMut<'a> {
             return;
         }
         let undoable = self.edit.record.as_deref().is_some_and(Record::wants_inverses);
-        let inverses =
-            undoable.then(|| Inverse::reinsert(self.text, self.marks(), &self.path, range.clone()));
+        let inverses = undoable.then(|| Inverse::reinsert(self.text, self.marks(), self.path, range.clone()));
         if let Some(record) = &mut self.edit.record {
-            record.text(&self.path, TextPatch::Delete { pos: range.start, len: range.len() });
+            record.text(self.path, TextPatch::Delete { pos: range.start, len: range.len() });
             inverses.into_iter().flatten().for_each(|inverse| record.inverse(inverse));
         }
         self.delete_unrecorded(range);
@@ -162,17 +183,6 @@ impl<'a> TextMut<'a> {
             Spot::At(pos) => self.text.insert(author, first, pos.min(self.text.len()), PLACEHOLDER, 1),
         }
         Dot::new(author, first)
-    }
-
-    /// The event of the first character inserted.
-    fn insert_unrecorded(&mut self, pos: usize, s: &str) -> Option<Dot> {
-        let count = s.chars().count() as u64;
-        (count > 0).then(|| {
-            let author = self.edit.author;
-            let first = self.edit.graph.append(author, count);
-            self.text.insert(author, first, pos.min(self.text.len()), s, count as usize);
-            Dot::new(author, first)
-        })
     }
 
     pub(super) fn delete_unrecorded(&mut self, range: Range<usize>) {
