@@ -203,3 +203,44 @@ fn interleaving_with_different_right_neighbours() {
         assert!(text.contains(run), "{text}");
     }
 }
+
+/// A paste went out compressed, as a whole document, at fifty times the cost of a copy.
+#[test]
+fn what_was_pasted_is_sent_as_it_is() {
+    let (mut alice, mut bob) = (Doc::new(id(1)), Doc::new(id(2)));
+    let long = "pasted text\n".repeat(10_000);
+    alice.transact(0, |tx| tx.text("t").insert(0, &long));
+    let pasted = alice.delta_since(bob.version());
+    assert!(pasted.to_bytes().len() > long.len(), "not packed");
+    bob.apply(&pasted).unwrap();
+    assert_eq!(note(&bob), long);
+
+    for pos in (0..1_000).step_by(10) {
+        alice.transact(0, |tx| tx.text("t").insert(pos, "typed"));
+    }
+    let whole = alice.delta_since(&VersionVector::new());
+    assert!(whole.to_bytes().len() < long.len() / 2, "of many operations, so as a whole document, packed");
+    let mut carol = Doc::new(id(3));
+    carol.apply(&whole).unwrap();
+    bob.apply(&alice.delta_since(bob.version())).unwrap();
+    assert_eq!((note(&carol), note(&bob)), (note(&alice), note(&alice)));
+}
+
+/// The text that was edited last is found without a search: edits must go where they are meant to all the same.
+#[test]
+fn texts_in_turn() {
+    let (mut alice, mut bob) = (Doc::new(id(1)), Doc::new(id(2)));
+    for i in 0..12 {
+        alice.transact(0, |tx| {
+            tx.text(["b", "a", "c"][i % 3]).insert(usize::MAX, &i.to_string());
+            tx.map("b").text("a").insert(0, "-");
+            tx.list("a").push("x");
+        });
+        bob.apply(&alice.delta_since(bob.version())).unwrap();
+    }
+    let all = |doc: &Doc| ["/a", "/b", "/c"].map(|place| doc.get(place).map(|value| value.to_string()));
+    assert_eq!(alice.text("b").unwrap().to_string(), "0369");
+    assert_eq!(alice.text("a").unwrap().to_string(), "14710");
+    assert_eq!(alice.text("c").unwrap().to_string(), "25811");
+    assert_eq!((all(&bob), bob.value()), (all(&alice), alice.value()));
+}

@@ -92,3 +92,18 @@ pub(super) fn byte_within(text: &str, unit: Unit, most: usize) -> usize {
     }
     text.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_what_is_there(text in "[a\né€👋]{0,80}|[a\né€👋]{150,700}") {
+            let pairs = text.chars().map(char::len_utf16).sum();
+            let count = [text.chars().count(), text.len(), pairs, text.matches('\n').count()];
+            prop_assert_eq!(Count::of(&text), Count(count));
+        }
+    }
+}
