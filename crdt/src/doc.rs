@@ -185,8 +185,8 @@ impl Doc {
     /// assert_eq!(all[0].patches[0].path(), "/title");
     /// ```
     pub fn transact_as<R>(&mut self, origin: &str, now_ms: u64, edit: impl FnOnce(&mut Tx<'_>) -> R) -> R {
-        let watched = !self.subscribers.is_empty() || self.undo_log.is_some();
-        self.record = watched.then(|| Box::new(Record::new(self.undo_log.is_some())));
+        let (watched, undo) = (!self.subscribers.is_empty(), self.undo_log.is_some());
+        self.record = (watched || undo).then(|| Box::new(Record::new(watched, undo)));
         let result = self.run(now_ms, edit);
         if let Some(mut record) = self.record.take() {
             let inverses = record.take_inverses();
@@ -200,7 +200,7 @@ impl Doc {
 
     /// Runs what an undo manager takes back; returns what takes that back in turn.
     fn transact_undo(&mut self, now_ms: u64, origin: Origin, edit: impl FnOnce(&mut Tx<'_>)) -> Vec<Inverse> {
-        self.record = Some(Box::new(Record::new(true)));
+        self.record = Some(Box::new(Record::new(!self.subscribers.is_empty(), true)));
         self.run(now_ms, edit);
         let mut record = self.record.take().unwrap_or_default();
         self.notify(origin, &record);
@@ -459,7 +459,7 @@ impl Doc {
         }
         record.tree(path, &self.tree);
         if !key.shape.nests() {
-            record.touch(path);
+            record.touch(path, record.before(path, &self.tree));
         }
     }
 
@@ -552,7 +552,7 @@ impl Replicated for Doc {
         let marks = if body.is_text_only() { Vec::new() } else { body.tree.marks() };
         self.admit(delta, &body, &marks)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
-        self.record = watched.then(Box::default);
+        self.record = watched.then(|| Box::new(Record::new(true, false)));
         // Where a list stood is noted before either of its halves changes.
         self.note_lists(&body.texts);
         let news = match body.is_text_only() {

@@ -13,7 +13,7 @@ use crate::text::TextPatch;
 use super::{Scalar, TreePatch, Value};
 
 /// One visible change of a document. Paths are JSON pointers (RFC 6901), as [`Doc::get`](super::Doc::get)
-/// takes them; patches apply one after the other.
+/// takes them; patches apply one after the other, and lead from what was shown to what is shown.
 ///
 /// ```
 /// use crdt::doc::Patch;
@@ -79,7 +79,8 @@ pub enum Patch {
         /// What happened to which node.
         patch: TreePatch,
     },
-    /// The value at a path changed. Comes too when a concurrent write there lost, with the value that stayed.
+    /// The value at a path changed. A write that loses to a concurrent one changes none: it is among
+    /// [`Change::conflicts`].
     Value {
         /// Where it is.
         path: String,

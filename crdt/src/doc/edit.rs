@@ -7,7 +7,7 @@ use crate::dots::{Cx, DotStore, RemovalLog};
 use crate::graph::EventGraph;
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
-use crate::text::Text;
+use crate::text::{Text, TextPatch};
 
 use super::list::List;
 use super::marks::Index;
@@ -171,11 +171,17 @@ impl<'a> Place<'a> {
         self.mutate(|node, cx| node.clear(cx));
     }
 
-    /// Deletes all texts at a path and below it, and ends their marks.
+    /// Deletes all texts at a path and below it, and ends their marks. Empties the lists there.
     pub(super) fn clear_texts(&mut self, path: &Path) {
         let below: Vec<Path> = self.doc.texts_below(path).cloned().collect();
         for path in below {
             let len = self.doc.texts.get(&path).map_or(0, Text::len);
+            let Doc { record, tree, texts, .. } = &mut *self.doc;
+            match record {
+                Some(record) if path.is_list() => record.list(&path, tree, texts),
+                Some(record) if len > 0 => record.text(&path, TextPatch::Delete { pos: 0, len }),
+                _ => {}
+            }
             let mut text = Place { doc: self.doc, stamp: self.stamp, path }.into_text();
             text.delete_unrecorded(0..len);
             text.end_marks();
@@ -203,6 +209,7 @@ impl Edit<'_> {
     /// Runs a mutator on the node at a path; its dots become events, its removals are noted.
     fn mutate(&mut self, path: &Path, mutate: impl FnOnce(&mut Node, &mut Cx)) {
         let Some((above, key)) = path.parent() else { return };
+        let before = self.record.as_ref().and_then(|record| record.before(path, self.tree));
         let mut cx = Cx::new(self.author, self.graph.version().get(self.author), self.stamp);
         at(self.tree, above, key, &mut cx, mutate);
         let (used, removed) = (cx.used(), cx.removed());
@@ -210,7 +217,7 @@ impl Edit<'_> {
             self.graph.append(self.author, used);
             self.removals.record_causal(Dot::new(self.author, span.to), removed, self.graph.forgotten());
             if let Some(record) = &mut self.record {
-                record.touch(path);
+                record.touch(path, before);
             }
         }
     }

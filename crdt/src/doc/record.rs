@@ -12,15 +12,17 @@ use super::path::{Path, Shape};
 use super::texts::Texts;
 use super::tree::{Outline, Standing};
 use super::undo::Inverse;
-use super::{Doc, view};
+use super::{Doc, Value, view};
 
 /// What happened so far in an open transaction or merge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
     /// Whether inverses are wanted, too.
     undo: bool,
-    /// The places in the tree that changed.
-    touched: BTreeSet<Path>,
+    /// Whether somebody hears of it, so that patches are wanted.
+    watched: bool,
+    /// The places in the tree that changed, with what was there before.
+    touched: BTreeMap<Path, Option<Value>>,
     /// The lists that changed, with their elements as they were.
     lists: BTreeMap<Path, Vec<Dot>>,
     /// The trees that changed, as they were.
@@ -34,17 +36,28 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(undo: bool) -> Self {
-        Record { undo, ..Record::default() }
+    pub(super) fn new(watched: bool, undo: bool) -> Self {
+        Record { undo, watched, ..Record::default() }
     }
 
     pub(super) fn wants_inverses(&self) -> bool {
         self.undo
     }
 
-    pub(super) fn touch(&mut self, path: &Path) {
-        if !self.touched.contains(path) {
-            self.touched.insert(path.clone());
+    /// Notes a place that changed; `before` is the value that was there, which [`before`](Self::before) read.
+    pub(super) fn touch(&mut self, path: &Path, before: Option<Value>) {
+        if !self.touched.contains_key(path) {
+            self.touched.insert(path.clone(), before);
+        }
+    }
+
+    /// The value of a place that may change now for the first time, if anybody wants to know; of a map only that
+    /// there is one, as what is in it has places of its own.
+    pub(super) fn before(&self, path: &Path, tree: &Places) -> Option<Value> {
+        let wanted = self.watched && !self.touched.contains_key(path);
+        match view::node(tree, path.keys()).filter(|_| wanted)? {
+            Node::Map(_) => Some(Value::Map(BTreeMap::new())),
+            node => node.leaf(),
         }
     }
 
@@ -123,7 +136,7 @@ impl Record {
 
     /// The places whose registers may have conflicts now.
     pub(super) fn touched(&self) -> impl Iterator<Item = &Path> {
-        self.touched.iter()
+        self.touched.keys()
     }
 
     /// The patches: lists and trees from the outside in, then texts, then their attributes, then values. Their paths are those of the document
@@ -132,7 +145,8 @@ impl Record {
         let mut patches = Vec::new();
         let mut came = BTreeSet::new();
         let shown = |path: &Path, came: &BTreeSet<Dot>| {
-            doc.pointer(path).filter(|_| !path.items().any(|element| came.contains(&element)))
+            let is_told = |path: &Path| path.items().any(|element| came.contains(&element));
+            doc.pointer(path).filter(|_| !is_told(path) && doc.is_in_view(path))
         };
         for (path, before) in &self.lists {
             if let Some(pointer) = shown(path, &came) {
@@ -158,12 +172,43 @@ impl Record {
             }
         }
         self.mark_patches(doc, |path| shown(path, &came), &mut patches);
-        for path in self.touched.iter().filter(|path| !path.is_hidden()) {
-            if let Some(pointer) = shown(path, &came) {
-                patches.push(Patch::Value { path: pointer, value: doc.value_of(path) });
+        for (path, before) in self.touched.iter().filter(|(path, _)| !path.is_hidden()) {
+            let value = doc.value_of(path);
+            // A write that lost, or one of what is there already, changes nothing that anybody sees.
+            if value != *before
+                && let Some(path) = shown(path, &came)
+            {
+                patches.push(Patch::Value { path, value });
+            }
+        }
+        for path in self.uncovered(doc) {
+            if let Some(pointer) = shown(&path, &came) {
+                patches.push(Patch::Value { path: pointer, value: doc.value_of(&path) });
             }
         }
         patches
+    }
+
+    /// The places that came into view because one of another type and the same name, in front of them, is empty now.
+    fn uncovered(&self, doc: &Doc) -> BTreeSet<Path> {
+        let lists = self.lists.iter().filter(|(_, before)| !before.is_empty()).map(|(path, _)| path);
+        let trees = self.trees.iter().filter(|(_, before)| !before.is_empty()).map(|(path, _)| path);
+        let touched = self.touched.iter().filter(|(_, before)| before.is_some()).map(|(path, _)| path);
+        // A text that came and went covered what is behind it for those who follow the patches.
+        let texts = self.texts.iter().map(|(path, _)| path).filter(|path| doc.pointer(path).is_some());
+        let mut uncovered = BTreeSet::new();
+        for path in lists.chain(trees).chain(texts).chain(touched) {
+            let mut path = path.clone();
+            while !doc.is_visible(&path)
+                && let Some((above, key)) = path.parent()
+            {
+                let above = Path::from(above);
+                let behind = doc.shown(&above, &key.name).filter(|shown| shown.shape > key.shape);
+                uncovered.extend(behind.map(|key| above.child(key)));
+                path = above;
+            }
+        }
+        uncovered
     }
 }
 

@@ -147,6 +147,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Whether there were no nodes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
     /// What leads from here to how a tree stands now; `came` gets the nodes that came. `O(n log n)`.
     pub(super) fn patches(
         &self,

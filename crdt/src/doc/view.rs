@@ -364,7 +364,7 @@ impl Doc {
     }
 
     /// The key of the place that is shown under a name: the first in which something is visible.
-    fn shown(&self, path: &Path, name: &Name) -> Option<Key> {
+    pub(super) fn shown(&self, path: &Path, name: &Name) -> Option<Key> {
         let visible = |key: &Key| self.is_visible(&path.child(key.clone()));
         let mut keys = Key::all_named(name).filter(|key| key.shape != Shape::Present);
         match name {
@@ -374,6 +374,17 @@ impl Doc {
                 keys.find(visible).or_else(|| Some(Key::item(*element, self.container_kind(path, *element)?)))
             }
         }
+    }
+
+    /// Whether nowhere on a path a place of another type and the same name is shown instead.
+    pub(super) fn is_in_view(&self, path: &Path) -> bool {
+        let mut above = Path::default();
+        path.keys().iter().all(|key| {
+            let mut in_front = Key::all_named(&key.name).take_while(|other| other.shape < key.shape);
+            let hidden = in_front.any(|other| self.is_visible(&above.child(other)));
+            above.push(key.clone());
+            !hidden
+        })
     }
 
     /// A path as a JSON pointer; `None` when an element on the way is not in its list.

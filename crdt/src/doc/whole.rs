@@ -125,7 +125,7 @@ impl Doc {
 
     /// What will change when `whole` stands here.
     fn note_replacement(&self, whole: &Doc) -> Record {
-        let mut record = Record::default();
+        let mut record = Record::new(true, false);
         let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
         self.each_change(&whole.tree, &ended, |path, key, _, _| self.note_change(path, key, &mut record));
         let paths: std::collections::BTreeSet<&Path> =
