@@ -28,6 +28,17 @@ const FORMAT: u8 = 1;
 /// Text positions count characters (Unicode scalar values), whatever features the `automerge` crate was
 /// built with.
 ///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | put a key | put that key | one wins, the same everywhere; `get_all` has both |
+/// | increment a counter | increment it | the sum |
+/// | insert in a list or text | insert at that place | both |
+/// | delete a key or an element | put it | B's value |
+/// | delete an object | edit within it | it is gone |
+///
+/// What it costs is what automerge costs; a difference costs its changes. Source: the `automerge` crate, whose rules these
+/// are; Kleppmann, Beresford, "A conflict-free replicated JSON datatype", 2017.
+///
 /// ```
 /// use automerge::transaction::Transactable;
 /// use automerge::{ReadDoc, ROOT};
@@ -103,6 +114,20 @@ impl AutomergeDoc {
     /// # Errors
     /// [`ApplyError::Invalid`] for bytes that are not automerge's or too big for what they are;
     /// [`ApplyError::Engine`] for those that automerge cannot read.
+    ///
+    /// ```
+    /// # use automerge::{ReadDoc, ROOT, transaction::Transactable};
+    /// # use crdt::automerge::AutomergeDoc;
+    /// # use crdt::{ReplicaId, Replicated};
+    /// # let id = ReplicaId::from_u128;
+    /// let mut doc = AutomergeDoc::new(id(1));
+    /// doc.edit(|doc| doc.put(ROOT, "title", "hello")).unwrap();
+    /// let mut copy = AutomergeDoc::load(&doc.save()?, id(2))?; // two that write, so two ids
+    /// copy.edit(|doc| doc.put(ROOT, "title", "hello again")).unwrap();
+    /// doc.apply(&copy.delta_since(doc.version()))?;
+    /// assert_eq!(doc.automerge().get(ROOT, "title").unwrap().unwrap().0.to_str(), Some("hello again"));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Self, ApplyError> {
         preparse::file(bytes)?;
         let changes = guarded(|| {
@@ -116,6 +141,17 @@ impl AutomergeDoc {
     }
 
     /// Makes another replica the author of what is written from now on; see [`AutomergeDoc::new`].
+    ///
+    /// ```
+    /// # use automerge::{ReadDoc, ROOT, transaction::Transactable};
+    /// # use crdt::automerge::AutomergeDoc;
+    /// # use crdt::{ReplicaId, Replicated};
+    /// # let id = ReplicaId::from_u128;
+    /// let mut doc = AutomergeDoc::new(id(1));
+    /// doc.set_author(id(2));
+    /// doc.edit(|doc| doc.put(ROOT, "title", "hello")).unwrap();
+    /// assert_eq!((doc.version().get(id(1)), doc.version().get(id(2))), (0, 1));
+    /// ```
     pub fn set_author(&mut self, author: ReplicaId) {
         self.author = author;
         self.doc.set_actor(ActorId::from(author.as_bytes()));
@@ -125,6 +161,18 @@ impl AutomergeDoc {
     ///
     /// # Errors
     /// [`ApplyError::Engine`] when what automerge writes does not read back: keep the changes then.
+    ///
+    /// ```
+    /// # use automerge::{ReadDoc, ROOT, transaction::Transactable};
+    /// # use crdt::automerge::AutomergeDoc;
+    /// # use crdt::{ReplicaId, Replicated};
+    /// # let id = ReplicaId::from_u128;
+    /// let mut doc = AutomergeDoc::new(id(1));
+    /// doc.edit(|doc| doc.put(ROOT, "title", "hello")).unwrap();
+    /// let file = automerge::AutoCommit::load(&doc.save()?).unwrap(); // any automerge reads it
+    /// assert!(file.get(ROOT, "title").unwrap().is_some());
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn save(&mut self) -> Result<Vec<u8>, ApplyError> {
         guarded(|| {
             let (bytes, heads) = (self.doc.save(), self.doc.get_heads());
@@ -143,6 +191,16 @@ impl AutomergeDoc {
     }
 
     /// Edits the document; what `edit` leaves open is committed.
+    ///
+    /// ```
+    /// # use automerge::{ReadDoc, ROOT, transaction::Transactable};
+    /// # use crdt::automerge::AutomergeDoc;
+    /// # use crdt::{ReplicaId, Replicated};
+    /// # let id = ReplicaId::from_u128;
+    /// let mut doc = AutomergeDoc::new(id(1));
+    /// doc.edit(|doc| doc.put(ROOT, "title", "hello")).unwrap();
+    /// assert_eq!(doc.version().total(), 1); // one change, one event
+    /// ```
     pub fn edit<R>(&mut self, edit: impl FnOnce(&mut AutoCommit) -> R) -> R {
         let heads = self.doc.get_heads();
         let result = edit(&mut self.doc);

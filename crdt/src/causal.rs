@@ -100,11 +100,34 @@ impl<O> CausalBuffer<O> {
     }
 
     /// Which operations have been delivered.
+    ///
+    /// ```
+    /// # use crdt::causal::{CausalBuffer, Tagged};
+    /// # use crdt::{Dot, Hlc, ReplicaId};
+    /// # let a = ReplicaId::from_u128(1);
+    /// # let op = |seq| Tagged { dot: Dot::new(a, seq), past: [(a, seq - 1)].into_iter().filter(|p| p.1 > 0).collect(), stamp: Hlc::ZERO, op: seq };
+    /// let mut buffer = CausalBuffer::new(10);
+    /// buffer.receive(op(1))?;
+    /// buffer.receive(op(3))?; // waits
+    /// assert_eq!(buffer.seen().get(a), 1);
+    /// # Ok::<(), crdt::causal::ReceiveError>(())
+    /// ```
     pub fn seen(&self) -> &VersionVector {
         &self.seen
     }
 
     /// How many operations wait.
+    ///
+    /// ```
+    /// # use crdt::causal::{CausalBuffer, Tagged};
+    /// # use crdt::{Dot, Hlc, ReplicaId};
+    /// # let a = ReplicaId::from_u128(1);
+    /// # let op = |seq| Tagged { dot: Dot::new(a, seq), past: [(a, seq - 1)].into_iter().filter(|p| p.1 > 0).collect(), stamp: Hlc::ZERO, op: seq };
+    /// let mut buffer = CausalBuffer::new(10);
+    /// buffer.receive(op(3))?;
+    /// assert_eq!(buffer.waiting(), 1);
+    /// # Ok::<(), crdt::causal::ReceiveError>(())
+    /// ```
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -113,6 +136,17 @@ impl<O> CausalBuffer<O> {
     ///
     /// # Errors
     /// See [`ReceiveError`].
+    ///
+    /// ```
+    /// # use crdt::causal::{CausalBuffer, Tagged};
+    /// # use crdt::{Dot, Hlc, ReplicaId};
+    /// # let a = ReplicaId::from_u128(1);
+    /// # let op = |seq| Tagged { dot: Dot::new(a, seq), past: [(a, seq - 1)].into_iter().filter(|p| p.1 > 0).collect(), stamp: Hlc::ZERO, op: seq };
+    /// let mut buffer = CausalBuffer::new(10);
+    /// assert_eq!(buffer.receive(op(2))?.len(), 0); // its cause has not come
+    /// assert_eq!(buffer.receive(op(1))?.len(), 2); // now both can be delivered
+    /// # Ok::<(), crdt::causal::ReceiveError>(())
+    /// ```
     pub fn receive(&mut self, op: Tagged<O>) -> Result<Vec<Tagged<O>>, ReceiveError> {
         if op.dot.seq == 0 || op.past.get(op.dot.replica) != op.dot.seq - 1 {
             return Err(ReceiveError::Invalid);

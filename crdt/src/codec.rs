@@ -7,16 +7,17 @@
 
 mod brief;
 mod primitives;
+mod reader;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::ops::RangeInclusive;
 
 use crate::id::{Dot, ReplicaId};
 
 use brief::Last;
+pub use reader::Reader;
 
 /// Why bytes were refused. Nothing was changed by the attempt to read them.
 ///
@@ -148,11 +149,26 @@ impl Writer {
     }
 
     /// An empty body with room for some bytes, and an empty table.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::with_capacity(1 << 10); // no growing up to a kilobyte
+    /// w.raw(&[7; 1 << 10]);
+    /// assert_eq!(w.len(), 1 << 10);
+    /// ```
     pub fn with_capacity(bytes: usize) -> Self {
         Writer { body: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// An empty body whose table already holds `table`, in that order.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, codec::Writer};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut w = Writer::with_table([a, b]); // both sides know these two
+    /// w.replica(b);
+    /// assert_eq!(w.into_parts(), (vec![1], vec![a, b]));
+    /// ```
     pub fn with_table(table: impl IntoIterator<Item = ReplicaId>) -> Self {
         let mut w = Self::with_capacity(48);
         for id in table {
@@ -192,12 +208,27 @@ impl Writer {
     }
 
     /// Appends a replica id as its index in the table.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, codec::Writer};
+    /// let mut w = Writer::new();
+    /// w.replica(ReplicaId::from_u128(9)); // the first that is named: 0
+    /// w.replica(ReplicaId::from_u128(9));
+    /// assert_eq!(w.into_parts(), (vec![0, 0], vec![ReplicaId::from_u128(9)]));
+    /// ```
     pub fn replica(&mut self, id: ReplicaId) {
         let i = self.intern(id);
         self.u64(i);
     }
 
     /// Appends a dot.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, codec::Writer};
+    /// let mut w = Writer::new();
+    /// w.dot(Dot::new(ReplicaId::from_u128(9), 300));
+    /// assert_eq!(w.into_body(), [0, 0xac, 2]); // the index of the replica, the number
+    /// ```
     pub fn dot(&mut self, dot: Dot) {
         if self.is_brief() {
             return self.brief_dot(dot);
@@ -207,11 +238,26 @@ impl Writer {
     }
 
     /// Appends one byte.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.u8(200);
+    /// assert_eq!(w.into_body(), [200]);
+    /// ```
     pub fn u8(&mut self, n: u8) {
         self.body.push(n);
     }
 
     /// Appends a number in 1 to 10 bytes.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.u64(5);
+    /// w.u64(300);
+    /// assert_eq!(w.into_body(), [5, 0xac, 2]); // seven bits a byte, the lowest first
+    /// ```
     #[inline]
     pub fn u64(&mut self, mut n: u64) {
         if n < 0x80 {
@@ -225,11 +271,26 @@ impl Writer {
     }
 
     /// Appends a signed number; small magnitudes are short (zigzag).
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.i64(-1);
+    /// w.i64(1);
+    /// assert_eq!(w.into_body(), [1, 2]);
+    /// ```
     pub fn i64(&mut self, n: i64) {
         self.u64(((n << 1) ^ (n >> 63)) as u64);
     }
 
     /// Appends bytes with their length.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.bytes(&[7, 7]);
+    /// assert_eq!(w.into_body(), [2, 7, 7]);
+    /// ```
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.u64(bytes.len() as u64);
         if !bytes.is_empty() {
@@ -238,11 +299,25 @@ impl Writer {
     }
 
     /// Appends bytes without their length.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.raw(&[7, 7]); // the reader must know how many
+    /// assert_eq!(w.into_body(), [7, 7]);
+    /// ```
     pub fn raw(&mut self, bytes: &[u8]) {
         self.body.extend_from_slice(bytes);
     }
 
     /// Appends a string with its length in bytes.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// w.str("é");
+    /// assert_eq!(w.into_body(), [2, 0xc3, 0xa9]);
+    /// ```
     pub fn str(&mut self, s: &str) {
         self.bytes(s.as_bytes());
     }
@@ -253,6 +328,14 @@ impl Writer {
     }
 
     /// Whether the body is empty.
+    ///
+    /// ```
+    /// # use crdt::codec::Writer;
+    /// let mut w = Writer::new();
+    /// assert!(w.is_empty());
+    /// w.u8(0);
+    /// assert!(!w.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.body.is_empty()
     }
@@ -265,236 +348,6 @@ impl Writer {
     /// The body and the table it refers to.
     pub fn into_parts(self) -> (Vec<u8>, Vec<ReplicaId>) {
         (self.body, self.table)
-    }
-}
-
-/// Reads values from a body with the table it refers to.
-///
-/// ```
-/// use crdt::codec::{Reader, Writer};
-/// let mut w = Writer::new();
-/// w.str("tea");
-/// w.u64(300);
-/// let body = w.into_body();
-/// let mut r = Reader::new(&body, &[]);
-/// assert_eq!((r.str()?, r.u64()?), ("tea", 300));
-/// assert_eq!((r.position(), r.remaining()), (body.len(), 0));
-/// r.end()?;
-/// # Ok::<(), crdt::codec::DecodeError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    table: &'a [ReplicaId],
-    /// How many replicas of the table were named; `usize::MAX` once one was named before its turn.
-    named: usize,
-    depth: usize,
-    brief: Option<Box<Last>>,
-    /// Whether who reads looks whether a dot stands twice in the whole.
-    checked: bool,
-    /// Whether what is read is a part that is joined to a whole.
-    part: bool,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads `bytes`, whose replica indices point into `table`.
-    pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None, checked: false, part: false }
-    }
-
-    /// The deepest that values may nest; bounds the stack that hostile bytes can use.
-    pub const MAX_DEPTH: usize = 64;
-
-    /// Reads a value that may hold values of its own kind, one level down.
-    ///
-    /// # Errors
-    /// Those of `read`, and [`DecodeError::Limit`] below [`Reader::MAX_DEPTH`] levels.
-    pub fn nested<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
-        if self.depth == Self::MAX_DEPTH {
-            return Err(self.limit("levels of nesting"));
-        }
-        self.depth += 1;
-        let value = read(self);
-        self.depth -= 1;
-        value
-    }
-
-    /// Who reads checks afterwards that no dot stands twice in the whole: no map need look by itself.
-    pub(crate) fn in_checked(&mut self) {
-        self.checked = true;
-    }
-
-    pub(crate) fn is_checked(&self) -> bool {
-        self.checked
-    }
-
-    /// As [`in_checked`](Self::in_checked), and what is read is a part: it is joined to a whole, not looked through.
-    pub(crate) fn in_part(&mut self) {
-        (self.checked, self.part) = (true, true);
-    }
-
-    pub(crate) fn is_part(&self) -> bool {
-        self.part
-    }
-
-    /// How many bytes remain.
-    pub fn remaining(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    /// How many bytes have been read.
-    pub fn position(&self) -> usize {
-        self.at
-    }
-
-    /// An error that says where the reader stands.
-    pub fn invalid(&self, what: &'static str) -> DecodeError {
-        DecodeError::Invalid { at: self.at, what }
-    }
-
-    /// An error for a value over a named limit.
-    pub fn limit(&self, what: &'static str) -> DecodeError {
-        DecodeError::Limit { at: self.at, what }
-    }
-
-    /// The next byte.
-    ///
-    /// # Errors
-    /// [`DecodeError::UnexpectedEnd`].
-    pub fn u8(&mut self) -> Result<u8, DecodeError> {
-        let byte = *self.bytes.get(self.at).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    /// The next number; a longer form than the shortest is refused.
-    ///
-    /// # Errors
-    /// [`DecodeError::UnexpectedEnd`], [`DecodeError::Invalid`].
-    pub fn u64(&mut self) -> Result<u64, DecodeError> {
-        if let Some(byte) = self.bytes.get(self.at).filter(|byte| **byte < 0x80) {
-            self.at += 1; // most are of one byte
-            return Ok((*byte).into());
-        }
-        let mut n = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return Err(self.invalid("number over 64 bits"));
-            }
-            n |= bits << shift;
-            if byte & 0x80 == 0 {
-                return if byte == 0 && shift > 0 {
-                    Err(self.invalid("number not in its shortest form"))
-                } else {
-                    Ok(n)
-                };
-            }
-        }
-        Err(self.invalid("number over 64 bits"))
-    }
-
-    /// The next signed number.
-    ///
-    /// # Errors
-    /// As [`Reader::u64`].
-    pub fn i64(&mut self) -> Result<i64, DecodeError> {
-        let n = self.u64()?;
-        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
-    }
-
-    /// A number of items that follow, each of at least `min_bytes` bytes: checked against what
-    /// remains, so it is safe to allocate for.
-    ///
-    /// # Errors
-    /// As [`Reader::u64`], and [`DecodeError::Limit`].
-    pub fn count(&mut self, min_bytes: usize) -> Result<usize, DecodeError> {
-        let n = self.u64()?;
-        let min_bytes = if self.is_brief() { 1 } else { min_bytes.max(1) };
-        let most = (self.remaining() / min_bytes) as u64;
-        if n > most { Err(self.limit("more items than the bytes can hold")) } else { Ok(n as usize) }
-    }
-
-    /// The next `n` bytes.
-    ///
-    /// # Errors
-    /// [`DecodeError::UnexpectedEnd`].
-    pub fn raw(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(n).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
-        let bytes = self.bytes.get(self.at..end).ok_or(DecodeError::UnexpectedEnd { at: self.at })?;
-        self.at = end;
-        Ok(bytes)
-    }
-
-    /// Bytes with their length in front.
-    ///
-    /// # Errors
-    /// As [`Reader::count`].
-    pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let n = self.count(1)?;
-        self.raw(n)
-    }
-
-    /// A string with its length in front.
-    ///
-    /// # Errors
-    /// As [`Reader::count`], and [`DecodeError::Invalid`] for what is not UTF-8.
-    pub fn str(&mut self) -> Result<&'a str, DecodeError> {
-        let bytes = self.bytes()?;
-        core::str::from_utf8(bytes).map_err(|_| self.invalid("text is not UTF-8"))
-    }
-
-    /// A replica id, by its index in the table.
-    ///
-    /// # Errors
-    /// As [`Reader::u64`], and [`DecodeError::Invalid`] for an index outside the table.
-    pub fn replica(&mut self) -> Result<ReplicaId, DecodeError> {
-        let i = self.u64()?;
-        self.replica_at(i)
-    }
-
-    fn replica_at(&mut self, i: u64) -> Result<ReplicaId, DecodeError> {
-        let id = usize::try_from(i).ok().and_then(|i| self.table.get(i)).copied();
-        let id = id.ok_or_else(|| self.invalid("replica outside the table"))?;
-        match i.cmp(&(self.named as u64)) {
-            Ordering::Less => {}
-            Ordering::Equal => self.named += 1,
-            Ordering::Greater => self.named = usize::MAX,
-        }
-        Ok(id)
-    }
-
-    /// A dot.
-    ///
-    /// # Errors
-    /// As [`Reader::replica`], [`DecodeError::Invalid`] for event 0, and [`DecodeError::Limit`] for one
-    /// beyond [`Dot::MAX_SEQ`].
-    pub fn dot(&mut self) -> Result<Dot, DecodeError> {
-        if self.is_brief() {
-            return self.brief_dot();
-        }
-        let dot = Dot::new(self.replica()?, self.u64()?);
-        match dot.seq {
-            0 => Err(self.invalid("events count from 1")),
-            seq if seq > Dot::MAX_SEQ => Err(self.limit("the number of an event")),
-            _ => Ok(dot),
-        }
-    }
-
-    /// That nothing is left.
-    ///
-    /// # Errors
-    /// [`DecodeError::Trailing`].
-    pub fn end(&self) -> Result<(), DecodeError> {
-        match self.remaining() {
-            0 => Ok(()),
-            left => Err(DecodeError::Trailing { left }),
-        }
     }
 }
 

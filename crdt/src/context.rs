@@ -39,11 +39,27 @@ impl DotRanges {
     }
 
     /// Whether nothing is in the set.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut ranges = DotRanges::new();
+    /// assert!(ranges.is_empty());
+    /// ranges.insert(Dot::new(a, 7));
+    /// assert!(!ranges.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
     /// How many dots are in the set.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let ranges: DotRanges = [Span { replica: a, after: 2, to: 5 }, Span { replica: a, after: 8, to: 9 }].into_iter().collect();
+    /// assert_eq!(ranges.len(), 4); // 3, 4, 5 and 9
+    /// ```
     pub fn len(&self) -> u64 {
         self.iter_ranges().fold(0, |n, span| n.saturating_add(span.len()))
     }
@@ -55,6 +71,13 @@ impl DotRanges {
     }
 
     /// Whether a dot is in the set. `O(log ranges)`.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let ranges: DotRanges = [Span { replica: a, after: 2, to: 5 }].into_iter().collect();
+    /// assert!(ranges.contains(Dot::new(a, 3)) && !ranges.contains(Dot::new(a, 2)));
+    /// ```
     pub fn contains(&self, dot: Dot) -> bool {
         self.run_from(dot).is_some()
     }
@@ -83,6 +106,14 @@ impl DotRanges {
     }
 
     /// Puts a dot in.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut ranges = DotRanges::new();
+    /// [1, 3, 2].into_iter().for_each(|seq| ranges.insert(Dot::new(a, seq)));
+    /// assert_eq!(ranges.iter_ranges().count(), 1); // 1 to 3
+    /// ```
     pub fn insert(&mut self, dot: Dot) {
         if dot.seq > 0 {
             self.insert_span(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq });
@@ -90,6 +121,15 @@ impl DotRanges {
     }
 
     /// Puts a run of dots in. `O(log ranges)`, and the ranges it touches become one.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut ranges = DotRanges::new();
+    /// ranges.insert_span(Span { replica: a, after: 0, to: 4 });
+    /// ranges.insert_span(Span { replica: a, after: 2, to: 6 }); // overlaps
+    /// assert_eq!(ranges.iter_ranges().collect::<Vec<_>>(), [Span { replica: a, after: 0, to: 6 }]);
+    /// ```
     pub fn insert_span(&mut self, span: Span) {
         if span.after >= span.to {
             return;
@@ -103,6 +143,14 @@ impl DotRanges {
     }
 
     /// Puts all dots of another set in.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut ranges: DotRanges = [Dot::new(a, 1)].into_iter().collect();
+    /// ranges.extend(&[Dot::new(a, 2), Dot::new(a, 9)].into_iter().collect());
+    /// assert_eq!(ranges.len(), 3);
+    /// ```
     pub fn extend(&mut self, other: &DotRanges) {
         if other.ranges.len() <= FEW {
             other.ranges.iter().for_each(|(replica, runs)| self.extend_runs(*replica, runs));
@@ -151,17 +199,40 @@ impl DotRanges {
     }
 
     /// Whether `version` has seen every dot of the set.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let ranges: DotRanges = [Dot::new(a, 3)].into_iter().collect();
+    /// assert!(ranges.within(&[(a, 3)].into_iter().collect()));
+    /// assert!(!ranges.within(&[(a, 2)].into_iter().collect()));
+    /// ```
     pub fn within(&self, version: &VersionVector) -> bool {
         self.iter_ranges().all(|span| version.get(span.replica) >= span.to)
     }
 
     /// Whether every dot of a run is in the set.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let ranges: DotRanges = [Span { replica: a, after: 0, to: 5 }].into_iter().collect();
+    /// assert!(ranges.contains_span(Span { replica: a, after: 1, to: 5 }));
+    /// assert!(!ranges.contains_span(Span { replica: a, after: 4, to: 6 }));
+    /// ```
     pub fn contains_span(&self, span: Span) -> bool {
         span.after >= span.to
             || self.run_from(Dot::new(span.replica, span.after + 1)).is_some_and(|end| end >= span.to)
     }
 
     /// Whether the sets share a dot. `O(ranges · log ranges)`.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::DotRanges};
+    /// let a = ReplicaId::from_u128(1);
+    /// let of = |seqs: [u64; 2]| seqs.into_iter().map(|seq| Dot::new(a, seq)).collect::<DotRanges>();
+    /// assert!(of([1, 2]).intersects(&of([2, 3])) && !of([1, 3]).intersects(&of([2, 4])));
+    /// ```
     pub fn intersects(&self, other: &DotRanges) -> bool {
         self.iter_ranges().any(|span| {
             let runs = other.runs(span.replica);
@@ -322,11 +393,27 @@ impl CausalContext {
     }
 
     /// What has been seen after a gap.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::CausalContext};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut seen = CausalContext::new();
+    /// seen.insert(Dot::new(a, 1));
+    /// seen.insert(Dot::new(a, 3)); // 2 is missing
+    /// assert_eq!((seen.version().get(a), seen.beyond().len()), (1, 1));
+    /// ```
     pub fn beyond(&self) -> &DotRanges {
         &self.beyond
     }
 
     /// Whether an event has been seen.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::CausalContext};
+    /// let a = ReplicaId::from_u128(1);
+    /// let seen: CausalContext = [Span { replica: a, after: 4, to: 6 }].into_iter().collect();
+    /// assert!(seen.contains(Dot::new(a, 5)) && !seen.contains(Dot::new(a, 4)));
+    /// ```
     pub fn contains(&self, dot: Dot) -> bool {
         self.version.contains(dot) || self.beyond.contains(dot)
     }
@@ -337,6 +424,16 @@ impl CausalContext {
     }
 
     /// Adds an event.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::CausalContext};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut seen = CausalContext::new();
+    /// seen.insert(Dot::new(a, 2));
+    /// assert_eq!(seen.version().get(a), 0); // 1 was not seen
+    /// seen.insert(Dot::new(a, 1));
+    /// assert_eq!(seen.version().get(a), 2);
+    /// ```
     pub fn insert(&mut self, dot: Dot) {
         if dot.seq > 0 {
             self.insert_span(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq });
@@ -344,6 +441,14 @@ impl CausalContext {
     }
 
     /// Adds a run of events.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::CausalContext};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut seen = CausalContext::new();
+    /// seen.insert_span(Span { replica: a, after: 0, to: 10 });
+    /// assert_eq!(seen.version().get(a), 10);
+    /// ```
     pub fn insert_span(&mut self, span: Span) {
         let nothing_beyond = self.beyond.runs(span.replica).is_empty();
         if !(nothing_beyond && self.version.follow(span)) {
@@ -353,6 +458,15 @@ impl CausalContext {
     }
 
     /// Adds all that another context has seen (the join).
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, Span, context::CausalContext};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut seen: CausalContext = [Span { replica: a, after: 0, to: 2 }].into_iter().collect();
+    /// let more: CausalContext = [Span { replica: a, after: 1, to: 5 }].into_iter().collect();
+    /// seen.merge(&more);
+    /// assert!(seen >= more && seen.version().get(a) == 5);
+    /// ```
     pub fn merge(&mut self, other: &CausalContext) {
         self.version.merge(&other.version);
         self.beyond.extend(&other.beyond);

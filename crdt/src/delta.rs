@@ -38,11 +38,28 @@ impl Delta {
     }
 
     /// The replicas that the body's indices mean.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut doc = Doc::new(a);
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// let delta = doc.delta_since(&Default::default());
+    /// assert_eq!(delta.table(), [a]);
+    /// ```
     pub fn table(&self) -> Vec<ReplicaId> {
         self.spans.iter().map(|s| s.replica).chain(self.others.iter().copied()).collect()
     }
 
     /// How many events it delivers.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.text("note").insert(0, "four"));
+    /// assert_eq!(alice.delta_since(bob.version()).events(), 4); // each character is one
+    /// ```
     pub fn events(&self) -> u64 {
         self.spans.iter().fold(0, |n, s| n.saturating_add(s.len()))
     }
@@ -54,16 +71,41 @@ impl Delta {
     }
 
     /// Whether `version` already holds every event of this delta.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.put("x", 1));
+    /// let delta = alice.delta_since(bob.version());
+    /// assert!(delta.is_known_to(alice.version()) && !delta.is_known_to(bob.version()));
+    /// ```
     pub fn is_known_to(&self, version: &VersionVector) -> bool {
         self.spans.iter().all(|s| version.get(s.replica) >= s.to)
     }
 
     /// A writer for the body of a delta of these spans.
+    ///
+    /// ```
+    /// # use crdt::{Delta, ReplicaId, Span};
+    /// let spans = vec![Span { replica: ReplicaId::from_u128(1), after: 0, to: 1 }];
+    /// let mut w = Delta::writer(&spans); // a type of your own that is Replicated
+    /// w.str("what the event did");
+    /// let delta = Delta::from_writer(spans, w);
+    /// assert_eq!((delta.events(), delta.body.len()), (1, 19));
+    /// ```
     pub fn writer(spans: &[Span]) -> Writer {
         Writer::with_table(spans.iter().map(|s| s.replica))
     }
 
     /// Puts a delta together from its spans and the writer that [`Delta::writer`] made for them.
+    ///
+    /// ```
+    /// # use crdt::{Delta, ReplicaId, Span};
+    /// let spans = vec![Span { replica: ReplicaId::from_u128(1), after: 4, to: 6 }];
+    /// let w = Delta::writer(&spans);
+    /// assert_eq!(Delta::from_writer(spans, w).events(), 2);
+    /// ```
     pub fn from_writer(spans: Vec<Span>, w: Writer) -> Self {
         let (body, mut table) = w.into_parts();
         let others = table.split_off(spans.len());

@@ -138,6 +138,14 @@ impl Doc {
     }
 
     /// Who writes here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// # use crdt::Replicated;
+    /// assert_eq!(doc.version().get(doc.author()), 1);
+    /// ```
     pub fn author(&self) -> ReplicaId {
         self.author
     }
@@ -149,6 +157,13 @@ impl Doc {
     }
 
     /// Its events, and what each had seen.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "hi"));
+    /// assert_eq!(doc.graph().heads()[0].seq, 2); // the last event; two characters are two
+    /// ```
     pub fn graph(&self) -> &EventGraph {
         &self.graph
     }
@@ -219,6 +234,17 @@ impl Doc {
 
     /// Calls `listener` after every transaction and every merge that changed something visible, for as long
     /// as the [`Subscription`] is kept. A copy of the document has no subscribers.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// let (sender, changes) = std::sync::mpsc::channel();
+    /// let subscription = doc.subscribe(move |change| sender.send(change.patches.len()).unwrap());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// doc.transact(1, |tx| tx.put("x", 1)); // the same again: nothing to see
+    /// assert_eq!(changes.try_iter().collect::<Vec<_>>(), [1]);
+    /// drop(subscription); // ends it
+    /// ```
     pub fn subscribe(&mut self, listener: impl FnMut(&Change) + Send + 'static) -> Subscription {
         self.subscribers.add(Box::new(listener))
     }
@@ -248,6 +274,18 @@ impl Doc {
 
     /// Starts keeping [`Patch`]es of what [`apply`](Replicated::apply) changes, for
     /// [`take_patches`](Self::take_patches).
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// bob.record_patches();
+    /// alice.transact(0, |tx| tx.put("x", 1));
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// bob.transact(1, |tx| tx.put("y", 2)); // one's own edits are not among them
+    /// assert_eq!(bob.take_patches().len(), 1);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn record_patches(&mut self) {
         self.patches.get_or_insert_default();
     }
@@ -271,6 +309,19 @@ impl Doc {
     }
 
     /// Makes another replica the author of what is written from now on; see [`Doc::new`].
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// let [mine, yours] = [1, 2].map(ReplicaId::from_u128);
+    /// let mut template = Doc::new(mine);
+    /// template.transact(0, |tx| tx.put("title", "Untitled"));
+    /// let mut copy = template.clone();
+    /// copy.set_author(yours); // before the copy writes
+    /// copy.transact(1, |tx| tx.put("title", "Plan"));
+    /// template.apply(&copy.delta_since(template.version()))?;
+    /// assert_eq!(template.get("/title"), Some("Plan".into()));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn set_author(&mut self, author: ReplicaId) {
         self.author = author;
     }

@@ -127,11 +127,25 @@ impl Changes {
     }
 
     /// Notes that a dot became live.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::Changes};
+    /// let mut changes = Changes::default();
+    /// changes.add(Dot::new(ReplicaId::from_u128(1), 7)); // in a join, for each value that was not here
+    /// assert_eq!(format!("{changes:?}"), "Changes { added: [00000001:7], removed: [] }");
+    /// ```
     pub fn add(&mut self, dot: Dot) {
         self.added.push(dot);
     }
 
     /// Notes that a dot ended.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::Changes};
+    /// let mut changes = Changes::default();
+    /// changes.remove(Dot::new(ReplicaId::from_u128(1), 7)); // in a join, for each value that the other saw and has no more
+    /// assert_eq!(format!("{changes:?}"), "Changes { added: [], removed: [00000001:7] }");
+    /// ```
     pub fn remove(&mut self, dot: Dot) {
         self.removed.push(dot);
     }
@@ -169,17 +183,41 @@ impl Cx {
     }
 
     /// The dot that the next event will have.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// assert_eq!(cx.next(), Dot::new(a, 5));
+    /// assert_eq!(cx.add(), Dot::new(a, 5));
+    /// ```
     pub fn next(&self) -> Dot {
         Dot::new(self.author, self.last + 1)
     }
 
     /// A fresh dot for an event that writes nothing itself: a removal.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// cx.remove(Dot::new(a, 2)); // what ends
+    /// assert_eq!(cx.event(), Dot::new(a, 5)); // the event that ends it
+    /// ```
     pub fn event(&mut self) -> Dot {
         self.last += 1;
         Dot::new(self.author, self.last)
     }
 
     /// A fresh dot for a value that the caller now makes live.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// let dot = cx.add();
+    /// assert_eq!((dot, cx.used()), (Dot::new(a, 5), 1));
+    /// ```
     pub fn add(&mut self) -> Dot {
         let dot = self.event();
         self.changes.add(dot);
@@ -187,16 +225,39 @@ impl Cx {
     }
 
     /// Notes that the caller ended a live dot.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// cx.remove(Dot::new(a, 2));
+    /// assert!(cx.removed().contains(Dot::new(a, 2)));
+    /// assert_eq!(cx.used(), 0); // who removes takes an event besides
+    /// ```
     pub fn remove(&mut self, dot: Dot) {
         self.changes.remove(dot);
     }
 
     /// Who edits.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// assert_eq!(cx.author(), cx.add().replica);
+    /// ```
     pub fn author(&self) -> ReplicaId {
         self.author
     }
 
     /// The time of the edit.
+    ///
+    /// ```
+    /// # use crdt::{Dot, Hlc, ReplicaId, dots::Cx};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut cx = Cx::new(a, 4, Hlc::new(1_000, 0));
+    /// assert_eq!(cx.stamp().millis(), 1_000); // what a register keeps with its value
+    /// ```
     pub fn stamp(&self) -> Hlc {
         self.stamp
     }
@@ -289,6 +350,15 @@ impl<V> DotFun<V> {
     }
 
     /// Ends all values and puts this one in their place.
+    ///
+    /// ```
+    /// # use crdt::{Hlc, ReplicaId, dots::{Cx, DotFun}};
+    /// # let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+    /// let mut values = DotFun::default();
+    /// values.set(1, &mut cx);
+    /// values.set(2, &mut cx);
+    /// assert_eq!(values.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [2]);
+    /// ```
     pub fn set(&mut self, value: V, cx: &mut Cx) {
         self.values.drain(..).for_each(|(dot, _)| cx.remove(dot));
         self.values.push((cx.add(), value));

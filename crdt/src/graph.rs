@@ -161,6 +161,17 @@ impl EventGraph {
     }
 
     /// Which events are forgotten: what they built on is not known any more.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::Replicated;
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// assert!(doc.graph().forgotten().is_empty());
+    /// let seen_by_all = doc.version().clone();
+    /// doc.forget(&seen_by_all);
+    /// assert_eq!(doc.graph().forgotten(), &seen_by_all);
+    /// ```
     pub fn forgotten(&self) -> &VersionVector {
         self.horizon.cut()
     }

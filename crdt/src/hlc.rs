@@ -39,16 +39,33 @@ impl Hlc {
     }
 
     /// From its 64 bits.
+    ///
+    /// ```
+    /// # use crdt::Hlc;
+    /// let stamp = Hlc::new(1_000, 3);
+    /// assert_eq!(Hlc::from_bits(stamp.to_bits()), stamp);
+    /// ```
     pub const fn from_bits(bits: u64) -> Self {
         Hlc(bits)
     }
 
     /// Its 64 bits; they compare as the stamps do.
+    ///
+    /// ```
+    /// # use crdt::Hlc;
+    /// assert_eq!(Hlc::new(1, 2).to_bits(), 1 << 16 | 2);
+    /// assert!(Hlc::new(2, 0).to_bits() > Hlc::new(1, 9).to_bits());
+    /// ```
     pub const fn to_bits(self) -> u64 {
         self.0
     }
 
     /// Milliseconds since 1970.
+    ///
+    /// ```
+    /// # use crdt::Hlc;
+    /// assert_eq!(Hlc::new(1_000, 3).millis(), 1_000);
+    /// ```
     pub const fn millis(self) -> u64 {
         self.0 >> 16
     }

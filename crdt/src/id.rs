@@ -45,21 +45,43 @@ impl ReplicaId {
     pub const MIN: ReplicaId = ReplicaId([0; 16]);
 
     /// Wraps 16 bytes.
+    ///
+    /// ```
+    /// # use crdt::ReplicaId;
+    /// let random = [7; 16]; // of a generator of random bytes, or a UUID
+    /// assert_eq!(ReplicaId::from_bytes(random).as_bytes(), &random);
+    /// ```
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         ReplicaId(bytes)
     }
 
     /// Wraps a number, most significant byte first; handy in tests.
+    ///
+    /// ```
+    /// # use crdt::ReplicaId;
+    /// assert_eq!(ReplicaId::from_u128(1).as_bytes()[15], 1);
+    /// assert!(ReplicaId::from_u128(1) < ReplicaId::from_u128(2));
+    /// ```
     pub const fn from_u128(n: u128) -> Self {
         ReplicaId(n.to_be_bytes())
     }
 
     /// The 16 bytes.
+    ///
+    /// ```
+    /// # use crdt::ReplicaId;
+    /// assert_eq!(ReplicaId::from_bytes([7; 16]).as_bytes(), &[7; 16]);
+    /// ```
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
     /// A short form for people: the last 4 bytes in hexadecimal.
+    ///
+    /// ```
+    /// # use crdt::ReplicaId;
+    /// assert_eq!(ReplicaId::from_u128(0xbeef).short(), "0000beef");
+    /// ```
     pub fn short(&self) -> String {
         let b = &self.0;
         format!("{:02x}{:02x}{:02x}{:02x}", b[12], b[13], b[14], b[15])

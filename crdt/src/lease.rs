@@ -177,6 +177,15 @@ impl Leases {
 
     /// Says what this replica has seen and will find again after a crash. Who is known to be out is refused from
     /// here on.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let mut at_a = Leases::new(a, [b], 1_000);
+    /// at_a.report(&[(a, 5)].into_iter().collect()); // after the disk has it
+    /// assert!(at_a.stable(&[(a, 5)].into_iter().collect()).is_empty()); // b has not reported
+    /// ```
     pub fn report(&mut self, seen: &VersionVector) {
         if let Some(row) = self.rows.get_mut(&self.me) {
             row.reports += 1;
@@ -191,6 +200,19 @@ impl Leases {
     /// # Errors
     /// [`NotLeased::Out`] when the sender is out: it has no say any more. Send it this table, from which it learns so.
     /// If it has put this replica out too, and is of the larger part, then this one is out from here on.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let seen: VersionVector = [(a, 5)].into_iter().collect();
+    /// let (mut at_a, mut at_b) = (Leases::new(a, [b], 1_000), Leases::new(b, [a], 1_000));
+    /// at_a.report(&seen);
+    /// at_b.report(&seen);
+    /// at_a.merge(&at_b)?;
+    /// assert_eq!(at_a.stable(&seen), seen);
+    /// # Ok::<(), crdt::lease::NotLeased>(())
+    /// ```
     pub fn merge(&mut self, theirs: &Leases) -> Result<(), NotLeased> {
         if theirs.is_out(theirs.me) {
             self.out.insert(theirs.me);
@@ -255,6 +277,21 @@ impl Leases {
 
     /// Counts the time since the last call, and ends the terms that have run out, if more than half of the members
     /// are heard. Returns who is out by that. `now_ms` may be of any clock; call a dozen times in a term or more often.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let (mut at_a, mut at_b) = (Leases::new(a, [b, c], 1_000), Leases::new(b, [a, c], 1_000));
+    /// let mut out = Vec::new();
+    /// for now in (0..5_000).step_by(100) {
+    ///     at_b.report(&[(b, now)].into_iter().collect()); // b is heard of all the time, c never
+    ///     at_a.merge(&at_b)?;
+    ///     out.extend(at_a.tick(now));
+    /// }
+    /// assert_eq!(out, [c]);
+    /// # Ok::<(), crdt::lease::NotLeased>(())
+    /// ```
     pub fn tick(&mut self, now_ms: u64) -> Vec<ReplicaId> {
         let passed = self.last_ms.replace(now_ms).map_or(0, |last| now_ms.saturating_sub(last));
         let passed = passed.min(self.term_ms / 4);
@@ -272,6 +309,15 @@ impl Leases {
 
     /// Waits for a replica no longer, whatever its term: a device that somebody knows to be lost, or an app that ends.
     /// For good. Only one part of a divided fleet should do this. Whether it was a member.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let mut at_a = Leases::new(a, [b, c], 1_000);
+    /// assert!(at_a.retire(c)); // the phone that fell into the lake
+    /// assert!(at_a.is_out(c) && !at_a.is_out(b));
+    /// ```
     pub fn retire(&mut self, member: ReplicaId) -> bool {
         self.rows.contains_key(&member) && self.out.insert(member)
     }
@@ -287,6 +333,16 @@ impl Leases {
     }
 
     /// The members, without those that are out, and for how many milliseconds each has been silent.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let mut at_a = Leases::new(a, [b], 1_000);
+    /// at_a.tick(0);
+    /// at_a.tick(200);
+    /// assert!(at_a.silences().any(|(member, ms)| member == b && ms == 200));
+    /// ```
     pub fn silences(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
         self.members().map(|(member, row)| (*member, row.silent_ms))
     }
@@ -298,6 +354,23 @@ impl Leases {
     /// Whether one at `version` has all that any member had taken when it reported that it takes no more from those
     /// that are out. Then what one of those wrote and is not in `version` will be with no member, ever: it is to be
     /// [rescued](crate::Doc::rescue) onto a copy at `version`, and will not be there twice.
+    ///
+    /// ```
+    /// # use crdt::lease::Leases;
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// let mut at_a = Leases::new(a, [b, c], 1_000);
+    /// at_a.retire(c);
+    /// let seen = VersionVector::new();
+    /// assert!(!at_a.is_settled(&seen)); // b has not promised yet to take nothing more from c
+    /// let mut at_b = Leases::new(b, [a, c], 1_000);
+    /// at_a.report(&seen);
+    /// at_b.merge(&at_a)?;
+    /// at_b.report(&seen);
+    /// at_a.merge(&at_b)?;
+    /// assert!(at_a.is_settled(&seen));
+    /// # Ok::<(), crdt::lease::NotLeased>(())
+    /// ```
     pub fn is_settled(&self, version: &VersionVector) -> bool {
         !self.is_out(self.me)
             && self.members().all(|(_, row)| row.refuses.is_superset(&self.out) && version.covers(&row.seen))

@@ -55,7 +55,7 @@
 //! | know whether one replica has seen all of another | [`VersionVector`] |
 //! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |
 //! | replicate one value without a document | [`Replica`](replica::Replica) |
-//! | merge a struct of my own | `#[derive(Crdt)]`, feature `derive` |
+//! | merge a struct of my own; an enum whose variants hold CRDTs | `#[derive(Crdt)]`, feature `derive`; [`OneOf`](one_of::OneOf) |
 //! | choose a type | [`counter`], [`register`], [`set`], [`flag`], [`map`], [`tree`], [`log`] |
 //! | never go below zero, even apart | [`BoundedCounter`](counter::BoundedCounter) |
 //! | move folders without making a cycle | [`Tree`](tree::Tree) |
@@ -85,7 +85,7 @@
 //! |---|---|
 //! | [`ReplicaId`], [`Dot`], [`VersionVector`], [`Hlc`], [`codec`], [`context`], [`matrix`], [`dvv`] | who, what, seen, when, in bytes |
 //! | [`Delta`], [`Replicated`], [`traits`] | the three questions; the laws |
-//! | [`dots`], then [`counter`], [`register`], [`set`], [`map`], [`flag`], [`log`], [`tree`], [`replica`] | types that merge |
+//! | [`dots`], then [`counter`], [`register`], [`set`], [`map`], [`flag`], [`log`], [`tree`], [`one_of`], [`replica`] | types that merge |
 //! | [`causal`], [`oplog`] | the same from operations |
 //! | [`graph`], [`text`] | what each event had seen; characters in their order |
 //! | [`doc`], `automerge` | documents |
@@ -135,6 +135,7 @@ pub mod lease;
 pub mod log;
 pub mod map;
 pub mod matrix;
+pub mod one_of;
 pub mod oplog;
 #[cfg(feature = "std")]
 mod pack;

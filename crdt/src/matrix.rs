@@ -46,6 +46,15 @@ impl MatrixClock {
     }
 
     /// Adds a member; nothing more becomes stable until it has reported.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, matrix::MatrixClock};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let mut clock = MatrixClock::new([a]);
+    /// clock.saw(a, &[(a, 5)].into_iter().collect());
+    /// clock.add(b);
+    /// assert!(clock.seen_by_all().is_empty());
+    /// ```
     pub fn add(&mut self, member: ReplicaId) {
         self.rows.entry(member).or_default();
     }
@@ -88,6 +97,12 @@ impl MatrixClock {
     }
 
     /// The members.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, matrix::MatrixClock};
+    /// let a = ReplicaId::from_u128(1);
+    /// assert_eq!(MatrixClock::new([a]).members().collect::<Vec<_>>(), [a]);
+    /// ```
     pub fn members(&self) -> impl ExactSizeIterator<Item = ReplicaId> + '_ {
         self.rows.keys().copied()
     }

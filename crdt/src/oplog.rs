@@ -118,6 +118,16 @@ impl<O: PureOp> PoLog<O> {
     }
 
     /// The operations that came early: what waits for others, and for which.
+    ///
+    /// ```
+    /// # use crdt::oplog::{Add, PoLog};
+    /// # use crdt::{ReplicaId, traits::OpCrdt};
+    /// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+    /// let [_, second] = [Add(1), Add(2)].map(|op| a.apply(0, op));
+    /// b.effect(&second)?;
+    /// assert_eq!((b.buffer().waiting(), b.buffer().missing()[0].to), (1, 1)); // ask for the first
+    /// # Ok::<(), crdt::causal::ReceiveError>(())
+    /// ```
     pub fn buffer(&self) -> &CausalBuffer<O> {
         &self.buffer
     }
@@ -128,6 +138,14 @@ impl<O: PureOp> PoLog<O> {
     }
 
     /// Whether no operation matters any more.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, oplog::{AwSetOp, PoLog}};
+    /// let mut set = PoLog::new(ReplicaId::from_u128(1), 10);
+    /// set.apply(0, AwSetOp::Insert("tea"));
+    /// set.apply(0, AwSetOp::Remove("tea"));
+    /// assert!(set.is_empty()); // neither matters any more
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -140,6 +158,16 @@ impl<O: PureOp> PoLog<O> {
     }
 
     /// Does something here; returns what others must take.
+    ///
+    /// ```
+    /// # use crdt::oplog::{Add, PoLog};
+    /// # use crdt::{ReplicaId, traits::OpCrdt};
+    /// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+    /// let op = a.apply(0, Add(2)); // done here; send it to all others
+    /// b.effect(&op)?;
+    /// assert_eq!((a.value(), b.value()), (2, 2));
+    /// # Ok::<(), crdt::causal::ReceiveError>(())
+    /// ```
     pub fn apply(&mut self, now_ms: u64, op: O) -> Tagged<O> {
         let tagged = self.prepare(now_ms, op);
         let delivered = self.effect(&tagged);
@@ -149,6 +177,17 @@ impl<O: PureOp> PoLog<O> {
 
     /// Makes one of the operations that are causally stable, if the type can: see
     /// [`MatrixClock::stable`](crate::matrix::MatrixClock::stable).
+    ///
+    /// ```
+    /// # use crdt::oplog::{Add, PoLog};
+    /// # use crdt::{ReplicaId, traits::OpCrdt};
+    /// let [mut a, mut b] = [1, 2].map(|n| PoLog::new(ReplicaId::from_u128(n), 10));
+    /// (0..100).for_each(|_| drop(a.apply(0, Add(1))));
+    /// let all_have_it = a.version().clone();
+    /// a.compact(&all_have_it);
+    /// assert_eq!((a.value(), a.len()), (100, 1));
+    /// # let _ = b.apply(0, Add(0));
+    /// ```
     pub fn compact(&mut self, stable: &VersionVector) {
         let done: Vec<Dot> = self.ops.keys().filter(|dot| stable.contains(**dot)).copied().collect();
         let ops = done.iter().filter_map(|dot| self.ops.get(dot)).map(|(_, op)| op);

@@ -2,8 +2,11 @@
 
 mod extreme;
 mod lww;
+mod max;
+mod min;
 mod mv;
 
-pub use extreme::{MaxRegister, MinRegister};
 pub use lww::LwwRegister;
+pub use max::MaxRegister;
+pub use min::MinRegister;
 pub use mv::MvRegister;

@@ -98,11 +98,26 @@ impl<T: DotStore> Replica<T> {
     }
 
     /// Edits the value; returns what others must take.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, replica::Replica, set::AwSet};
+    /// let [mut a, mut b] = [1, 2].map(|n| Replica::<AwSet<&str>>::new(ReplicaId::from_u128(n)));
+    /// let change = a.edit(0, |set, cx| set.insert("tea", cx));
+    /// b.apply(&change);
+    /// assert_eq!(a.value(), b.value());
+    /// ```
     pub fn edit<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> Change<T> {
         self.edit_with(now_ms, edit).0
     }
 
     /// Edits the value; returns what others must take, and what the edit returned, an error for example.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, counter::BoundedCounter, replica::Replica};
+    /// let mut stock: Replica<BoundedCounter> = Replica::new(ReplicaId::from_u128(1));
+    /// let (_, sold) = stock.edit_with(0, |stock, cx| stock.take(1, cx));
+    /// assert!(sold.is_err()); // nothing was there
+    /// ```
     pub fn edit_with<R>(&mut self, now_ms: u64, edit: impl FnOnce(&mut T, &mut Cx) -> R) -> (Change<T>, R) {
         let (result, span) = self.write(now_ms, edit);
         let mut change = Change { clock: self.clock, ..Change::default() };
@@ -149,6 +164,14 @@ impl<T: DotStore> Replica<T> {
     /// Take changes only from those you trust: since they may come in any order, one that claims events
     /// which were never written, this replica's own among them, cannot be told from one that came early.
     /// A [`Doc`](crate::Doc) takes events in their order and checks more.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, replica::Replica, set::AwSet};
+    /// let [mut a, mut b] = [1, 2].map(|n| Replica::<AwSet<&str>>::new(ReplicaId::from_u128(n)));
+    /// let [tea, milk] = ["tea", "milk"].map(|item| a.edit(0, |set, cx| set.insert(item, cx)));
+    /// [&milk, &tea, &milk].into_iter().for_each(|change| b.apply(change)); // any order, any number of times
+    /// assert_eq!(a.value(), b.value());
+    /// ```
     pub fn apply(&mut self, change: &Change<T>) {
         let mut theirs: CausalContext = change.events.iter_ranges().collect();
         change.removals.removed().iter_ranges().for_each(|span| theirs.insert_span(span));
@@ -245,6 +268,15 @@ impl<T: DotStore> Replica<T> {
 
 impl<T: DotStore> Change<T> {
     /// Joins another change, so that one carries what two did.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, replica::Replica, set::AwSet};
+    /// let [mut a, mut b] = [1, 2].map(|n| Replica::<AwSet<&str>>::new(ReplicaId::from_u128(n)));
+    /// let mut both = a.edit(0, |set, cx| set.insert("tea", cx));
+    /// both.join(&a.edit(0, |set, cx| set.insert("milk", cx)));
+    /// b.apply(&both);
+    /// assert_eq!(b.value().len(), 2);
+    /// ```
     pub fn join(&mut self, other: &Change<T>) {
         let context = |change: &Change<T>| {
             let mut seen: CausalContext = change.events.iter_ranges().collect();
@@ -260,6 +292,14 @@ impl<T: DotStore> Change<T> {
     }
 
     /// The events it carries.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, replica::Replica, set::AwSet};
+    /// let [mut a, mut b] = [1, 2].map(|n| Replica::<AwSet<&str>>::new(ReplicaId::from_u128(n)));
+    /// let change = a.edit(0, |set, cx| set.insert("tea", cx));
+    /// assert_eq!(change.events().len(), 1);
+    /// # b.apply(&change);
+    /// ```
     pub fn events(&self) -> &DotRanges {
         &self.events
     }

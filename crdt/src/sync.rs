@@ -44,12 +44,14 @@ use crate::version::VersionVector;
 
 #[cfg(feature = "testkit")]
 mod checking;
+mod facts;
 mod feed;
 pub(crate) mod frame;
 mod held;
 mod link;
 mod meet;
 mod node;
+mod parking;
 mod presence;
 mod receive;
 pub mod reconcile;
@@ -124,6 +126,13 @@ const MAX_CURSORS: usize = 4096;
 const MAX_PRESENCES: usize = 16_384;
 
 /// Milliseconds since any fixed moment; only differences count.
+///
+/// ```
+/// use crdt::sync::Millis;
+/// let start = std::time::Instant::now();
+/// let now = || start.elapsed().as_millis() as Millis; // a clock that is never set
+/// assert!(now() <= now());
+/// ```
 pub type Millis = u64;
 
 /// Names a document: 1 to 128 bytes of UTF-8 without control characters, such as `notes/shopping`.
@@ -148,6 +157,11 @@ impl DocId {
 }
 
 /// A document name that is empty, over 128 bytes, or holds a control character.
+///
+/// ```
+/// use crdt::sync::{BadDocId, DocId};
+/// assert_eq!("a\nb".parse::<DocId>(), Err(BadDocId));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadDocId;
 
@@ -183,6 +197,14 @@ impl fmt::Debug for DocId {
 }
 
 /// Which mathematics a document has; the number that stands for it on the wire and the disk.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Document, Kind};
+/// # use crdt::ReplicaId;
+/// assert_eq!(AnyDoc::create(Kind::DOC, ReplicaId::from_u128(1)).map(|doc| doc.kind()), Some(Kind::DOC));
+/// assert!(AnyDoc::create(Kind(99), ReplicaId::from_u128(1)).is_none());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Kind(pub u8);
 
@@ -194,6 +216,37 @@ impl Kind {
 }
 
 /// A document that a `Node` can host.
+///
+/// ```
+/// use crdt::sync::{Document, Kind};
+/// use crdt::{Applied, ApplyError, Delta, Doc, ReplicaId, Replicated, VersionVector};
+///
+/// /// Documents of one kind only.
+/// struct Note(Doc);
+///
+/// impl Replicated for Note {
+///     fn version(&self) -> &VersionVector {
+///         self.0.version()
+///     }
+///     fn delta_between(&self, since: &VersionVector, until: &VersionVector) -> Delta {
+///         self.0.delta_between(since, until)
+///     }
+///     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+///         self.0.apply(delta)
+///     }
+/// }
+///
+/// impl Document for Note {
+///     fn create(kind: Kind, author: ReplicaId) -> Option<Self> {
+///         (kind == Kind::DOC).then(|| Note(Doc::new(author)))
+///     }
+///     fn kind(&self) -> Kind {
+///         Kind::DOC
+///     }
+/// }
+///
+/// assert!(Note::create(Kind::AUTOMERGE, ReplicaId::from_u128(1)).is_none());
+/// ```
 pub trait Document: Replicated + Sized {
     /// An empty document of `kind` that writes as `author`; `None` for a kind this program lacks.
     fn create(kind: Kind, author: ReplicaId) -> Option<Self>;
@@ -208,10 +261,27 @@ pub trait Document: Replicated + Sized {
 }
 
 /// A link to a peer; the shell numbers its connections and uses no number twice.
+///
+/// ```
+/// use crdt::sync::LinkId;
+/// let mut last = 0;
+/// let mut connected = || {
+///     last += 1;
+///     LinkId(last)
+/// };
+/// assert_ne!(connected(), connected());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u64);
 
 /// What a peer is to the graph.
+///
+/// ```
+/// use crdt::sync::{Config, Role};
+/// # use crdt::ReplicaId;
+/// let app = Config::new(ReplicaId::from_u128(1), "phone", Role::Client);
+/// assert_ne!(app.role, Role::Daemon);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// Relays what it receives; replicates everything its neighbours have.
@@ -221,6 +291,14 @@ pub enum Role {
 }
 
 /// Which documents a peer wants to receive.
+///
+/// ```
+/// use crdt::sync::Interest;
+/// let mine = Interest { prefixes: vec!["mine/".into()], names: vec!["shared/menu".parse()?] };
+/// assert!(mine.includes(&"mine/todo".parse()?) && mine.includes(&"shared/menu".parse()?));
+/// assert!(!mine.includes(&"shared/other".parse()?));
+/// # Ok::<(), crdt::sync::BadDocId>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Interest {
     /// Documents whose names start with one of these; the empty prefix means all.
@@ -231,11 +309,24 @@ pub struct Interest {
 
 impl Interest {
     /// One document.
+    ///
+    /// ```
+    /// # use crdt::sync::Interest;
+    /// let interest = Interest::one("notes/a".parse()?);
+    /// assert!(interest.includes(&"notes/a".parse()?) && !interest.includes(&"notes/b".parse()?));
+    /// # Ok::<(), crdt::sync::BadDocId>(())
+    /// ```
     pub fn one(doc: DocId) -> Self {
         Interest { prefixes: Vec::new(), names: vec![doc] }
     }
 
     /// All documents.
+    ///
+    /// ```
+    /// # use crdt::sync::Interest;
+    /// assert!(Interest::everything().includes(&"notes/a".parse()?));
+    /// # Ok::<(), crdt::sync::BadDocId>(())
+    /// ```
     pub fn everything() -> Self {
         Interest { prefixes: vec![String::new()], names: vec![] }
     }
@@ -254,6 +345,15 @@ impl Interest {
 }
 
 /// What a `Node` is and how often it does things.
+///
+/// ```
+/// use crdt::sync::{Config, Interest, Role};
+/// # use crdt::ReplicaId;
+/// let mut config = Config::new(ReplicaId::from_u128(1), "phone", Role::Client);
+/// config.interest = Interest::one("notes/a".parse()?);
+/// config.cache_bytes = 16 << 20;
+/// # Ok::<(), crdt::sync::BadDocId>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This peer, in this incarnation; also the author of edits made through the node.
@@ -321,6 +421,18 @@ impl Lane {
 }
 
 /// What happens to a `Node`.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Config, Input, LinkId, Node, Role};
+/// # use crdt::ReplicaId;
+/// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+/// let link = LinkId(7);
+/// node.handle(0, Input::LinkUp { link, dialed: true });
+/// node.handle(20, Input::LinkDown { link });
+/// node.handle(1_000, Input::Wake);
+/// assert_eq!(node.links().count(), 0);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A connection to a peer is open; `dialed` when this side opened it.
@@ -354,6 +466,24 @@ pub enum Input {
 }
 
 /// What a `Node` wants its shell to do or to know.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Config, Kind, Node, Output, Role};
+/// # use crdt::ReplicaId;
+/// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+/// node.edit(0, &"a".parse()?, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1)))?;
+/// let mut disk = Vec::new();
+/// while let Some(output) = node.poll_output() {
+///     match output {
+///         Output::Store { doc, delta, .. } => disk.push((doc, delta.to_bytes())),
+///         Output::Changed { from, .. } => assert!(from.is_none()), // made here
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(disk.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum Output {
     /// The link has something to send: call [`Node::poll_transmit`] when its socket can take it.
@@ -436,6 +566,13 @@ pub enum Output {
 }
 
 /// What a peer said of itself.
+///
+/// ```
+/// use crdt::sync::{PeerInfo, Role};
+/// # use crdt::ReplicaId;
+/// # let peer = PeerInfo { id: ReplicaId::from_u128(7), name: "phone".into(), address: String::new(), role: Role::Client };
+/// assert_eq!(format!("{} ({})", peer.name, peer.id.short()), "phone (00000007)");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeerInfo {
     /// Which peer, in which incarnation.
@@ -449,6 +586,13 @@ pub struct PeerInfo {
 }
 
 /// What went over one link or, summed, over all links of a node that ever were.
+///
+/// ```
+/// use crdt::sync::Traffic;
+/// let mut sum = Traffic { bytes_out: 20, ..Traffic::default() };
+/// sum += Traffic { bytes_out: 22, ..Traffic::default() };
+/// assert_eq!(sum.bytes_out, 42);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {
     /// Content frames (deltas) sent.

@@ -122,7 +122,10 @@ impl TextPatch {
     }
 }
 
-/// One text of a [`Doc`](crate::Doc). Positions count characters (Unicode scalar values).
+/// One text of a [`Doc`](crate::Doc), to be read. Positions count characters (Unicode scalar values).
+///
+/// What two edits at once come to is said where they are made, at [`TextMut`](crate::doc::TextMut). `O(log n)` to find a
+/// place.
 ///
 /// ```
 /// use crdt::{Doc, ReplicaId};
@@ -205,6 +208,14 @@ impl Text {
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "grüße\n👋"));
+    /// let note = doc.text("note").unwrap();
+    /// assert!(!note.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -220,6 +231,14 @@ impl Text {
     }
 
     /// How many lines the text has: one more than it has line feeds.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "grüße\n👋"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!((note.len_lines(), note.line_to_char(1)), (2, 6));
+    /// ```
     pub fn len_lines(&self) -> usize {
         self.char_to_line(self.len()) + 1
     }
@@ -281,11 +300,27 @@ impl Text {
     }
 
     /// The text in pieces, without copying.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "grüße\n👋"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!(note.chunks().map(str::len).sum::<usize>(), note.len_utf8());
+    /// ```
     pub fn chunks(&self) -> impl Iterator<Item = &str> {
         self.chunks_in(0..self.len())
     }
 
     /// The characters in a range, as far as they exist, in pieces, without copying.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "grüße\n👋"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!(note.chunks_in(3..5).collect::<String>(), "ße");
+    /// ```
     pub fn chunks_in(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
         let whole = self.whole().map(|text| {
             let (from, to) = (byte_of_char(text, range.start), byte_of_char(text, range.end));
@@ -356,6 +391,14 @@ impl Text {
     }
 
     /// How many runs the text and what was deleted of it are kept in: a measure of its memory.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "grüße\n👋"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!(note.runs(), 1); // typed in one go
+    /// ```
     pub fn runs(&self) -> usize {
         self.core().sequence.runs() + usize::from(!self.open.is_none())
     }

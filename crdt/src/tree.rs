@@ -149,6 +149,16 @@ impl<V: DotStore> Debug for Tree<V> {
 
 impl<V: DotStore> Tree<V> {
     /// Makes a node below another, or at the root for `None`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert_eq!(tree.parent(songs), Some(music));
+    /// });
+    /// ```
     pub fn create(&mut self, parent: Option<NodeId>, position: Position, cx: &mut Cx) -> NodeId {
         let order = self.room(of(parent), position, None, cx);
         let id = cx.next();
@@ -158,6 +168,18 @@ impl<V: DotStore> Tree<V> {
 
     /// Moves a node, with all below it, below another, or to the root for `None`. Returns whether it did: not if
     /// there is no such node or parent, or the parent stands below the node.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert!(tree.move_to(songs, None, Position::First, cx));
+    ///     assert_eq!(tree.children(None).collect::<Vec<_>>(), [songs, music]);
+    ///     assert!(!tree.move_to(music, Some(music), Position::Last, cx)); // below itself
+    /// });
+    /// ```
     pub fn move_to(&mut self, node: NodeId, parent: Option<NodeId>, position: Position, cx: &mut Cx) -> bool {
         let Some(before) = self.shape.standing(&self.nodes, node) else { return false };
         let fits = |parent: NodeId| self.stands_below(parent).is_some() && !self.is_below(parent, node);
@@ -170,6 +192,19 @@ impl<V: DotStore> Tree<V> {
     }
 
     /// Moves a node, with all below it, to the trash; whether it was shown.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert!(tree.remove(music, cx));
+    ///     assert!(!tree.contains(music) && !tree.contains(songs));
+    ///     tree.move_to(music, None, Position::Last, cx); // out of the trash, with all below it
+    ///     assert!(tree.contains(songs));
+    /// });
+    /// ```
     pub fn remove(&mut self, node: NodeId, cx: &mut Cx) -> bool {
         let shown = self.contains(node);
         if let Some(before) = self.shape.standing(&self.nodes, node).filter(|_| shown) {
@@ -182,6 +217,18 @@ impl<V: DotStore> Tree<V> {
 
     /// Forgets what is in the trash, for good. A node that someone moves out of it concurrently comes back
     /// without what was forgotten.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     tree.remove(music, cx);
+    ///     tree.purge(cx);
+    ///     assert!(!tree.move_to(songs, None, Position::Last, cx)); // gone for good
+    /// });
+    /// ```
     pub fn purge(&mut self, cx: &mut Cx) {
         if self.end_trash(cx) {
             cx.event();
@@ -197,6 +244,18 @@ impl<V: DotStore> Tree<V> {
     }
 
     /// Edits the value of a node; `None` when there is no such node.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     tree.update(songs, cx, |name, cx| name.set("songs".into(), cx));
+    ///     assert_eq!(tree.get(songs).and_then(|name| name.get()), Some(&"songs".to_string()));
+    ///     # let _ = music;
+    /// });
+    /// ```
     pub fn update<R>(
         &mut self,
         node: NodeId,
@@ -226,23 +285,65 @@ impl<V: DotStore> Tree<V> {
     }
 
     /// How many nodes stand right below one, or at the root for `None`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert_eq!((tree.child_count(None), tree.child_count(Some(music)), tree.child_count(Some(songs))), (1, 1, 0));
+    /// });
+    /// ```
     pub fn child_count(&self, parent: Option<NodeId>) -> usize {
         self.shape.child_count(of(parent))
     }
 
     /// The nodes above one, from its parent up.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert_eq!(tree.ancestors(songs).collect::<Vec<_>>(), [music]);
+    /// });
+    /// ```
     pub fn ancestors(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         core::iter::successors(self.parent(node), |node| self.parent(*node))
     }
 
     /// Whether a node is shown: there, and neither in the trash nor below something that is not shown.
     /// `O(depth)`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert!(tree.contains(songs));
+    ///     tree.remove(music, cx);
+    ///     assert!(!tree.contains(songs)); // below what is in the trash
+    /// });
+    /// ```
     pub fn contains(&self, node: NodeId) -> bool {
         let top = self.ancestors(node).last().unwrap_or(node);
         self.stands_below(top) == Some(Parent::Root)
     }
 
     /// All nodes that are shown, each before those below it, with their depths.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     assert_eq!(tree.walk().collect::<Vec<_>>(), [(0, music), (1, songs)]);
+    /// });
+    /// ```
     pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> {
         let mut open: Vec<(usize, NodeId)> = self.children(None).rev().map(|node| (0, node)).collect();
         core::iter::from_fn(move || {
@@ -253,6 +354,18 @@ impl<V: DotStore> Tree<V> {
     }
 
     /// The nodes that were removed, without those below them.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, register::LwwRegister, replica::Replica, tree::{Position, Tree}};
+    /// let mut files: Replica<Tree<LwwRegister<String>>> = Replica::new(ReplicaId::from_u128(1));
+    /// files.update(0, |tree, cx| {
+    ///     let music = tree.create(None, Position::Last, cx);
+    ///     let songs = tree.create(Some(music), Position::Last, cx);
+    ///     tree.remove(songs, cx);
+    ///     assert_eq!(tree.trash().collect::<Vec<_>>(), [songs]);
+    ///     # let _ = music;
+    /// });
+    /// ```
     pub fn trash(&self) -> impl DoubleEndedIterator<Item = NodeId> {
         self.below(Parent::Trash)
     }

@@ -77,6 +77,14 @@ impl VersionVector {
     }
 
     /// Whether nothing has been seen.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let mut version = VersionVector::new();
+    /// assert!(version.is_empty());
+    /// version.advance(ReplicaId::from_u128(1), 1);
+    /// assert!(!version.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -87,11 +95,24 @@ impl VersionVector {
     }
 
     /// How many events have been seen in all.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let version: VersionVector = [(ReplicaId::from_u128(1), 3), (ReplicaId::from_u128(2), 4)].into_iter().collect();
+    /// assert_eq!((version.total(), version.len()), (7, 2));
+    /// ```
     pub fn total(&self) -> u64 {
         self.entries.iter().fold(0, |n, e| n.saturating_add(e.1))
     }
 
     /// Replicas with their last seen event, in order of replica.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, VersionVector};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let version: VersionVector = [(b, 4), (a, 3)].into_iter().collect();
+    /// assert_eq!(version.iter().collect::<Vec<_>>(), [(a, 3), (b, 4)]);
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ReplicaId, u64)> + '_ {
         self.entries.iter().copied()
     }

@@ -48,11 +48,17 @@ fn edit_list(list: &mut ListMut<'_>, a: u8, b: u8) {
         0 => list.insert(at, i64::from(b % 4)),
         1 => list.insert_map(at).put("x", i64::from(b % 4)),
         2 => list.insert_text(at).insert(0, "abc"),
-        3 => drop(Some(list.remove(at))),
-        4 => drop(Some(list.move_to(at, usize::from(a) % (list.len() + 1)))),
+        3 => {
+            list.remove(at);
+        }
+        4 => {
+            list.move_to(at, usize::from(a) % (list.len() + 1));
+        }
         5 => drop(list.map(at).map(|mut map| map.put("x", i64::from(a % 4)))),
         6 => drop(list.text(at).map(|mut text| text.insert(1, "x"))),
-        _ => drop(Some(list.put(at, i64::from(a % 4)))),
+        _ => {
+            list.put(at, i64::from(a % 4));
+        }
     }
 }
 

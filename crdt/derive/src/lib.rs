@@ -1,17 +1,21 @@
 //! The derive macros of the `crdt` crate; use them through its feature `derive`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Error, Fields, GenericParam, Generics, Index, Member, Type};
 
-/// Makes a struct of CRDTs a CRDT: `DotStore`, `Encode` and `Decode`, field by field.
+/// Makes a struct of CRDTs a CRDT: `DotStore`, `Encode` and `Decode`, field by field. Makes an enum of CRDTs one that
+/// stands in a `OneOf`: `Variants`, `Encode`, `Decode`, and a function for each variant.
 ///
-/// The struct must also derive `Clone`, `Default`, `PartialEq` and `Debug`. With `#[crdt(display)]` it is `Display`,
-/// too.
+/// It must also derive `Clone`, `PartialEq` and `Debug`, a struct `Default` too. With `#[crdt(display)]` it is
+/// `Display`, too.
 #[proc_macro_derive(Crdt, attributes(crdt))]
 pub fn derive_crdt(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input, |input| {
+        if let Data::Enum(data) = &input.data {
+            return variants(input, data);
+        }
         let fields = fields_of_struct(input)?;
         let (store, encode, decode) = (store(input, &fields), encode(input)?, decode(input)?);
         let display = wants_display(input)?.then(|| display(input, &fields));
@@ -43,34 +47,214 @@ fn run(
 fn fields_of_struct(input: &DeriveInput) -> Result<Vec<(Member, Type)>, Error> {
     let fields = match &input.data {
         Data::Struct(data) => &data.fields,
-        Data::Enum(data) => {
-            return Err(Error::new(
-                data.enum_token.span,
-                "an enum cannot be merged field by field: two replicas may show different variants. Hold it in a \
-                 register (`LwwRegister<YourEnum>` or `MvRegister<YourEnum>`, with `#[derive(Encode, Decode)]`), or \
-                 make it a struct with one CRDT for each variant",
-            ));
-        }
+        Data::Enum(data) => return Err(Error::new(data.enum_token.span, "not a struct")),
         Data::Union(data) => {
             return Err(Error::new(data.union_token.span, "a union cannot be merged"));
         }
     };
-    for field in fields {
-        if let Some(attribute) = field.attrs.iter().find(|a| a.path().is_ident("crdt")) {
-            return Err(Error::new(
-                attribute.span(),
-                "there are no options for fields: one that is left out would differ between replicas. Keep what is \
-                 local in a struct around this one",
-            ));
-        }
-    }
+    refuse_options(fields)?;
     if fields.is_empty() {
         return Err(Error::new(input.ident.span(), "a CRDT has at least one field"));
     }
     Ok(members(fields))
 }
 
-/// Whether the struct is marked `#[crdt(display)]`.
+fn refuse_options(fields: &Fields) -> Result<(), Error> {
+    match fields.iter().flat_map(|field| &field.attrs).find(|a| a.path().is_ident("crdt")) {
+        Some(attribute) => Err(Error::new(
+            attribute.span(),
+            "there are no options for fields: one that is left out would differ between replicas. Keep what is \
+             local in a struct around this one",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// An enum that stands in a `OneOf`: what each variant holds, field by field, and a function that chooses it.
+fn variants(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream, Error> {
+    if data.variants.is_empty() {
+        return Err(Error::new(input.ident.span(), "one of no variants cannot be"));
+    }
+    data.variants.iter().try_for_each(|variant| refuse_options(&variant.fields))?;
+    let all: Vec<VariantCode> = data.variants.iter().enumerate().map(VariantCode::new).collect();
+    let (header, count) = (variants_header(input), all.len());
+    let arms = |arm: fn(&VariantCode) -> TokenStream| all.iter().map(arm).collect::<TokenStream>();
+    let empty = arms(|v| {
+        let (number, name, members) = (v.number, &v.name, &v.members);
+        quote!(#number => Self::#name { #(#members: ::core::default::Default::default()),* },)
+    });
+    let number = arms(|v| {
+        let (number, name) = (v.number, &v.name);
+        quote!(Self::#name { .. } => #number,)
+    });
+    let is_bottom = arms(|v| {
+        let (pattern, mine) = (v.pattern(&v.mine), &v.mine);
+        quote!(#pattern => true #(&& ::crdt::dots::DotStore::is_bottom(#mine))*,)
+    });
+    let each = arms(|v| {
+        let (pattern, mine) = (v.pattern(&v.mine), &v.mine);
+        quote!(#pattern => { #(::crdt::dots::DotStore::for_each_dot(#mine, f);)* })
+    });
+    let join = arms(|v| {
+        let (mine, theirs) = (v.pattern(&v.mine), v.pattern(&v.theirs));
+        let (here, there) = (&v.mine, &v.theirs);
+        quote!((#mine, #theirs) => {
+            #(::crdt::dots::DotStore::join(#here, ours, #there, theirs, changes);)*
+        })
+    });
+    let part = arms(|v| {
+        let (pattern, name, members, mine) = (v.pattern(&v.mine), &v.name, &v.members, &v.mine);
+        quote!(#pattern => Self::#name { #(#members: ::crdt::dots::DotStore::part(#mine, wanted)),* },)
+    });
+    let end = arms(|v| {
+        let (pattern, mine) = (v.pattern(&v.mine), &v.mine);
+        quote!(#pattern => false #(| ::crdt::dots::DotStore::end(#mine, cx))*,)
+    });
+    let (choosers, encode, decode) = (choosers(input, &all), encode(input)?, decode(input)?);
+    let display = wants_display(input)?.then(|| display_enum(input, &all));
+    Ok(quote! {
+        #[automatically_derived]
+        #[allow(unused_variables, unreachable_patterns)]
+        #header {
+            const COUNT: usize = #count;
+
+            fn empty(number: usize) -> Self {
+                match number { #empty _ => ::core::unreachable!("no such variant") }
+            }
+
+            fn number(&self) -> usize {
+                match self { #number }
+            }
+
+            fn is_bottom(&self) -> bool {
+                match self { #is_bottom }
+            }
+
+            fn for_each_dot(&self, f: &mut dyn ::core::ops::FnMut(::crdt::Dot)) {
+                match self { #each }
+            }
+
+            fn join(
+                &mut self,
+                ours: &::crdt::context::CausalContext,
+                other: &Self,
+                theirs: &::crdt::context::CausalContext,
+                changes: &mut ::crdt::dots::Changes,
+            ) {
+                match (self, other) { #join _ => {} }
+            }
+
+            fn part(&self, wanted: &::crdt::context::DotRanges) -> Self {
+                match self { #part }
+            }
+
+            fn end(&mut self, cx: &mut ::crdt::dots::Cx) -> bool {
+                match self { #end }
+            }
+        }
+        #choosers #encode #decode #display
+    })
+}
+
+/// A variant and the names that its fields have in patterns.
+struct VariantCode {
+    number: usize,
+    name: Ident,
+    members: Vec<Member>,
+    types: Vec<Type>,
+    mine: Vec<Ident>,
+    theirs: Vec<Ident>,
+}
+
+impl VariantCode {
+    fn new((number, variant): (usize, &syn::Variant)) -> Self {
+        let (members, types): (Vec<_>, Vec<_>) = members(&variant.fields).into_iter().unzip();
+        let names = |side: &str| (0..members.len()).map(|i| format_ident!("{side}{i}")).collect();
+        let (mine, theirs) = (names("mine"), names("theirs"));
+        VariantCode { number, name: variant.ident.clone(), members, types, mine, theirs }
+    }
+
+    fn pattern(&self, names: &[Ident]) -> TokenStream {
+        let (name, members) = (&self.name, &self.members);
+        quote!(Self::#name { #(#members: #names),* })
+    }
+
+    /// The name of the function that chooses it: `DebitCard` is `debit_card`.
+    fn chooser(&self) -> Ident {
+        let mut name = String::new();
+        for (i, c) in self.name.to_string().trim_start_matches("r#").chars().enumerate() {
+            if c.is_uppercase() && i > 0 && !name.ends_with('_') {
+                name.push('_');
+            }
+            name.extend(c.to_lowercase());
+        }
+        match syn::parse_str::<Ident>(&name) {
+            Ok(_) => Ident::new(&name, self.name.span()),
+            Err(_) if ["self", "super", "crate", "_"].contains(&name.as_str()) => format_ident!("{name}_"),
+            Err(_) => Ident::new_raw(&name, self.name.span()),
+        }
+    }
+}
+
+/// A function for each variant, of its name, that chooses it and gives what it holds.
+fn choosers(input: &DeriveInput, all: &[VariantCode]) -> TokenStream {
+    let (name, visible) = (&input.ident, &input.vis);
+    let (impl_generics, type_generics, clause) = input.generics.split_for_impl();
+    let given = clause.iter().flat_map(|clause| clause.predicates.iter());
+    let choosers = all.iter().map(|v| {
+        let (chooser, number, mine, types) = (v.chooser(), v.number, &v.mine, &v.types);
+        let (pattern, says) = (v.pattern(mine), format!("Chooses `{}`, unless it is shown", v.name));
+        let (says, gives, what) = match types.as_slice() {
+            [] => (format!("{says}."), quote!(), quote!(())),
+            [one] => {
+                (format!("{says}, and gives what it holds."), quote!(-> &'one_of mut #one), quote!(mine0))
+            }
+            _ => {
+                let says = format!("{says}, and gives what it holds, in order.");
+                (says, quote!(-> (#(&'one_of mut #types),*)), quote!((#(#mine),*)))
+            }
+        };
+        quote! {
+            #[doc = #says]
+            #visible fn #chooser<'one_of>(
+                of: &'one_of mut ::crdt::one_of::OneOf<Self>,
+                cx: &mut ::crdt::dots::Cx,
+            ) #gives {
+                match of.variant(#number, cx) {
+                    #pattern => #what,
+                    _ => ::core::unreachable!("a variant stays what it is"),
+                }
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, unreachable_patterns)]
+        impl #impl_generics #name #type_generics where Self: ::crdt::one_of::Variants, #(#given),* {
+            #(#choosers)*
+        }
+    }
+}
+
+/// The variant's name, and what it holds, as each shows itself.
+fn display_enum(input: &DeriveInput, all: &[VariantCode]) -> TokenStream {
+    let arms = all.iter().map(|v| {
+        let (pattern, mine, name) = (v.pattern(&v.mine), &v.mine, v.name.to_string());
+        let is_named = v.members.iter().any(|member| matches!(member, Member::Named(_)));
+        let show = match is_named {
+            true => {
+                let names = v.members.iter().map(|member| quote!(#member).to_string());
+                quote!(f.debug_struct(#name)#(.field(#names, &Shown(#mine)))*.finish())
+            }
+            false => quote!(f.debug_tuple(#name)#(.field(&Shown(#mine)))*.finish()),
+        };
+        quote!(#pattern => #show,)
+    });
+    let arms = quote!(match self { #(#arms)* });
+    display_with(input, &types_of(input), &arms)
+}
+
+/// Whether it is marked `#[crdt(display)]`.
 fn wants_display(input: &DeriveInput) -> Result<bool, Error> {
     let mut wanted = false;
     for attribute in input.attrs.iter().filter(|a| a.path().is_ident("crdt")) {
@@ -90,7 +274,13 @@ fn display(input: &DeriveInput, fields: &[(Member, Type)]) -> TokenStream {
         Member::Unnamed(index) => index.index.to_string(),
     });
     let name = input.ident.to_string();
-    let header = plain_header(input, &quote!(::core::fmt::Display), &types);
+    let show = quote!(f.debug_struct(#name)#(.field(#names, &Shown(&self.#members)))*.finish());
+    display_with(input, &types, &show)
+}
+
+/// `Display` that runs `show`, where `Shown` shows a field.
+fn display_with(input: &DeriveInput, types: &[Type], show: &TokenStream) -> TokenStream {
+    let header = plain_header(input, &quote!(::core::fmt::Display), types);
     quote! {
         #header {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -100,7 +290,7 @@ fn display(input: &DeriveInput, fields: &[(Member, Type)]) -> TokenStream {
                         ::core::fmt::Display::fmt(self.0, f)
                     }
                 }
-                f.debug_struct(#name)#(.field(#names, &Shown(&self.#members)))*.finish()
+                #show
             }
         }
     }
@@ -160,6 +350,22 @@ fn header(input: &DeriveInput, bound: &TokenStream, types: &[Type]) -> TokenStre
         quote!(Self: ::core::clone::Clone + ::core::default::Default + ::core::cmp::PartialEq + ::core::fmt::Debug,)
     });
     quote!(impl #impl_generics #bound for #name #type_generics where #supers #(#given,)* #(#fields),*)
+}
+
+/// `impl<…> Variants for Type<…> where` every field's type is a `DotStore`, if the type is generic.
+fn variants_header(input: &DeriveInput) -> TokenStream {
+    let name = &input.ident;
+    let (impl_generics, type_generics, clause) = input.generics.split_for_impl();
+    let given = clause.iter().flat_map(|clause| clause.predicates.iter());
+    let generic = is_generic(&input.generics);
+    let types = types_of(input);
+    let fields = types.iter().filter(|_| generic).map(|ty| quote!(#ty: ::crdt::dots::DotStore));
+    let supers =
+        generic.then(|| quote!(Self: ::core::clone::Clone + ::core::cmp::PartialEq + ::core::fmt::Debug,));
+    quote! {
+        impl #impl_generics ::crdt::one_of::Variants for #name #type_generics
+        where #supers #(#given,)* #(#fields),*
+    }
 }
 
 fn is_generic(generics: &Generics) -> bool {

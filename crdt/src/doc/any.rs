@@ -40,6 +40,15 @@ impl AnyDoc {
     }
 
     /// The document, to change it, if it is one of this crate.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Document, Kind};
+    /// # use crdt::ReplicaId;
+    /// let mut any = AnyDoc::create(Kind::DOC, ReplicaId::from_u128(1)).unwrap();
+    /// any.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1));
+    /// assert_eq!(any.as_doc().unwrap().get("/x"), Some(1.into()));
+    /// ```
     pub fn as_doc_mut(&mut self) -> Option<&mut Doc> {
         match self {
             AnyDoc::Doc(doc) => Some(doc),
@@ -49,6 +58,14 @@ impl AnyDoc {
     }
 
     /// The document, if it is an automerge document.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Document, Kind};
+    /// # use crdt::ReplicaId;
+    /// let any = AnyDoc::create(Kind::AUTOMERGE, ReplicaId::from_u128(1)).unwrap();
+    /// assert!(any.as_automerge().is_some() && any.as_doc().is_none());
+    /// ```
     #[cfg(feature = "automerge")]
     pub fn as_automerge(&self) -> Option<&AutomergeDoc> {
         match self {
@@ -58,6 +75,15 @@ impl AnyDoc {
     }
 
     /// The document, to change it, if it is an automerge document.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Document, Kind};
+    /// # use crdt::ReplicaId;
+    /// # use automerge::{ROOT, transaction::Transactable};
+    /// let mut any = AnyDoc::create(Kind::AUTOMERGE, ReplicaId::from_u128(1)).unwrap();
+    /// any.as_automerge_mut().unwrap().edit(|doc| doc.put(ROOT, "x", 1)).unwrap();
+    /// ```
     #[cfg(feature = "automerge")]
     pub fn as_automerge_mut(&mut self) -> Option<&mut AutomergeDoc> {
         match self {
@@ -67,6 +93,17 @@ impl AnyDoc {
     }
 
     /// Makes another replica the author of what is written from now on; no other replica may write as it, ever.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Document, Kind};
+    /// # use crdt::ReplicaId;
+    /// # use crdt::Replicated;
+    /// let mut any = AnyDoc::create(Kind::DOC, ReplicaId::from_u128(1)).unwrap();
+    /// any.set_author(ReplicaId::from_u128(2));
+    /// any.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1));
+    /// assert_eq!(any.version().get(ReplicaId::from_u128(2)), 1);
+    /// ```
     pub fn set_author(&mut self, author: ReplicaId) {
         match self {
             AnyDoc::Doc(doc) => doc.set_author(author),

@@ -1,5 +1,7 @@
 //! The open transaction, [`Tx`], and the handles through which it edits.
 
+mod list;
+mod map;
 mod marks;
 mod text;
 
@@ -9,15 +11,17 @@ use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
 use crate::text::{Text, TextPatch};
 
-use super::list::List;
 use super::marks::Index;
 use super::node::{Node, Places};
-use super::path::{Key, Name, Path, Shape};
+use super::path::{Key, Path};
 use super::record::Record;
 use super::tree::TreeMut;
-use super::undo::{Holds, Inverse};
+use super::undo::Inverse;
 use super::{Doc, Scalar, view};
 
+pub use list::ListMut;
+pub(super) use list::Spot;
+pub use map::{CounterMut, FlagMut, MapMut, SetMut};
 pub use marks::RichTextError;
 pub use text::TextMut;
 
@@ -51,11 +55,29 @@ impl<'a> Tx<'a> {
     }
 
     /// The whole document, as a map of its roots.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     for (key, value) in [("a", 1), ("b", 2)] {
+    ///         tx.root().put(key, value); // a map like any other
+    ///     }
+    /// });
+    /// assert_eq!(doc.value().to_string(), r#"{"a":1,"b":2}"#);
+    /// ```
     pub fn root(&mut self) -> &mut MapMut<'a> {
         &mut self.0
     }
 
     /// The text at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "hello"));
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "hello");
+    /// ```
     pub fn text(&mut self, root: &str) -> TextMut<'_> {
         // Straight to the text: this is where every keystroke comes through.
         let Place { doc, stamp, .. } = &mut self.0.0;
@@ -63,46 +85,126 @@ impl<'a> Tx<'a> {
     }
 
     /// The list at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.list("days").push("Monday"));
+    /// assert_eq!(doc.get("/days/0"), Some("Monday".into()));
+    /// ```
     pub fn list(&mut self, root: &str) -> ListMut<'_> {
         self.0.list(root)
     }
 
     /// The tree at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// let chapter = doc.transact(0, |tx| tx.tree("book").create(None, Position::Last));
+    /// assert!(doc.tree("book").unwrap().contains(chapter));
+    /// ```
     pub fn tree(&mut self, root: &str) -> TreeMut<'_> {
         self.0.tree(root)
     }
 
     /// The map at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.map("form").put("name", "Ada"));
+    /// assert_eq!(doc.get("/form/name"), Some("Ada".into()));
+    /// ```
     pub fn map(&mut self, root: &str) -> MapMut<'_> {
         self.0.map(root)
     }
 
     /// The counter at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.counter("votes").add(2));
+    /// assert_eq!(doc.get("/votes"), Some(2.into()));
+    /// ```
     pub fn counter(&mut self, root: &str) -> CounterMut<'_> {
         self.0.counter(root)
     }
 
     /// The set at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.set("tags").insert("draft"));
+    /// assert_eq!(doc.get("/tags").unwrap().to_string(), r#"["draft"]"#);
+    /// ```
     pub fn set(&mut self, root: &str) -> SetMut<'_> {
         self.0.set(root)
     }
 
     /// The flag at a root.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.flag("done").enable());
+    /// assert_eq!(doc.get("/done"), Some(true.into()));
+    /// ```
     pub fn flag(&mut self, root: &str) -> FlagMut<'_> {
         self.0.flag(root)
     }
 
     /// Writes a register at a root; of concurrent writes the one with the later stamp wins.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(1_000, |tx| tx.put("title", "Launch"));
+    /// bob.transact(2_000, |tx| tx.put("title", "Ship it"));
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.get("/title"), Some("Ship it".into()));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn put(&mut self, root: &str, value: impl Into<Scalar>) {
         self.0.put(root, value);
     }
 
     /// Writes a register at a root that keeps all concurrent values until the next write.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(1_000, |tx| tx.offer("colour", "red"));
+    /// bob.transact(2_000, |tx| tx.offer("colour", "blue"));
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.get("/colour").unwrap().to_string(), r#"["red","blue"]"#);
+    /// alice.transact(3_000, |tx| tx.offer("colour", "violet")); // settles it
+    /// assert_eq!(alice.get("/colour").unwrap().to_string(), r#"["violet"]"#);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn offer(&mut self, root: &str, value: impl Into<Scalar>) {
         self.0.offer(root, value);
     }
 
     /// Takes away what is visible at a root, whatever its type, and all below it. Concurrent edits of it stay.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.map("form").put("name", "Ada"));
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// alice.transact(1, |tx| tx.remove("form"));
+    /// bob.transact(1, |tx| tx.map("form").put("born", 1815)); // at the same time
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.value().to_string(), r#"{"form":{"born":1815}}"#);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn remove(&mut self, root: &str) {
         self.0.remove(root);
     }
@@ -250,88 +352,6 @@ fn below(node: &mut Node, above: &[Key], key: &Key, cx: &mut Cx, mutate: impl Fn
     }
 }
 
-/// A map under edit.
-///
-/// ```
-/// # use crdt::{Doc, ReplicaId};
-/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
-/// doc.transact(0, |tx| {
-///     let mut form = tx.map("form");
-///     form.put("name", "Ada");
-///     form.offer("colour", "red");
-///     form.counter("visits").add(1);
-///     form.set("tags").insert("new");
-///     form.flag("done").enable();
-///     form.text("note").insert(0, "hi");
-///     form.list("days").push("Monday");
-///     form.map("address").put("city", "Lund");
-///     form.remove("name");
-/// });
-/// let json = r#"{"address":{"city":"Lund"},"colour":["red"],"days":["Monday"],"done":true,"note":"hi","tags":["new"],"visits":1}"#;
-/// assert_eq!(doc.get("/form").unwrap().to_string(), json);
-/// ```
-#[derive(Debug)]
-pub struct MapMut<'a>(pub(super) Place<'a>);
-
-impl MapMut<'_> {
-    fn key(&mut self, key: &str, shape: Shape) -> Place<'_> {
-        self.0.child(Key::new(key, shape))
-    }
-
-    /// Writes a register; of concurrent writes the one with the later stamp wins.
-    pub fn put(&mut self, key: &str, value: impl Into<Scalar>) {
-        self.key(key, Shape::Register).put(value.into());
-    }
-
-    /// Writes a register that keeps all concurrent values until the next write.
-    pub fn offer(&mut self, key: &str, value: impl Into<Scalar>) {
-        self.key(key, Shape::Values).offer(value.into());
-    }
-
-    /// Takes away what is visible under a key, whatever its type, and all below it. Concurrent edits of it
-    /// stay.
-    pub fn remove(&mut self, key: &str) {
-        for key in Key::all_named(&Name::from(key)) {
-            self.0.child(key).clear();
-        }
-    }
-
-    /// The text under a key.
-    pub fn text(&mut self, key: &str) -> TextMut<'_> {
-        self.key(key, Shape::Text).into_text()
-    }
-
-    /// The list under a key.
-    pub fn list(&mut self, key: &str) -> ListMut<'_> {
-        ListMut(self.key(key, Shape::List))
-    }
-
-    /// The tree under a key.
-    pub fn tree(&mut self, key: &str) -> TreeMut<'_> {
-        TreeMut(self.key(key, Shape::Tree))
-    }
-
-    /// The map under a key.
-    pub fn map(&mut self, key: &str) -> MapMut<'_> {
-        MapMut(self.key(key, Shape::Map))
-    }
-
-    /// The counter under a key.
-    pub fn counter(&mut self, key: &str) -> CounterMut<'_> {
-        CounterMut(self.key(key, Shape::Counter))
-    }
-
-    /// The set under a key.
-    pub fn set(&mut self, key: &str) -> SetMut<'_> {
-        SetMut(self.key(key, Shape::Set))
-    }
-
-    /// The flag under a key.
-    pub fn flag(&mut self, key: &str) -> FlagMut<'_> {
-        FlagMut(self.key(key, Shape::Flag))
-    }
-}
-
 impl Place<'_> {
     /// Writes a register in which the later stamp wins.
     pub(super) fn put(&mut self, value: Scalar) {
@@ -402,324 +422,6 @@ impl Place<'_> {
             Node::Flag(flag) => flag.disable(cx),
             _ => {}
         });
-    }
-}
-
-/// A counter under edit.
-///
-/// ```
-/// # use crdt::{Doc, ReplicaId, Replicated};
-/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
-/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
-/// alice.transact(0, |tx| tx.counter("votes").add(3));
-/// bob.transact(0, |tx| tx.counter("votes").add(-1));
-/// alice.apply(&bob.delta_since(alice.version()))?;
-/// assert_eq!(alice.get("/votes"), Some(2.into()));
-/// # Ok::<(), crdt::ApplyError>(())
-/// ```
-#[derive(Debug)]
-pub struct CounterMut<'a>(Place<'a>);
-
-impl CounterMut<'_> {
-    /// Adds `n`, which may be negative.
-    pub fn add(&mut self, n: i64) {
-        self.0.add(n);
-    }
-}
-
-/// A set under edit.
-///
-/// ```
-/// # use crdt::{Doc, ReplicaId, Replicated};
-/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
-/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
-/// alice.transact(0, |tx| tx.set("tags").insert("a"));
-/// bob.apply(&alice.delta_since(bob.version()))?;
-/// alice.transact(0, |tx| tx.set("tags").remove("a"));
-/// bob.transact(0, |tx| tx.set("tags").insert("a")); // adding beats a concurrent removing
-/// alice.apply(&bob.delta_since(alice.version()))?;
-/// assert_eq!(alice.get("/tags").unwrap().to_string(), r#"["a"]"#);
-/// # Ok::<(), crdt::ApplyError>(())
-/// ```
-#[derive(Debug)]
-pub struct SetMut<'a>(Place<'a>);
-
-impl SetMut<'_> {
-    /// Puts a member in.
-    pub fn insert(&mut self, member: impl Into<Scalar>) {
-        self.0.member(member.into(), true);
-    }
-
-    /// Takes a member out, as far as it is here; a concurrent insertion of it stays.
-    pub fn remove(&mut self, member: impl Into<Scalar>) {
-        self.0.member(member.into(), false);
-    }
-}
-
-/// A flag under edit.
-///
-/// ```
-/// # use crdt::{Doc, ReplicaId, Replicated};
-/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
-/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
-/// alice.transact(0, |tx| tx.flag("done").enable());
-/// bob.apply(&alice.delta_since(bob.version()))?;
-/// alice.transact(0, |tx| tx.flag("done").disable());
-/// bob.transact(0, |tx| tx.flag("done").enable()); // enabling beats a concurrent disabling
-/// alice.apply(&bob.delta_since(alice.version()))?;
-/// assert_eq!(alice.get("/done"), Some(true.into()));
-/// # Ok::<(), crdt::ApplyError>(())
-/// ```
-#[derive(Debug)]
-pub struct FlagMut<'a>(Place<'a>);
-
-impl FlagMut<'_> {
-    /// Raises the flag.
-    pub fn enable(&mut self) {
-        self.0.flag(true);
-    }
-
-    /// Lowers the flag, as far as it was seen raised; a concurrent raising stays.
-    pub fn disable(&mut self) {
-        self.0.flag(false);
-    }
-}
-
-/// Where in its order an element of a list goes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Spot {
-    /// Before the placeholder at this position.
-    At(usize),
-    /// Where a placeholder stood, with the one that stood left of it.
-    Again { slot: Dot, left: Option<Dot> },
-}
-
-/// A list under edit. Its elements are plain values, texts, maps and lists; each can be moved.
-///
-/// | A | B, concurrently | both |
-/// |---|---|---|
-/// | insert at a place | insert at that place | both, those of one in one piece |
-/// | move an element | move it elsewhere | it stands once, where the later stamp put it |
-/// | remove an element | edit it, or below it | it is removed |
-/// | remove an element | move it | it is removed, unless B also wrote into it |
-/// | move an element | edit it, or below it | both |
-///
-/// `O(log n)` for each edit, and what concurrent moves of one element left behind.
-///
-/// ```
-/// # use crdt::{Doc, ReplicaId, Replicated};
-/// let mut alice = Doc::new(ReplicaId::from_u128(1));
-/// let mut bob = Doc::new(ReplicaId::from_u128(2));
-/// alice.transact(1_000, |tx| {
-///     let mut todo = tx.list("todo");
-///     todo.push("milk");
-///     todo.push_map().put("what", "bread");
-///     todo.push("tea");
-/// });
-/// bob.apply(&alice.delta_since(bob.version()))?;
-/// alice.transact(2_000, |tx| tx.list("todo").move_to(2, 0)); // tea first
-/// bob.transact(2_000, |tx| tx.list("todo").map(1).unwrap().put("done", true));
-/// alice.apply(&bob.delta_since(alice.version()))?;
-/// assert_eq!(alice.value().to_string(), r#"{"todo":["tea","milk",{"done":true,"what":"bread"}]}"#);
-/// # Ok::<(), crdt::ApplyError>(())
-/// ```
-#[derive(Debug)]
-pub struct ListMut<'a>(pub(super) Place<'a>);
-
-impl ListMut<'_> {
-    /// How many elements there are.
-    pub fn len(&self) -> usize {
-        self.view(|list, order| list.len(order))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Inserts a plain value before the element at `index`; past the end means at the end.
-    pub fn insert(&mut self, index: usize, value: impl Into<Scalar>) {
-        self.insert_at(Spot::At(self.position(index)), Holds::Plain(value.into()));
-    }
-
-    /// Appends a plain value.
-    pub fn push(&mut self, value: impl Into<Scalar>) {
-        self.insert(usize::MAX, value);
-    }
-
-    /// Inserts an empty map before the element at `index`; past the end means at the end.
-    pub fn insert_map(&mut self, index: usize) -> MapMut<'_> {
-        let element = self.insert_container(index, Shape::Map);
-        MapMut(self.item(element, Shape::Map))
-    }
-
-    /// Appends an empty map.
-    pub fn push_map(&mut self) -> MapMut<'_> {
-        self.insert_map(usize::MAX)
-    }
-
-    /// Inserts an empty text before the element at `index`; past the end means at the end.
-    pub fn insert_text(&mut self, index: usize) -> TextMut<'_> {
-        let element = self.insert_container(index, Shape::Text);
-        self.item(element, Shape::Text).into_text()
-    }
-
-    /// Appends an empty text.
-    pub fn push_text(&mut self) -> TextMut<'_> {
-        self.insert_text(usize::MAX)
-    }
-
-    /// Inserts an empty list before the element at `index`; past the end means at the end.
-    pub fn insert_list(&mut self, index: usize) -> ListMut<'_> {
-        let element = self.insert_container(index, Shape::List);
-        ListMut(self.item(element, Shape::List))
-    }
-
-    /// Appends an empty list.
-    pub fn push_list(&mut self) -> ListMut<'_> {
-        self.insert_list(usize::MAX)
-    }
-
-    /// Writes a plain value in place of that of the element at `index`; whether there is such an element.
-    pub fn put(&mut self, index: usize, value: impl Into<Scalar>) -> bool {
-        let element = self.element(index);
-        if let Some(element) = element {
-            self.item(element, Shape::Register).put(value.into());
-        }
-        element.is_some()
-    }
-
-    /// The map that the element at `index` holds; `None` when there is no such element.
-    pub fn map(&mut self, index: usize) -> Option<MapMut<'_>> {
-        let element = self.element(index)?;
-        Some(MapMut(self.item(element, Shape::Map)))
-    }
-
-    /// The text that the element at `index` holds; `None` when there is no such element.
-    pub fn text(&mut self, index: usize) -> Option<TextMut<'_>> {
-        let element = self.element(index)?;
-        Some(self.item(element, Shape::Text).into_text())
-    }
-
-    /// The list that the element at `index` holds; `None` when there is no such element.
-    pub fn list(&mut self, index: usize) -> Option<ListMut<'_>> {
-        let element = self.element(index)?;
-        Some(ListMut(self.item(element, Shape::List)))
-    }
-
-    /// Takes the element at `index` out, with all below it; whether there was one.
-    pub fn remove(&mut self, index: usize) -> bool {
-        let element = self.element(index);
-        if let Some(element) = element {
-            self.remove_element(element);
-        }
-        element.is_some()
-    }
-
-    /// Moves the element at `from` so that it stands at `to` afterwards; whether there was one. Past the end
-    /// means to the end.
-    pub fn move_to(&mut self, from: usize, to: usize) -> bool {
-        let Some(element) = self.element(from) else { return false };
-        // Counted without the element itself, which still stands where it was.
-        let before = if to < from { to } else { to.saturating_add(1) };
-        let pos = self.position(before);
-        if from != to {
-            self.move_element(element, Spot::At(pos));
-        }
-        true
-    }
-
-    fn view<R>(&self, read: impl FnOnce(&List, &Text) -> R) -> R {
-        let (nothing, no_text) = (List::default(), Text::default());
-        let list = match self.0.node() {
-            Some(Node::List(list)) => list,
-            _ => &nothing,
-        };
-        read(list, self.0.doc.texts.get(&self.0.path).unwrap_or(&no_text))
-    }
-
-    fn position(&self, index: usize) -> usize {
-        self.view(|list, order| list.position(order, index))
-    }
-
-    pub(super) fn element(&self, index: usize) -> Option<Dot> {
-        self.view(|list, order| list.element(order.dot_at(list.position(order, index))?))
-    }
-
-    fn item(&mut self, element: Dot, shape: Shape) -> Place<'_> {
-        self.0.child(Key::item(element, shape))
-    }
-
-    fn order(&mut self) -> TextMut<'_> {
-        self.0.here().into_text()
-    }
-
-    /// Puts an element in at a position of the order. Its first event writes what it holds, the second its
-    /// placeholder: no difference, wherever it is cut, shows an element that holds nothing.
-    pub(super) fn insert_at(&mut self, spot: Spot, holds: Holds) -> Dot {
-        let element = self.0.doc.next_event(2);
-        match holds {
-            Holds::Plain(value) => self.item(element, Shape::Register).put_unrecorded(value),
-            Holds::Container(kind) => self.item(element, Shape::Present).mutate(|node, cx| {
-                if let Node::Present(present) = node {
-                    present.set(kind as u64, cx);
-                }
-            }),
-        }
-        self.0.touch_list();
-        let at = self.order().put_placeholder(spot);
-        debug_assert_eq!(at, element, "the element is named by the event that places it");
-        self.0.undoable(|place| Some(Inverse::RemoveElement { list: place.path.clone(), element }));
-        element
-    }
-
-    fn insert_container(&mut self, index: usize, kind: Shape) -> Dot {
-        self.insert_at(Spot::At(self.position(index)), Holds::Container(kind))
-    }
-
-    /// Whether an element is in the list.
-    pub(super) fn has(&self, element: Dot) -> bool {
-        self.view(|list, order| list.place(order, element).is_some_and(|(_, here)| here))
-    }
-
-    pub(super) fn remove_element(&mut self, element: Dot) {
-        self.0.touch_list();
-        self.0.undoable(|place| Inverse::restore_element(place.doc, &place.path, element));
-        for slot in self.view(|list, _| list.all_slots(element)) {
-            self.delete_placeholder(slot);
-        }
-        for key in Key::all_named(&Name::Item(element)).filter(|key| key.shape.nests() || key.is_text()) {
-            let below = self.0.path.child(key);
-            self.0.clear_texts(&below);
-        }
-        self.0.here().mutate(|node, cx| {
-            if let Node::List(list) = node {
-                list.clear_element(element, cx);
-            }
-        });
-    }
-
-    pub(super) fn move_element(&mut self, element: Dot, spot: Spot) {
-        self.0.touch_list();
-        let (old, slots) = self.view(|list, _| (list.slot(element), list.all_slots(element)));
-        self.0.undoable(|place| {
-            let (list, slot) = (place.path.clone(), old);
-            Some(Inverse::MoveBack { left: place.doc.left_of(&list, slot), list, element, slot })
-        });
-        let slot = self.order().put_placeholder(spot);
-        slots.into_iter().for_each(|old| self.delete_placeholder(old));
-        self.0.here().mutate(|node, cx| {
-            if let Node::List(list) = node {
-                list.set_slot(element, slot, cx);
-            }
-        });
-    }
-
-    fn delete_placeholder(&mut self, slot: Dot) {
-        let mut order = self.order();
-        if let Some((pos, true)) = order.text.place_of(slot) {
-            order.delete_unrecorded(pos..pos + 1);
-        }
     }
 }
 

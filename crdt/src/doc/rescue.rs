@@ -18,6 +18,28 @@ use super::undo::{Inverse, Renamed, run};
 use super::{Doc, Origin, Scalar, Value};
 
 /// What an edit did that is to be made anew. With what stands there now, on the document that it is for.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+/// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+/// # alice.transact(0, |tx| tx.put("title", "Launch"));
+/// # late.apply(&alice.delta_since(late.version()))?;
+/// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+/// alice.transact(2, |tx| tx.put("title", "Shipped"));
+/// # alice.forget(&alice.version().clone());
+/// # let mut fresh = Doc::new(c);
+/// # fresh.apply(&alice.delta_since(fresh.version()))?;
+/// let rescue = late.rescue(fresh);
+///
+/// use crdt::doc::Rescued;
+/// let now = match rescue.edits()[0].what() {
+///     Rescued::Put { now, .. } => now.clone(), // ask the user which of the two stays
+///     _ => None,
+/// };
+/// assert_eq!(now, Some("Shipped".into()));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Rescued {
@@ -60,6 +82,24 @@ pub enum Rescued {
 }
 
 /// One edit to be made anew; see [`Doc::rescue`].
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+/// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+/// # alice.transact(0, |tx| tx.put("title", "Launch"));
+/// # late.apply(&alice.delta_since(late.version()))?;
+/// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+/// alice.transact(2, |tx| tx.put("title", "Shipped"));
+/// # alice.forget(&alice.version().clone());
+/// # let mut fresh = Doc::new(c);
+/// # fresh.apply(&alice.delta_since(fresh.version()))?;
+/// let rescue = late.rescue(fresh);
+///
+/// let shown: Vec<String> = rescue.edits().iter().map(|edit| edit.to_string()).collect();
+/// assert_eq!(shown, [r#"/title: put "Ship it" for "Shipped""#]);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct RescuedEdit {
     pointer: String,
@@ -70,17 +110,67 @@ pub struct RescuedEdit {
 
 impl RescuedEdit {
     /// Where: the JSON pointer of the text, list, tree or value in the document that was behind.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// assert_eq!(rescue.edits()[0].path(), "/title");
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn path(&self) -> &str {
         &self.pointer
     }
 
     /// What it did.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// use crdt::doc::Rescued;
+    /// let Rescued::Put { value, now } = rescue.edits()[0].what() else { unreachable!() };
+    /// assert_eq!((value, now), (&"Ship it".into(), &Some("Shipped".into())));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn what(&self) -> &Rescued {
         &self.what
     }
 
     /// Whether the list element or the node that it is in is still there. If not, it can be shown, but not made
     /// anew: that would bring back what others deleted.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// assert!(rescue.edits()[0].has_place()); // a key of a map has always one
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn has_place(&self) -> bool {
         self.has_place
     }
@@ -110,6 +200,25 @@ impl fmt::Display for RescuedEdit {
 }
 
 /// The document as the others have it, and the edits to be made anew on it; see [`Doc::rescue`].
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+/// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+/// # alice.transact(0, |tx| tx.put("title", "Launch"));
+/// # late.apply(&alice.delta_since(late.version()))?;
+/// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+/// alice.transact(2, |tx| tx.put("title", "Shipped"));
+/// # alice.forget(&alice.version().clone());
+/// # let mut fresh = Doc::new(c);
+/// # fresh.apply(&alice.delta_since(fresh.version()))?;
+/// let rescue = late.rescue(fresh);
+///
+/// let (doc, left) = rescue.apply(3, |_| true);
+/// assert!(left.is_empty());
+/// assert_eq!(doc.get("/title"), Some("Ship it".into()));
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Rescue {
     onto: Doc,
@@ -118,17 +227,66 @@ pub struct Rescue {
 
 impl Rescue {
     /// The edits that nobody else has seen, for review.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// assert_eq!(rescue.edits()[0].to_string(), r#"/title: put "Ship it" for "Shipped""#);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn edits(&self) -> &[RescuedEdit] {
         &self.edits
     }
 
     /// The document as the others have it.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// assert_eq!(rescue.document().get("/title"), Some("Shipped".into()));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn document(&self) -> &Doc {
         &self.onto
     }
 
     /// Makes the edits anew that `approve` lets through and that still have a place, in one transaction of the
     /// document's author. Returns the document to go on with, and the edits that were not made.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let [a, b, c] = [1, 2, 3].map(ReplicaId::from_u128);
+    /// # let (mut alice, mut late) = (Doc::new(a), Doc::new(b));
+    /// # alice.transact(0, |tx| tx.put("title", "Launch"));
+    /// # late.apply(&alice.delta_since(late.version()))?;
+    /// late.transact(1, |tx| tx.put("title", "Ship it")); // offline, for months
+    /// alice.transact(2, |tx| tx.put("title", "Shipped"));
+    /// # alice.forget(&alice.version().clone());
+    /// # let mut fresh = Doc::new(c);
+    /// # fresh.apply(&alice.delta_since(fresh.version()))?;
+    /// let rescue = late.rescue(fresh);
+    /// let (doc, left) = rescue.apply(3, |edit| edit.path() != "/title"); // not approved
+    /// assert_eq!((doc.get("/title"), left.len()), (Some("Shipped".into()), 1));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn apply(
         self,
         now_ms: u64,

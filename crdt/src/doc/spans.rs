@@ -38,11 +38,34 @@ impl<'a> Attributes<'a> {
     }
 
     /// Keys and values, by key.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello world");
+    ///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+    /// });
+    /// let keys: Vec<&str> = doc.attributes("note", 0).unwrap().iter().map(|(key, _)| key).collect();
+    /// assert_eq!(keys, ["bold"]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Scalar)> + '_ {
         self.0.iter().copied()
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello world");
+    ///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+    /// });
+    /// assert_eq!(doc.attributes("note", 0).unwrap().len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -53,6 +76,17 @@ impl<'a> Attributes<'a> {
     }
 
     /// As plain data of its own.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello world");
+    ///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+    /// });
+    /// assert_eq!(doc.attributes("note", 0).unwrap().to_value().pointer("/bold"), Some(&true.into()));
+    /// ```
     pub fn to_value(&self) -> Value {
         Value::Map(self.iter().map(|(key, value)| (key.to_owned(), value.clone().into())).collect())
     }
@@ -98,6 +132,18 @@ impl<'a> TextSpan<'a> {
     }
 
     /// The characters in pieces, without copying.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello world");
+    ///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+    /// });
+    /// let bold = doc.spans("note").unwrap().next().unwrap();
+    /// assert_eq!(bold.chunks().collect::<String>(), "hello");
+    /// ```
     pub fn chunks(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.text.chunks_in(self.range.clone())
     }
@@ -202,6 +248,18 @@ impl Doc {
     }
 
     /// [`spans`](Self::spans) of the characters in a range, as far as they exist.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello world");
+    ///     tx.text("note").mark(0..5, "bold", true, Expand::After);
+    /// });
+    /// let pieces: Vec<String> = doc.spans_in("note", 3..8).unwrap().map(|span| span.to_string()).collect();
+    /// assert_eq!(pieces, ["lo", " wo"]);
+    /// ```
     pub fn spans_in(&self, pointer: &str, range: Range<usize>) -> Option<Spans<'_>> {
         let (text, index) = self.rich_text(pointer)?;
         let range = range.start.min(text.len())..range.end.min(text.len());

@@ -288,6 +288,18 @@ pub struct TreeMut<'a>(pub(super) Place<'a>);
 
 impl TreeMut<'_> {
     /// Makes a node below another, or at the top for `None`. Below a node that is not there it is not shown.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let chapter = book.create(None, Position::Last);
+    ///     let section = book.create(Some(chapter), Position::First);
+    ///     assert_eq!(book.parent(section), Some(chapter));
+    /// });
+    /// ```
     pub fn create(&mut self, parent: Option<NodeId>, position: Position) -> NodeId {
         let mut made = None;
         self.change(|tree, cx| made = Some(tree.create(parent, position, cx)));
@@ -298,6 +310,18 @@ impl TreeMut<'_> {
 
     /// Moves a node, with all below it, below another, or to the top for `None`. Whether it did: not if there is
     /// no such node or parent, or the parent stands below the node. A removed node is put back so.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let [a, b] = [(); 2].map(|()| book.create(None, Position::Last));
+    ///     assert!(book.move_to(b, Some(a), Position::Last));
+    ///     assert!(!book.move_to(a, Some(b), Position::Last)); // it would stand below itself
+    /// });
+    /// ```
     pub fn move_to(&mut self, node: NodeId, parent: Option<NodeId>, position: Position) -> bool {
         let before = self.before(node);
         let mut moved = false;
@@ -310,6 +334,17 @@ impl TreeMut<'_> {
 
     /// Takes a node away, with all below it; whether it was there. Moving it brings it back until
     /// [`purge`](Self::purge).
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// let chapter = doc.transact(0, |tx| tx.tree("book").create(None, Position::Last));
+    /// doc.transact(1, |tx| tx.tree("book").remove(chapter));
+    /// assert!(!doc.tree("book").unwrap().contains(chapter));
+    /// doc.transact(2, |tx| tx.tree("book").move_to(chapter, None, Position::Last)); // brings it back
+    /// assert!(doc.tree("book").unwrap().contains(chapter));
+    /// ```
     pub fn remove(&mut self, node: NodeId) -> bool {
         let before = self.before(node);
         let mut removed = false;
@@ -321,12 +356,35 @@ impl TreeMut<'_> {
     }
 
     /// The map of a node; `None` when there is no such node. A removed node has it still.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let chapter = book.create(None, Position::Last);
+    ///     book.data(chapter).unwrap().put("title", "One");
+    /// });
+    /// assert_eq!(doc.get("/book/0/data/title"), Some("One".into()));
+    /// ```
     pub fn data(&mut self, node: NodeId) -> Option<MapMut<'_>> {
         self.tree().and_then(|tree| tree.get(node))?;
         Some(MapMut(self.0.child(Key::item(node, Shape::Map))))
     }
 
     /// The nodes right below one, or at the top for `None`, in order.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let [a, b] = [(); 2].map(|()| book.create(None, Position::Last));
+    ///     assert_eq!(book.children(None), [a, b]);
+    /// });
+    /// ```
     pub fn children(&self, parent: Option<NodeId>) -> Vec<NodeId> {
         self.tree().map(|tree| tree.children(parent).collect()).unwrap_or_default()
     }
@@ -338,6 +396,19 @@ impl TreeMut<'_> {
 
     /// Forgets for good what was removed, with what it held. A node that someone moves back concurrently comes
     /// back empty. It cannot be undone.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let chapter = book.create(None, Position::Last);
+    ///     book.remove(chapter);
+    ///     book.purge();
+    ///     assert!(!book.move_to(chapter, None, Position::Last)); // gone for good
+    /// });
+    /// ```
     pub fn purge(&mut self) {
         let gone = self.tree().map(Tree::all_trash).unwrap_or_default();
         for node in &gone {
@@ -434,6 +505,18 @@ pub struct TreeView<'a> {
 
 impl<'a> TreeView<'a> {
     /// The nodes right below one, or at the top for `None`, in order.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// let (a, b) = doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let a = book.create(None, Position::Last);
+    ///     (a, book.create(Some(a), Position::Last))
+    /// });
+    /// assert_eq!(doc.tree("book").unwrap().children(Some(a)).collect::<Vec<_>>(), [b]);
+    /// ```
     pub fn children(&self, parent: Option<NodeId>) -> impl DoubleEndedIterator<Item = NodeId> + 'a {
         self.tree.children(parent)
     }
@@ -444,6 +527,20 @@ impl<'a> TreeView<'a> {
     }
 
     /// Whether a node is shown. `O(depth)`.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// let (a, b) = doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let a = book.create(None, Position::Last);
+    ///     (a, book.create(Some(a), Position::Last))
+    /// });
+    /// doc.transact(1, |tx| tx.tree("book").remove(a)); // and what is below it
+    /// let book = doc.tree("book").unwrap();
+    /// assert!(!book.contains(a) && !book.contains(b));
+    /// ```
     pub fn contains(&self, node: NodeId) -> bool {
         self.tree.contains(node)
     }
@@ -454,6 +551,20 @@ impl<'a> TreeView<'a> {
     }
 
     /// The nodes that were removed, without those below them.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::tree::Position;
+    /// let (a, b) = doc.transact(0, |tx| {
+    ///     let mut book = tx.tree("book");
+    ///     let a = book.create(None, Position::Last);
+    ///     (a, book.create(Some(a), Position::Last))
+    /// });
+    /// doc.transact(1, |tx| tx.tree("book").remove(a));
+    /// assert_eq!(doc.tree("book").unwrap().trash().collect::<Vec<_>>(), [a]); // b is below it
+    /// # let _ = b;
+    /// ```
     pub fn trash(&self) -> impl DoubleEndedIterator<Item = NodeId> + 'a {
         self.tree.trash()
     }

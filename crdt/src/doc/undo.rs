@@ -318,6 +318,20 @@ impl UndoManager {
 
     /// Takes the last step back; whether there was one. `now_ms` is the wall clock, as for
     /// [`Doc::transact`].
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "mine"));
+    /// bob.transact(0, |tx| tx.text("note").insert(0, "bob's"));
+    /// doc.apply(&bob.delta_since(doc.version()))?;
+    /// assert!(undo.undo(&mut doc, 1_000));
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "bob's"); // only what was done here
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn undo(&mut self, doc: &mut Doc, now_ms: u64) -> bool {
         self.collect(doc);
         let Some(step) = self.done.pop() else { return false };
@@ -328,6 +342,17 @@ impl UndoManager {
     }
 
     /// Does the last step that was undone again; whether there was one. A new edit forgets them.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// undo.undo(&mut doc, 1_000);
+    /// assert!(undo.redo(&mut doc, 2_000) && !undo.redo(&mut doc, 3_000));
+    /// assert_eq!(doc.get("/x"), Some(1.into()));
+    /// ```
     pub fn redo(&mut self, doc: &mut Doc, now_ms: u64) -> bool {
         self.collect(doc);
         let Some(step) = self.undone.pop() else { return false };
@@ -338,24 +363,66 @@ impl UndoManager {
     }
 
     /// How many steps can be undone.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// doc.transact(100, |tx| tx.put("x", 2)); // within 500 ms: the same step
+    /// doc.transact(1_000, |tx| tx.put("x", 3));
+    /// assert_eq!(undo.undo_steps(&mut doc), 2);
+    /// ```
     pub fn undo_steps(&mut self, doc: &mut Doc) -> usize {
         self.collect(doc);
         self.done.len()
     }
 
     /// How many steps can be redone.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// undo.undo(&mut doc, 1_000);
+    /// assert_eq!((undo.undo_steps(&mut doc), undo.redo_steps(&mut doc)), (0, 1));
+    /// ```
     pub fn redo_steps(&mut self, doc: &mut Doc) -> usize {
         self.collect(doc);
         self.undone.len()
     }
 
     /// Makes the next transaction a step of its own, however soon it comes.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// undo.stop_capturing(&mut doc); // the user clicked elsewhere, say
+    /// doc.transact(100, |tx| tx.put("x", 2));
+    /// assert_eq!(undo.undo_steps(&mut doc), 2);
+    /// ```
     pub fn stop_capturing(&mut self, doc: &mut Doc) {
         self.collect(doc);
         self.stopped = true;
     }
 
     /// Forgets all steps.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::{UndoManager, UndoOptions};
+    /// let mut undo = UndoManager::new(&mut doc, UndoOptions::default());
+    /// doc.transact(0, |tx| tx.put("x", 1));
+    /// undo.clear(&mut doc); // after loading, say
+    /// assert!(!undo.undo(&mut doc, 1_000));
+    /// ```
     pub fn clear(&mut self, doc: &mut Doc) {
         self.collect(doc);
         self.done.clear();

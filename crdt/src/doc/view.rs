@@ -38,11 +38,29 @@ impl Doc {
     /// one name, the first of text, list, map, set, counter, flag, several values, register, tree is shown. A tree is shown as its rows
     /// ([`TreeView`](super::TreeView)).
     /// Containers in which nothing is visible are not shown, except as elements of a list.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hi");
+    ///     tx.map("form").put("name", "Ada");
+    /// });
+    /// assert_eq!(doc.value().to_string(), r#"{"form":{"name":"Ada"},"note":"hi"}"#);
+    /// ```
     pub fn value(&self) -> Value {
         Value::Map(self.entries(&Path::default(), Some(&self.tree)))
     }
 
     /// The value at a JSON pointer (RFC 6901), such as `/form/name`; the empty pointer is the whole.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.list("todo").push_map().put("what/when", "milk"));
+    /// assert_eq!(doc.get("/todo/0/what~1when"), Some("milk".into())); // `~1` is a slash in a key
+    /// assert_eq!(doc.get("/todo/1"), None);
+    /// ```
     pub fn get(&self, pointer: &str) -> Option<Value> {
         match self.resolve(pointer)? {
             Found::Whole => Some(self.value()),

@@ -60,6 +60,14 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     }
 
     /// The visible entries, by key.
+    ///
+    /// ```
+    /// # use crdt::{Hlc, ReplicaId, dots::{Cx, DotMap, DotSet, DotStore}};
+    /// # let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+    /// let mut map: DotMap<&str, DotSet> = DotMap::default();
+    /// map.update("k", &mut cx, |dots, cx| dots.set((), cx));
+    /// assert!(map.iter().all(|(key, dots)| *key == "k" && !dots.is_bottom()));
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &S)> + ExactSizeIterator {
         self.entries.iter()
     }
@@ -70,6 +78,13 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     }
 
     /// Whether no key is visible.
+    ///
+    /// ```
+    /// # use crdt::{Hlc, ReplicaId, dots::{Cx, DotMap, DotSet, DotStore}};
+    /// # let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+    /// let mut map: DotMap<&str, DotSet> = DotMap::default();
+    /// assert!(map.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -99,6 +114,15 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     }
 
     /// Runs a mutator on the store under a key, which is empty if nothing was visible there.
+    ///
+    /// ```
+    /// # use crdt::{Hlc, ReplicaId, dots::{Cx, DotMap, DotSet, DotStore}};
+    /// # let mut cx = Cx::new(ReplicaId::from_u128(1), 0, Hlc::ZERO);
+    /// let mut map: DotMap<&str, DotSet> = DotMap::default();
+    /// map.update("k", &mut cx, |dots, cx| dots.set((), cx));
+    /// map.update("k", &mut cx, |dots, cx| dots.clear(cx)); // nothing is left under the key, so it goes
+    /// assert!(map.is_empty());
+    /// ```
     pub fn update<R>(&mut self, key: K, cx: &mut Cx, mutate: impl FnOnce(&mut S, &mut Cx) -> R) -> R {
         let before = cx.changes.len();
         let result = self.entries.change(&key, |store| mutate(store, cx), |store| !store.is_bottom());

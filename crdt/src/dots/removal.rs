@@ -95,23 +95,56 @@ impl RemovalLog {
     const MAX_INCLUDED: usize = 8;
 
     /// Whether nothing was ended.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// assert!(log.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// How many entries there are.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// log.record(dot(3), [dot(1), dot(2)].into_iter().collect());
+    /// assert_eq!(log.len(), 1); // one for each event that ended something
+    /// ```
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Notes that a new event `by` ended these dots. Only its author may say so; others
     /// [`merge`](Self::merge) what the author noted. For a log of which nothing is [forgotten](Self::forget).
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// log.record(dot(2), [dot(1)].into_iter().collect());
+    /// assert!(log.removed().contains(dot(1)));
+    /// ```
     pub fn record(&mut self, by: Dot, removed: DotRanges) {
         self.record_after(by, removed, &VersionVector::new());
     }
 
     /// As [`record`](Self::record), for a log that has forgotten the entries of the events of `forgotten`. The
     /// new entry does not stand for those: whoever still has them keeps them.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// # use crdt::VersionVector;
+    /// let forgotten: VersionVector = [(ReplicaId::from_u128(1), 2)].into_iter().collect();
+    /// log.record_after(dot(4), [dot(3)].into_iter().collect(), &forgotten);
+    /// assert!(log.removed().contains(dot(3)));
+    /// ```
     pub fn record_after(&mut self, by: Dot, removed: DotRanges, forgotten: &VersionVector) {
         if !removed.is_empty() {
             let included = self.take_within(&removed);
@@ -151,6 +184,16 @@ impl RemovalLog {
     }
 
     /// Notes everything that another log holds.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// let mut other = RemovalLog::default();
+    /// other.record(dot(2), [dot(1)].into_iter().collect());
+    /// log.merge(&other);
+    /// assert_eq!(log, other);
+    /// ```
     pub fn merge(&mut self, other: &RemovalLog) {
         for (by, removal) in other.entries.iter() {
             if !self.replaced().contains(*by) {
@@ -196,6 +239,15 @@ impl RemovalLog {
     }
 
     /// Drops the entries of events that `stable` has seen; whether there were any.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// log.record(dot(2), [dot(1)].into_iter().collect());
+    /// let all_have_seen = [(ReplicaId::from_u128(1), 2)].into_iter().collect();
+    /// assert!(log.forget(&all_have_seen) && log.is_empty());
+    /// ```
     pub fn forget(&mut self, stable: &VersionVector) -> bool {
         let before = self.entries.len();
         self.entries.retain(|by, _| !stable.contains(*by));
@@ -231,6 +283,15 @@ impl RemovalLog {
     }
 
     /// The entries, by event.
+    ///
+    /// ```
+    /// # use crdt::{Dot, ReplicaId, dots::RemovalLog};
+    /// # let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+    /// let mut log = RemovalLog::default();
+    /// log.record(dot(2), [dot(1)].into_iter().collect());
+    /// let (by, ended) = log.iter().next().unwrap();
+    /// assert!(by == dot(2) && ended.contains(dot(1)));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (Dot, &DotRanges)> {
         self.entries.iter().map(|(by, removal)| (*by, &removal.removed))
     }

@@ -14,7 +14,7 @@ use crate::sync::reconcile::{Index, Item};
 use crate::sync::sketch::Sketch;
 use crate::sync::{
     Config, DocId, Document, GRAFTS, Input, Interest, Kind, LAST_RESORT, LinkId, MAX_DOCS, MAX_INTERESTS,
-    MAX_LOOKS, MAX_TREES, Millis, Output, PeerInfo, Role, Traffic,
+    MAX_LOOKS, MAX_TREES, Millis, Output, Role, Traffic,
 };
 use crate::version::VersionVector;
 
@@ -32,6 +32,31 @@ pub(crate) struct Parent {
 /// for a link that is [`Output::Ready`] whenever its socket can take a message, until it gives `None`. After each
 /// of them drain [`poll_output`](Self::poll_output) until it gives `None`.
 /// Call `handle` with [`Input::Wake`] when [`next_deadline`](Self::next_deadline) has come.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Config, DocId, Input, Kind, LinkId, Node, Role};
+/// use crdt::{ReplicaId, Replicated};
+///
+/// let node = |n| Node::new(Config::new(ReplicaId::from_u128(n), "a peer", Role::Daemon), n as u64);
+/// let (mut a, mut b): (Node<AnyDoc>, Node<AnyDoc>) = (node(1), node(2));
+/// let note: DocId = "notes/a".parse()?;
+/// a.edit(0, &note, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("title", "hello")))?;
+///
+/// // A connection, as a shell tells of it; then each message of one goes to the other.
+/// let link = LinkId(1);
+/// a.handle(0, Input::LinkUp { link, dialed: true });
+/// b.handle(0, Input::LinkUp { link, dialed: false });
+/// let carry = |from: &mut Node<AnyDoc>, to: &mut Node<AnyDoc>| {
+///     let message = from.poll_transmit(0, link);
+///     message.map(|bytes| to.handle(0, Input::Frame { link, bytes })).is_some()
+/// };
+/// while carry(&mut a, &mut b) | carry(&mut b, &mut a) {}
+///
+/// let doc = b.doc(&note).and_then(AnyDoc::as_doc).unwrap();
+/// assert_eq!(doc.get("/title"), Some("hello".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Node<D> {
     pub(crate) config: Config,
@@ -56,11 +81,11 @@ pub struct Node<D> {
     /// What an item of it stands for.
     pub(crate) names: BTreeMap<Item, DocId>,
     /// Documents in memory, in the order in which they are looked at for parking.
-    ring: VecDeque<DocId>,
+    pub(crate) ring: VecDeque<DocId>,
     /// About how many bytes they take.
-    memory: usize,
+    pub(crate) memory: usize,
     /// Documents that the disk did not give back: here they are only taken from others.
-    lost: BTreeSet<DocId>,
+    pub(crate) lost: BTreeSet<DocId>,
     /// The same documents for peers of the fleet.
     pub(crate) sketch: Option<Sketch>,
     /// The same documents in the order in which they changed.
@@ -72,6 +97,15 @@ pub struct Node<D> {
 }
 
 /// A document could not be opened; nothing changed.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Config, Kind, Node, OpenError, Role};
+/// # use crdt::ReplicaId;
+/// let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+/// assert!(matches!(node.open(&"notes/a".parse()?, Kind(99)), Err(OpenError::UnknownKind(Kind(99)))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -133,46 +167,8 @@ impl<D: Document> Node<D> {
         }
     }
 
-    /// What it was made with; the interest grows with [`subscribe`](Self::subscribe).
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Puts a document from the store in, before links come up; all its events count as durable.
-    pub fn load(&mut self, id: DocId, doc: D) {
-        let encoded = doc.delta_since(&VersionVector::new()).body.len();
-        self.hold(id, Held::new(doc, encoded));
-    }
-
-    /// Puts a document of the store in that stays there until it is needed, before links come up. All its
-    /// events count as durable.
-    ///
-    /// ```
-    /// use crdt::doc::AnyDoc;
-    /// use crdt::sync::{Config, DocId, Document, Kind, Node, Output, Role};
-    /// use crdt::{Doc, ReplicaId, Replicated, VersionVector};
-    ///
-    /// let mut stored = Doc::new(ReplicaId::from_u128(1));
-    /// stored.transact(0, |tx| tx.put("x", 1));
-    /// let (note, id): (DocId, _) = ("notes/a".parse()?, ReplicaId::from_u128(2));
-    /// let mut node: Node<AnyDoc> = Node::new(Config::new(id, "n2", Role::Daemon), 1);
-    /// node.park(note.clone(), Kind::DOC, stored.version().clone());
-    /// assert!(node.doc(&note).is_none() && node.version(&note) == Some(stored.version()));
-    ///
-    /// assert!(!node.ensure(&note));
-    /// assert!(matches!(node.poll_output(), Some(Output::Load { .. })));
-    /// let mut doc = AnyDoc::create(Kind::DOC, id).unwrap();
-    /// doc.apply(&stored.delta_since(&VersionVector::new()))?;
-    /// node.loaded(0, &note, Some((doc, 100)));
-    /// assert!(node.ensure(&note) && node.doc(&note).is_some());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn park(&mut self, id: DocId, kind: Kind, version: VersionVector) {
-        self.hold(id, Held::parked(kind, version));
-    }
-
     /// Puts a document in, in place of what it was.
-    fn hold(&mut self, id: DocId, held: Held<D>) -> Option<Held<D>> {
+    pub(crate) fn hold(&mut self, id: DocId, held: Held<D>) -> Option<Held<D>> {
         self.unlist(&id);
         let lives = held.doc().is_some();
         self.memory += held.memory();
@@ -184,49 +180,6 @@ impl<D: Document> Node<D> {
             self.ring.push_back(id);
         }
         old
-    }
-
-    /// Whether a document can be worked on: it is in memory, or new. Else the shell is asked for it with
-    /// [`Output::Load`].
-    pub fn ensure(&mut self, id: &DocId) -> bool {
-        let Some(held) = self.docs.get_mut(id) else { return true };
-        if held.work().is_some() {
-            return true;
-        }
-        if held.ask() {
-            self.outputs.push_back(Output::Load { doc: id.clone() });
-        }
-        false
-    }
-
-    /// Takes a document that the node asked for, and what its events take encoded, in bytes. `None` when it
-    /// cannot be read: the node then knows nothing of it and takes it from others again, but writes nothing in
-    /// it, as it might give the name of an event that it wrote before to another.
-    pub fn loaded(&mut self, now: Millis, id: &DocId, doc: Option<(D, usize)>) {
-        if !self.docs.get(id).is_some_and(Held::is_loading) {
-            return;
-        }
-        let old = match doc {
-            Some((doc, encoded)) => self.hold(id.clone(), Held::new(doc, encoded)),
-            None => {
-                self.unlist(id);
-                self.lost.insert(id.clone());
-                self.docs.remove(id)
-            }
-        };
-        let Some(waiting) = old.map(Held::into_waiting) else { return };
-        for link in waiting.links {
-            let Some(link) = self.links.get_mut(&link) else { continue };
-            if link.warming.remove(id) {
-                link.dirty.insert(id.clone());
-            }
-        }
-        self.pending_bytes -= waiting.pending.bytes;
-        for (link, delta) in waiting.pending.deltas {
-            self.retry(now, id, link, delta);
-        }
-        self.park_idle();
-        self.announce_ready();
     }
 
     /// Parks documents that were not used for longest, while those in memory take more than they may. One
@@ -249,60 +202,13 @@ impl<D: Document> Node<D> {
         }
     }
 
-    /// How many documents are in memory, and about how many bytes they take there.
-    pub fn memory(&self) -> (usize, usize) {
-        (self.ring.len(), self.memory)
-    }
-
-    /// All documents, in order of name, parked ones too: name, kind, version.
-    pub fn versions(&self) -> impl Iterator<Item = (&DocId, Kind, &VersionVector)> {
-        self.docs.iter().map(|(id, held)| (id, held.kind(), held.version()))
-    }
-
-    /// How many documents hold anything.
-    pub fn written(&self) -> usize {
-        self.index.len()
-    }
-
-    /// The version of a document, parked or not.
-    pub fn version(&self, id: &DocId) -> Option<&VersionVector> {
-        self.docs.get(id).map(Held::version)
-    }
-
-    /// What a peer sent of a document when it had [forgotten](crate::Doc::forget) what the document here lacks, and
-    /// the document here has edits that the peer lacks: it was [refused](Output::Refused). A
-    /// [rescue](crate::Doc::rescue) makes the edits anew on it; then [`replace`](Self::replace) the document. It is
-    /// not there when too much waits already.
-    pub fn ahead(&self, id: &DocId) -> Option<&Delta> {
-        self.docs.get(id)?.ahead()
-    }
-
-    /// Puts another document in the place of one, such as what comes of a rescue; the store must hold it already, and
-    /// no more what it held before. Links over which the old one went are closed: dial them again.
-    pub fn replace(&mut self, now: Millis, id: &DocId, doc: D) {
-        let encoded = doc.delta_since(&VersionVector::new()).body.len();
-        if let Some(mut old) = self.hold(id.clone(), Held::new(doc, encoded)) {
-            self.pending_bytes -= old.pending().map_or(0, |pending| pending.bytes) + old.ahead_bytes();
-        }
-        self.feed.note(id);
-        self.links.values_mut().for_each(|link| link.was_equal = false);
-        let links: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| *link).collect();
-        links.into_iter().for_each(|link| self.close(now, link, format!("{id} was replaced")));
-    }
-
-    /// A hash over all documents and their versions; a store may keep it to know later what it was.
-    pub fn fingerprint(&self) -> u64 {
-        self.index.fingerprint()
-    }
-
     /// The item of a document that holds anything.
     fn item(&self, id: &DocId) -> Option<Item> {
         let held = self.docs.get(id).filter(|held| !held.version().is_empty())?;
         Some(Item::new(id, held.kind(), held.hash))
     }
 
-    fn unlist(&mut self, id: &DocId) {
+    pub(crate) fn unlist(&mut self, id: &DocId) {
         if let Some(item) = self.item(id) {
             self.index.remove(item);
             self.drop_item(item);
@@ -334,26 +240,38 @@ impl<D: Document> Node<D> {
         all(&effective_interest(&self.config)) && all(&link.peer_interest)
     }
 
-    /// The document, if it is in memory.
-    pub fn doc(&self, id: &DocId) -> Option<&D> {
-        self.docs.get(id).and_then(Held::doc)
-    }
-
     /// A document in memory, for what does not change its events, such as taking its patches. To write, see
     /// [`edit`](Self::edit): what is written here would not be stored nor sent.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// node.open(&note, Kind::DOC)?;
+    /// node.doc_mut(&note).unwrap().as_doc_mut().unwrap().record_patches();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn doc_mut(&mut self, id: &DocId) -> Option<&mut D> {
         Some(&mut self.docs.get_mut(id)?.work()?.doc)
-    }
-
-    /// The documents in memory, in order of name.
-    pub fn docs(&self) -> impl Iterator<Item = (&DocId, &D)> {
-        self.docs.iter().filter_map(|(id, held)| Some((id, held.doc()?)))
     }
 
     /// Opens a document, and creates it when it is absent.
     ///
     /// # Errors
     /// See [`OpenError`].
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// assert!(node.open(&note, Kind::DOC)?.version().is_empty());
+    /// assert!(node.open(&note, Kind(9)).is_err()); // it is of another kind
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(&mut self, id: &DocId, kind: Kind) -> Result<&D, OpenError> {
         self.held(id, kind)?;
         self.announce_ready();
@@ -382,6 +300,20 @@ impl<D: Document> Node<D> {
     ///
     /// # Errors
     /// See [`OpenError`]; `f` was not called then.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// node.edit(1_000, &note, Kind::DOC, |doc| {
+    ///     doc.as_doc_mut().unwrap().transact(1_000, |tx| tx.put("title", "hello"))
+    /// })?;
+    /// assert!(matches!(node.poll_output(), Some(Output::Store { .. }))); // keep this
+    /// assert!(matches!(node.poll_output(), Some(Output::Changed { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn edit<R>(
         &mut self,
         now: Millis,
@@ -409,6 +341,20 @@ impl<D: Document> Node<D> {
     ///
     /// # Errors
     /// See [`ApplyError`]; the document is unchanged then. One that cannot be opened is `Refused`.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// let mut imported = Doc::new(ReplicaId::from_u128(9));
+    /// imported.transact(0, |tx| tx.put("x", 1));
+    /// let delta = imported.delta_since(&VersionVector::new());
+    /// node.apply(0, &note, Kind::DOC, &delta)?;
+    /// assert_eq!(node.version(&note), Some(imported.version()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn apply(
         &mut self,
         now: Millis,
@@ -500,6 +446,20 @@ impl<D: Document> Node<D> {
     }
 
     /// Adds to what this peer wants to receive, and tells its links.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// let config = Config { interest: Interest::default(), ..Config::new(ReplicaId::from_u128(2), "app", Role::Client) };
+    /// let mut app: Node<AnyDoc> = Node::new(config, 2);
+    /// app.subscribe(Interest::one(note.clone()));
+    /// assert!(app.config().interest.includes(&note));
+    /// # let _ = node.next_deadline();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subscribe(&mut self, interest: Interest) {
         let mine = &mut self.config.interest;
         for prefix in interest.prefixes {
@@ -526,6 +486,21 @@ impl<D: Document> Node<D> {
     }
 
     /// Takes what happened at `now`. Drain [`poll_output`](Self::poll_output) afterwards.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// let link = LinkId(1);
+    /// node.handle(0, Input::LinkUp { link, dialed: true });
+    /// assert!(node.poll_transmit(0, link).is_some()); // its greeting
+    /// node.handle(0, Input::Frame { link, bytes: b"GET / HTTP/1.1".to_vec() });
+    /// let outputs = std::iter::from_fn(|| node.poll_output());
+    /// assert!(outputs.into_iter().any(|output| matches!(output, Output::Close { .. }))); // no peer of ours
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&mut self, now: Millis, input: Input) {
         match input {
             Input::LinkUp { link, dialed: _ } => {
@@ -555,6 +530,19 @@ impl<D: Document> Node<D> {
     }
 
     /// The next thing for the shell to do or to know.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// node.handle(0, Input::LinkUp { link: LinkId(1), dialed: true });
+    /// while let Some(output) = node.poll_output() {
+    ///     assert!(matches!(output, Output::Ready { link: LinkId(1) }));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -694,49 +682,6 @@ impl<D: Document> Node<D> {
         }
     }
 
-    /// When to call [`handle`](Self::handle) with [`Input::Wake`]; `None` when nothing is waiting for time.
-    pub fn next_deadline(&self) -> Option<Millis> {
-        let links = self.links.values().flat_map(|link| {
-            let wants = link.wants.values().map(|want| want.at).min();
-            let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
-            [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
-        });
-        links.chain(self.presences.next_deadline()).min()
-    }
-
-    /// Links whose handshake is done, with the peer and what went over them.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, &PeerInfo, &Traffic)> {
-        self.links.iter().filter_map(|(id, link)| link.peer.as_ref().map(|peer| (*id, peer, &link.traffic)))
-    }
-
-    /// What went over all links, current and past, to peers of this role.
-    pub fn traffic(&self, role: Role) -> Traffic {
-        let mut sum = self.past[slot(role)];
-        self.links().filter(|(_, peer, _)| peer.role == role).for_each(|(_, _, t)| sum += *t);
-        sum
-    }
-
-    /// What the peer on this link is known to have of a document.
-    pub fn peer_version(&self, link: LinkId, doc: &DocId) -> Option<&VersionVector> {
-        self.links.get(&link)?.docs.get(doc).map(|peered| &peered.known)
-    }
-
-    /// What the peer on this link is known to have of the documents that were spoken of on it.
-    pub fn peer_versions(&self, link: LinkId) -> impl Iterator<Item = (&DocId, &VersionVector)> {
-        let docs = self.links.get(&link).into_iter().flat_map(|link| &link.docs);
-        docs.map(|(doc, peered)| (doc, &peered.known))
-    }
-
-    /// What of a document the peer on this link has said to be safe on its disk.
-    pub fn peer_durable(&self, link: LinkId, doc: &DocId) -> Option<&VersionVector> {
-        self.links.get(&link)?.docs.get(doc).map(|peered| &peered.durable)
-    }
-
-    /// What of a document is safe on this peer's own disk.
-    pub fn durable(&self, doc: &DocId) -> Option<&VersionVector> {
-        self.docs.get(doc).map(Held::durable)
-    }
-
     /// A span of time around `interval`, so that peers do not act in step.
     pub(crate) fn jitter(&mut self, interval: Millis) -> Millis {
         self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -783,6 +728,6 @@ impl<D: Document> Node<D> {
     }
 }
 
-fn slot(role: Role) -> usize {
+pub(crate) fn slot(role: Role) -> usize {
     usize::from(role == Role::Client)
 }

@@ -123,6 +123,33 @@ impl Shown {
 
 impl<D: Document> Node<D> {
     /// Sets this peer's presence in a document; `None` ends it. Over 4 KiB it is not taken.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut a: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// # let mut b: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(2), "n2", Role::Daemon), 2);
+    /// # let link = LinkId(1);
+    /// # a.handle(0, Input::LinkUp { link, dialed: true });
+    /// # b.handle(0, Input::LinkUp { link, dialed: false });
+    /// # fn carry(from: &mut Node<AnyDoc>, to: &mut Node<AnyDoc>) -> bool {
+    /// #     let message = from.poll_transmit(0, LinkId(1));
+    /// #     message.map(|bytes| to.handle(0, Input::Frame { link: LinkId(1), bytes })).is_some()
+    /// # }
+    /// # let meet = |a: &mut Node<AnyDoc>, b: &mut Node<AnyDoc>| while carry(a, b) | carry(b, a) {};
+    /// # let put = |node: &mut Node<AnyDoc>, note: &DocId| {
+    /// #     node.edit(0, note, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1)))
+    /// # };
+    /// a.open(&note, Kind::DOC)?;
+    /// a.set_presence(0, &note, Some(b"line 3".to_vec()));
+    /// meet(&mut a, &mut b);
+    /// assert_eq!(b.presence(&note), [(a.config().id, b"line 3".to_vec())]);
+    /// a.set_presence(1, &note, None);
+    /// # let _ = put;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_presence(&mut self, now: Millis, doc: &DocId, value: Option<Vec<u8>>) {
         if value.as_ref().is_some_and(|v| v.len() > MAX_PRESENCE_BYTES) {
             return;

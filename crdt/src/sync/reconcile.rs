@@ -13,11 +13,14 @@
 //! The hashes are fast, not cryptographic: who may write documents can make two repositories look equal
 //! that are not. Such a difference is found as soon as either document changes.
 
+mod rehearse;
+
 use crate::VersionVector;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{ReplicaId, Span};
-use crate::sync::sketch::{CELL_BYTES, Sketch, cells_for, decode};
 use crate::sync::{DocId, Kind};
+
+pub use rehearse::{Cost, rehearse, rehearse_sketch};
 
 /// The most documents of a leaf.
 const LEAF: usize = 16;
@@ -62,6 +65,15 @@ impl VersionHash {
     }
 
     /// Follows a version to which these events were added, its author's last before being `span.after`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, Span, sync::reconcile::VersionHash};
+    /// let a = ReplicaId::from_u128(1);
+    /// let mut hash = VersionHash::default();
+    /// hash.advance(&Span { replica: a, after: 0, to: 2 });
+    /// hash.advance(&Span { replica: a, after: 2, to: 3 });
+    /// assert_eq!(hash, VersionHash::of(&[(a, 3)].into_iter().collect()));
+    /// ```
     pub fn advance(&mut self, span: &Span) {
         let before = if span.after == 0 { 0 } else { progress(span.replica, span.after) };
         self.0 = self.0.wrapping_sub(before).wrapping_add(progress(span.replica, span.to));
@@ -69,6 +81,15 @@ impl VersionHash {
 }
 
 /// One document in an index: where its name puts it, and a hash of its name, kind and version.
+///
+/// ```
+/// use crdt::sync::Kind;
+/// use crdt::sync::reconcile::{Item, VersionHash};
+/// # use crdt::ReplicaId;
+/// let item = |version| Item::new(&"notes/a".parse().unwrap(), Kind::DOC, VersionHash::of(&version));
+/// let edited = item([(ReplicaId::from_u128(1), 1)].into_iter().collect());
+/// assert_ne!(item(Default::default()).hash(), edited.hash());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Item {
     key: u128,
@@ -103,12 +124,26 @@ impl Item {
     }
 
     /// What stands for it in [`Message::Items`].
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// assert_eq!(index.compare(Prefix::ROOT, &[item(1).hash()]), (vec![], vec![]));
+    /// ```
     pub fn hash(&self) -> u64 {
         self.value
     }
 }
 
 /// A range of documents: those whose key begins with some nibbles.
+///
+/// ```
+/// use crdt::sync::reconcile::{Index, Prefix};
+/// assert!(Index::default().items(Prefix::ROOT).is_empty()); // the root is everything
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Prefix {
     depth: u8,
@@ -306,6 +341,15 @@ impl Range<'_> {
 
 impl Index {
     /// How many documents are in it.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// assert!(index.len() == 1 && !index.is_empty());
+    /// ```
     pub fn len(&self) -> usize {
         self.root.count()
     }
@@ -316,11 +360,31 @@ impl Index {
     }
 
     /// Puts a document in, or in place of what it was before.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// index.set(item(1));
+    /// assert_eq!(index.len(), 1);
+    /// ```
     pub fn set(&mut self, item: Item) {
         self.root.set(item, 0);
     }
 
     /// Takes a document out that is in it as this item.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// index.remove(item(1));
+    /// assert_eq!(index.fingerprint(), Index::default().fingerprint());
+    /// ```
     pub fn remove(&mut self, item: Item) {
         self.root.remove(&item, 0);
     }
@@ -354,6 +418,15 @@ impl Index {
     }
 
     /// The documents of a range.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// assert_eq!(index.items(Prefix::ROOT), [item(1)]);
+    /// ```
     pub fn items(&self, prefix: Prefix) -> Vec<Item> {
         let mut items = Vec::new();
         match self.range(prefix) {
@@ -364,6 +437,17 @@ impl Index {
     }
 
     /// What there is to tell of a range in which two differ: its documents when they are few, else its parts.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// assert!(matches!(index.describe(Prefix::ROOT), Message::Items { .. })); // few: named by their hashes
+    /// (0..1_000).for_each(|n| index.set(item(n)));
+    /// assert!(matches!(index.describe(Prefix::ROOT), Message::Parts { .. })); // many: sums of parts
+    /// ```
     pub fn describe(&self, prefix: Prefix) -> Message {
         if self.range(prefix).count() <= LISTED || prefix.depth == MAX_DEPTH {
             let hashes = self.items(prefix).iter().map(Item::hash).take(MAX_ENTRIES).collect();
@@ -377,6 +461,14 @@ impl Index {
     }
 
     /// The ranges to describe first when the fingerprints differ.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// assert_eq!(index.opening(), [Prefix::ROOT]); // of a small index, all at once
+    /// ```
     pub fn opening(&self) -> Vec<Prefix> {
         if self.len() < LARGE {
             return vec![Prefix::ROOT];
@@ -385,6 +477,18 @@ impl Index {
     }
 
     /// The parts of a range that are not as the other side says.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// let mut other = Index::default();
+    /// (0..1_000).for_each(|n| index.set(item(n)));
+    /// (0..999).for_each(|n| other.set(item(n)));
+    /// let Message::Parts { prefix, parts } = index.describe(Prefix::ROOT) else { unreachable!() };
+    /// assert_eq!(other.differing(prefix, &parts).len(), 1); // of sixteen
+    /// ```
     pub fn differing(&self, prefix: Prefix, parts: &[u64; 16]) -> Vec<Prefix> {
         if prefix.depth >= MAX_DEPTH {
             return Vec::new();
@@ -396,6 +500,16 @@ impl Index {
 
     /// Compares the documents of a range with those of the other side: which of ours it has not, and the
     /// hashes of those of its own that are not here.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// index.set(item(1));
+    /// let (ours, theirs) = index.compare(Prefix::ROOT, &[item(2).hash()]);
+    /// assert_eq!((ours, theirs), (vec![item(1)], vec![item(2).hash()]));
+    /// ```
     pub fn compare(&self, prefix: Prefix, hashes: &[u64]) -> (Vec<Item>, Vec<u64>) {
         let mut theirs = hashes.to_vec();
         theirs.sort_unstable();
@@ -411,6 +525,11 @@ impl Index {
 }
 
 /// What one side tells the other about a range in which they differ.
+///
+/// ```
+/// use crdt::sync::reconcile::{Index, Message, Prefix};
+/// assert!(matches!(Index::default().describe(Prefix::ROOT), Message::Items { hashes, .. } if hashes.is_empty()));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
     /// The fingerprints of its sixteen parts.
@@ -438,6 +557,19 @@ pub enum Message {
 
 impl Message {
     /// Adds it to a frame.
+    ///
+    /// ```
+    /// # use crdt::sync::Kind;
+    /// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut index = Index::default();
+    /// # use crdt::codec::{Reader, Writer};
+    /// index.set(item(1));
+    /// let mut w = Writer::new();
+    /// index.describe(Prefix::ROOT).write(&mut w);
+    /// let bytes = w.into_body();
+    /// assert!(matches!(Message::read(&mut Reader::new(&bytes, &[])), Ok(Message::Items { .. })));
+    /// ```
     pub fn write(&self, w: &mut Writer) {
         let (kind, prefix, hashes) = match self {
             Message::Parts { prefix, parts } => (0, prefix, &parts[..]),
@@ -488,87 +620,20 @@ fn read_hashes(r: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
     (0..n).map(|_| read_hash(r)).collect()
 }
 
-/// What it costs two repositories to find what differs.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Cost {
-    /// Bytes of all messages, both ways.
-    pub bytes: usize,
-    /// Times that a side had to wait for the other's answer: half of these are round trips.
-    pub turns: usize,
-    /// Documents that either side then names.
-    pub named: usize,
-}
-
-/// Reconciles two indexes as two nodes would; what each side would name, and the cost.
-pub fn rehearse(a: &Index, b: &Index) -> (Vec<Item>, Vec<Item>, Cost) {
-    let sides = [a, b];
-    let mut named: [Vec<Item>; 2] = Default::default();
-    let mut cost = Cost { bytes: 8, turns: 1, named: 0 };
-    let mut who = 1;
-    let mut messages = if a.fingerprint() == b.fingerprint() {
-        vec![]
-    } else {
-        b.opening().into_iter().map(|prefix| b.describe(prefix)).collect()
-    };
-    while !messages.is_empty() {
-        let mut w = Writer::new();
-        messages.iter().for_each(|message| message.write(&mut w));
-        cost.bytes += w.into_body().len();
-        cost.turns += 1;
-        who = 1 - who;
-        let (index, mine) = (sides[who], &mut named[who]);
-        messages = messages.iter().flat_map(|message| answer(index, message, mine)).collect();
-    }
-    named.iter_mut().for_each(|items| {
-        items.sort_unstable();
-        items.dedup();
-    });
-    let [a, b] = named;
-    cost.named = a.len() + b.len();
-    (a, b, cost)
-}
-
-/// Finds what differs as two nodes of one fleet would; `None` when they would go by ranges.
+/// What to answer; documents that are to be named are added to `named`.
 ///
 /// ```
-/// use crdt::sync::reconcile::{Item, VersionHash, rehearse_sketch};
-/// use crdt::sync::sketch::Sketch;
-/// use crdt::sync::{Fleet, Kind};
-/// let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
-/// let (mut a, mut b) = (Sketch::new(Fleet::of("x")), Sketch::new(Fleet::of("x")));
-/// (0..1_000).for_each(|n| a.add(item(n)));
-/// (10..1_000).for_each(|n| b.add(item(n)));
-/// let cost = rehearse_sketch(&a, &b).unwrap();
-/// assert_eq!(cost.named, 10);
+/// # use crdt::sync::Kind;
+/// # use crdt::sync::reconcile::{Index, Item, Message, Prefix, VersionHash, answer, rehearse};
+/// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+/// let (mut a, mut b) = (Index::default(), Index::default());
+/// (0..1_000).for_each(|n| a.set(item(n)));
+/// (1..1_000).for_each(|n| b.set(item(n)));
+///
+/// let mut named = Vec::new();
+/// let answers = answer(&a, &b.describe(Prefix::ROOT), &mut named);
+/// assert!(matches!(answers[..], [Message::Items { .. } | Message::Parts { .. }])); // of the one part that differs
 /// ```
-pub fn rehearse_sketch(a: &Sketch, b: &Sketch) -> Option<Cost> {
-    let digest = |sketch: &Sketch| {
-        let mut w = Writer::new();
-        sketch.estimate().write(&mut w);
-        w.into_body().len() + 18
-    };
-    let mut cost = Cost { bytes: digest(a) + digest(b), turns: 1, named: 0 };
-    if a.cells() == b.cells() {
-        return Some(cost); // the fingerprints are equal too
-    }
-    let mut cells = cells_for(a.estimate().differing(&b.estimate()));
-    let mut sent = 0;
-    loop {
-        let (ours, theirs) = (a.cells().get(..cells)?, b.cells().get(..cells)?);
-        cost.bytes += (cells - sent) * CELL_BYTES + 4;
-        cost.turns += 1;
-        if let Some(names) = decode(a.fleet(), ours, theirs) {
-            cost.named = names.len();
-            return Some(cost);
-        }
-        cost.bytes += 6; // More
-        cost.turns += 1;
-        sent = cells;
-        cells += (cells / 2).max(16);
-    }
-}
-
-/// What to answer; documents that are to be named are added to `named`.
 pub fn answer(index: &Index, message: &Message, named: &mut Vec<Item>) -> Vec<Message> {
     match message {
         Message::Parts { prefix, parts } => {

@@ -90,6 +90,12 @@ fn sip_round([a, b, c, d]: &mut [u64; 4]) {
 pub(crate) type Name = (u64, u64);
 
 /// The exclusive or of items, and of their hashes.
+///
+/// ```
+/// use crdt::sync::Fleet;
+/// use crdt::sync::sketch::{Cell, Sketch};
+/// assert!(Sketch::new(Fleet::of("x")).cells().iter().all(|cell| *cell == Cell::default())); // nothing in it
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Cell {
     name: Name,
@@ -152,6 +158,13 @@ impl Iterator for Places {
 }
 
 /// An estimate of how many items differ: one for each side, taken together.
+///
+/// ```
+/// use crdt::sync::Fleet;
+/// use crdt::sync::sketch::Sketch;
+/// let estimate = Sketch::new(Fleet::of("x")).estimate();
+/// assert_eq!(estimate.differing(&estimate), 0.0);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Estimate(Vec<i64>);
 
@@ -200,11 +213,34 @@ impl Sketch {
     }
 
     /// Puts an item in. `O(log CELLS)`.
+    ///
+    /// ```
+    /// # use crdt::sync::reconcile::{Item, VersionHash};
+    /// # use crdt::sync::sketch::Sketch;
+    /// # use crdt::sync::{Fleet, Kind};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut sketch = Sketch::new(Fleet::of("secret"));
+    /// let empty = sketch.clone();
+    /// sketch.add(item(1));
+    /// assert_ne!(sketch.cells(), empty.cells());
+    /// ```
     pub fn add(&mut self, item: Item) {
         self.change(item, 1);
     }
 
     /// Takes an item out that is in.
+    ///
+    /// ```
+    /// # use crdt::sync::reconcile::{Item, VersionHash};
+    /// # use crdt::sync::sketch::Sketch;
+    /// # use crdt::sync::{Fleet, Kind};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut sketch = Sketch::new(Fleet::of("secret"));
+    /// let empty = sketch.clone();
+    /// sketch.add(item(1));
+    /// sketch.remove(item(1));
+    /// assert_eq!(sketch.cells(), empty.cells());
+    /// ```
     pub fn remove(&mut self, item: Item) {
         self.change(item, -1);
     }
@@ -222,6 +258,16 @@ impl Sketch {
     }
 
     /// Of which fleet.
+    ///
+    /// ```
+    /// # use crdt::sync::reconcile::{Item, VersionHash};
+    /// # use crdt::sync::sketch::Sketch;
+    /// # use crdt::sync::{Fleet, Kind};
+    /// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+    /// let mut sketch = Sketch::new(Fleet::of("secret"));
+    /// assert_eq!(sketch.fleet(), Fleet::of("secret"));
+    /// sketch.add(item(1));
+    /// ```
     pub fn fleet(&self) -> Fleet {
         self.fleet
     }
@@ -254,6 +300,17 @@ pub(crate) fn cells_for(differing: f64) -> usize {
 
 /// The items of which only one side has each, from as many cells of both; `None` when these were too few.
 /// `O(cells · log)`, whatever the cells hold.
+///
+/// ```
+/// # use crdt::sync::reconcile::{Item, VersionHash};
+/// # use crdt::sync::{Fleet, Kind};
+/// use crdt::sync::sketch::{Sketch, decode};
+/// # let item = |n: u32| Item::new(&format!("doc-{n}").parse().unwrap(), Kind::DOC, VersionHash::default());
+/// let (mut a, b) = (Sketch::new(Fleet::of("x")), Sketch::new(Fleet::of("x")));
+/// (0..5).for_each(|n| a.add(item(n)));
+/// assert_eq!(decode(a.fleet(), &a.cells()[..32], &b.cells()[..32]).map(|names| names.len()), Some(5));
+/// assert_eq!(decode(a.fleet(), &a.cells()[..2], &b.cells()[..2]), None); // too few: ask for more
+/// ```
 pub fn decode(fleet: Fleet, ours: &[Cell], theirs: &[Cell]) -> Option<Vec<Name>> {
     let mut cells: Vec<Cell> = ours.to_vec();
     cells.iter_mut().zip(theirs).for_each(|(cell, other)| cell.toggle(*other));

@@ -40,6 +40,33 @@ impl<D: Document> Node<D> {
     ///
     /// Content is computed here, as the difference to what the peer has by now: a link that is not
     /// polled for long is then owed one merged difference for each document, however many edits there were.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut a: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// # let mut b: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(2), "n2", Role::Daemon), 2);
+    /// # let link = LinkId(1);
+    /// # a.handle(0, Input::LinkUp { link, dialed: true });
+    /// # b.handle(0, Input::LinkUp { link, dialed: false });
+    /// # fn carry(from: &mut Node<AnyDoc>, to: &mut Node<AnyDoc>) -> bool {
+    /// #     let message = from.poll_transmit(0, LinkId(1));
+    /// #     message.map(|bytes| to.handle(0, Input::Frame { link: LinkId(1), bytes })).is_some()
+    /// # }
+    /// # let meet = |a: &mut Node<AnyDoc>, b: &mut Node<AnyDoc>| while carry(a, b) | carry(b, a) {};
+    /// # let put = |node: &mut Node<AnyDoc>, note: &DocId| {
+    /// #     node.edit(0, note, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1)))
+    /// # };
+    /// for n in 0..100 {
+    ///     a.edit(0, &note, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", n)))?;
+    /// }
+    /// meet(&mut a, &mut b);
+    /// assert_eq!(a.traffic(Role::Daemon).deltas_out, 1); // one difference, not a hundred
+    /// # let _ = put;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn poll_transmit(&mut self, now: Millis, link: LinkId) -> Option<Vec<u8>> {
         match self.fill(now, link) {
             Ok(message) if message.is_empty() => {
@@ -60,6 +87,31 @@ impl<D: Document> Node<D> {
     }
 
     /// Whether there is something to send on a link now.
+    ///
+    /// ```
+    /// # use crdt::doc::AnyDoc;
+    /// # use crdt::sync::{Config, DocId, Document, Input, Interest, Kind, LinkId, Node, Output, Role};
+    /// # use crdt::{Doc, ReplicaId, Replicated, VersionVector};
+    /// # let note: DocId = "notes/a".parse()?;
+    /// # let mut a: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+    /// # let mut b: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(2), "n2", Role::Daemon), 2);
+    /// # let link = LinkId(1);
+    /// # a.handle(0, Input::LinkUp { link, dialed: true });
+    /// # b.handle(0, Input::LinkUp { link, dialed: false });
+    /// # fn carry(from: &mut Node<AnyDoc>, to: &mut Node<AnyDoc>) -> bool {
+    /// #     let message = from.poll_transmit(0, LinkId(1));
+    /// #     message.map(|bytes| to.handle(0, Input::Frame { link: LinkId(1), bytes })).is_some()
+    /// # }
+    /// # let meet = |a: &mut Node<AnyDoc>, b: &mut Node<AnyDoc>| while carry(a, b) | carry(b, a) {};
+    /// # let put = |node: &mut Node<AnyDoc>, note: &DocId| {
+    /// #     node.edit(0, note, Kind::DOC, |doc| doc.as_doc_mut().unwrap().transact(0, |tx| tx.put("x", 1)))
+    /// # };
+    /// meet(&mut a, &mut b);
+    /// assert!(!a.owes(link));
+    /// put(&mut a, &note)?;
+    /// assert!(a.owes(link));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn owes(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(Link::has_work)
     }

@@ -52,11 +52,30 @@ impl Cursor {
     }
 
     /// The character that it stays with; `None` at an end of the text.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::text::Side;
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "hello"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!(note.cursor(2, Side::After).anchor(), note.dot_at(1)); // stays with the character before it
+    /// assert_eq!(note.cursor(0, Side::After).anchor(), None);
+    /// ```
     pub fn anchor(&self) -> Option<Dot> {
         self.anchor
     }
 
     /// On which side of that character it is.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::text::Side;
+    /// doc.transact(0, |tx| tx.text("note").insert(0, "hello"));
+    /// let note = doc.text("note").unwrap();
+    /// assert_eq!(note.cursor(2, Side::After).side(), Side::After);
+    /// ```
     pub fn side(&self) -> Side {
         self.side
     }

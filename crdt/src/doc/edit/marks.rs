@@ -119,12 +119,36 @@ impl TextMut<'_> {
     }
 
     /// The attributes of the character at `pos`; none past the end.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     let mut note = tx.text("note");
+    ///     note.insert(0, "hello");
+    ///     note.mark(0..2, "bold", true, Expand::After);
+    ///     assert!(note.attributes(1).get("bold").is_some() && note.attributes(2).is_empty());
+    /// });
+    /// ```
     pub fn attributes(&self, pos: usize) -> Attributes<'_> {
         let index = self.marks().filter(|_| pos < self.len());
         attributes_at(index, self.text, pos, false)
     }
 
     /// The attributes that a character would have that is inserted at `pos`.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// use crdt::doc::Expand;
+    /// doc.transact(0, |tx| {
+    ///     let mut note = tx.text("note");
+    ///     note.insert(0, "hello");
+    ///     note.mark(0..2, "bold", true, Expand::After);
+    ///     assert!(note.attributes_for_insert(2).get("bold").is_some()); // it grows at its end
+    /// });
+    /// ```
     pub fn attributes_for_insert(&self, pos: usize) -> Attributes<'_> {
         attributes_at(self.marks(), self.text, pos.min(self.len()), true)
     }

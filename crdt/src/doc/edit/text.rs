@@ -18,6 +18,16 @@ use super::{Edit, Spot};
 
 /// A text under edit. Positions count characters (Unicode scalar values).
 ///
+/// | A | B, concurrently | both |
+/// |---|---|---|
+/// | insert at a place | insert at that place | both, each in one piece, whichever way it was typed |
+/// | delete a range | insert within it | what B inserted stays |
+/// | delete characters | delete the same | they are gone, once |
+/// | delete, or [clear](Self::clear) | insert at its edge | what B inserted stays |
+///
+/// [Marks](Self::mark) have a table of their own. `O(log n)` for each edit, typing on where one typed less. Source:
+/// FugueMax of Weidner, Kleppmann, "The Art of the Fugue", 2023; see [`text`](crate::text).
+///
 /// ```
 /// # use crdt::{Doc, ReplicaId, Replicated};
 /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
@@ -70,12 +80,28 @@ impl<'a> TextMut<'a> {
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| assert!(tx.text("note").is_empty()));
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Inserts before the character at `pos`; past the end means at the end. What is inserted has the attributes
     /// of the marks that it is within or that grow there.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "grüße");
+    ///     tx.text("note").insert(3, "-"); // before the fourth character
+    /// });
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "grü-ße");
+    /// ```
     pub fn insert(&mut self, pos: usize, s: &str) {
         if s.is_empty() {
             return;
@@ -142,6 +168,17 @@ impl<'a> TextMut<'a> {
     }
 
     /// Deletes the characters in `range`, as far as they exist.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello");
+    ///     tx.text("note").delete(1..4);
+    ///     tx.text("note").delete(7..9); // not there
+    /// });
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "ho");
+    /// ```
     pub fn delete(&mut self, range: Range<usize>) {
         let range = range.start..range.end.min(self.len());
         if range.is_empty() {
@@ -157,12 +194,35 @@ impl<'a> TextMut<'a> {
     }
 
     /// Deletes the characters in `range` and inserts `s` there.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     tx.text("note").insert(0, "hello");
+    ///     tx.text("note").replace(0..1, "J");
+    /// });
+    /// assert_eq!(doc.text("note").unwrap().to_string(), "Jello");
+    /// ```
     pub fn replace(&mut self, range: Range<usize>, s: &str) {
         self.delete(range.clone());
         self.insert(range.start, s);
     }
 
     /// Deletes everything.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.text("note").insert(0, "hello"));
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// alice.transact(1, |tx| tx.text("note").clear());
+    /// bob.transact(1, |tx| tx.text("note").insert(5, "!")); // alice has not seen it: it stays
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.text("note").unwrap().to_string(), "!");
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
     pub fn clear(&mut self) {
         self.delete(0..self.len());
     }
