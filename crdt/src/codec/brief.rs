@@ -67,30 +67,15 @@ impl Writer {
     }
 
     pub(super) fn brief_dot(&mut self, dot: Dot) {
-        let (replica, same, step) = self.step_to(dot);
+        let replica = self.intern(dot.replica);
+        let Some(last) = &mut self.brief else { return };
+        let (same, step) = last.step(replica as usize, dot.seq);
         if same {
             self.u64(zigzag(step) << 1);
         } else {
             self.u64(replica << 1 | 1);
             self.i64(step);
         }
-    }
-
-    /// The index of a dot's replica, whether it is that of the last dot, and the step from that replica's last event.
-    #[inline]
-    fn step_to(&mut self, dot: Dot) -> (u64, bool, i64) {
-        if let Some(last) = &mut self.brief
-            && self.table.get(last.replica) == Some(&dot.replica)
-            && let Some(seq) = last.seqs.get_mut(last.replica)
-        {
-            // So are most: no search, nothing to look up.
-            let step = dot.seq.wrapping_sub(core::mem::replace(seq, dot.seq)) as i64;
-            return (last.replica as u64, true, step);
-        }
-        let replica = self.intern(dot.replica);
-        let step = self.brief.as_mut().map(|last| last.step(replica as usize, dot.seq));
-        let (same, step) = step.unwrap_or_default();
-        (replica, same, step)
     }
 
     /// The number of values that follow, each with its dot.
@@ -105,7 +90,9 @@ impl Writer {
             self.u64(1);
             return self.dot(dot);
         }
-        let (replica, same, step) = self.step_to(dot);
+        let replica = self.intern(dot.replica);
+        let Some(last) = &mut self.brief else { return };
+        let (same, step) = last.step(replica as usize, dot.seq);
         if same && zigzag(step) < MAX_STEP {
             self.u64(zigzag(step) << 2 | 1);
         } else {
