@@ -530,3 +530,48 @@ fn decode_parents(of: ReplicaId, r: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeE
     }
     if parents.is_empty() { Err(r.invalid("an event that names no parents")) } else { Ok(parents) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Doc, Replicated};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        /// A cache of what every sixteenth event had seen left events out where histories had met, and whatever asked
+        /// it was told nonsense (automerge 3df5fb6).
+        #[test]
+        fn who_saw_whom_is_as_a_walk_says(steps in prop::collection::vec((0..4usize, 0..4usize), 0..60)) {
+            let mut docs: Vec<Doc> = (1..=4).map(|n| Doc::new(ReplicaId::from_u128(n))).collect();
+            let meet = |docs: &mut Vec<Doc>, to: usize, from: usize| {
+                let lacks = docs[from].delta_since(docs[to].version());
+                docs[to].apply(&lacks).map(|_| ())
+            };
+            for (to, from) in steps {
+                match to == from {
+                    true => docs[to].transact(0, |tx| tx.counter("n").add(1)),
+                    false => meet(&mut docs, to, from)?,
+                }
+            }
+            for from in 1..4 {
+                meet(&mut docs, 0, from)?;
+            }
+            let graph = docs[0].graph();
+            let events = graph.version().iter().flat_map(|(id, last)| (1..=last).map(move |seq| Dot::new(id, seq)));
+            let all: Vec<Dot> = events.collect();
+            for event in &all {
+                let (mut past, mut open) = (BTreeSet::new(), vec![*event]);
+                while let Some(at) = open.pop() {
+                    let before = (at.seq > 1).then(|| Dot::new(at.replica, at.seq - 1));
+                    let causes = graph.parents(at).iter().copied().chain(before);
+                    open.extend(causes.filter(|cause| past.insert(*cause)));
+                }
+                for other in all.iter().filter(|other| *other != event) {
+                    prop_assert_eq!(graph.saw(*event, *other), past.contains(other), "{} saw {}", event, other);
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,35 @@
-//! What went wrong in other libraries, each as a test of this one. More of these stand where their subject is:
-//! sets and maps in `laws.rs`, small scopes in `kit.rs`, links in `sync.rs`, text in `text_model.rs`.
+//! What went wrong in other libraries, each as a test of this one. Those that are not here stand where their subject is:
+//!
+//! | what broke | where it is tried here |
+//! |---|---|
+//! | in sync, and yet not the same (automerge 870) | `sync_docs::any_connected_graph_converges`, `doc::replicas_converge` |
+//! | another conflict wins after loading; replaying differs from loading (automerge 579, 1269) | `neighbours::loading_replaying_and_merging_come_to_the_same` |
+//! | a cache of what events had seen left events out (automerge 3df5fb6) | `graph::who_saw_whom_is_as_a_walk_says` |
+//! | a column was rewritten in place, wrongly (automerge a53672b) | value, graph and bytes: `doc::replicas_converge` |
+//! | saved in mid-sync, not loadable (automerge 536, 567) | `neighbours::what_is_saved_at_any_step_loads` |
+//! | two events of one name (automerge 34b98ca; harmony 79; orbitdb 1032) | `neighbours::a_copy_under_the_old_name_breaks_nobody`, `sync_docs::a_copied_replica_costs_the_others_nothing`, `automerge::two_changes_with_one_name_are_refused` |
+//! | asking for ever for what nobody has (automerge bbe1088) | `sync_docs::any_connected_graph_converges`, `sync_docs::nothing_is_lost_between_prune_and_graft` |
+//! | a message lost: a loop, or a change never sent (automerge-repo 206, automerge-classic 305) | links are cut with what is on them, and made anew: `sync_docs::any_connected_graph_converges` |
+//! | removals lost in merged updates (yrs 648e7fe) | `neighbours::removals_survive_joining_and_doubling` |
+//! | holes between updates; their order (yrs c93820d, y-crdt 413) | `neighbours::updates_in_any_order_come_to_the_same` |
+//! | two programs read one update differently (y-crdt 632) | one program; what it must read for ever: `golden::documents` |
+//! | merging ranges (y-crdt 607) | `scopes::ranges_are_sets_of_events` |
+//! | three writers, four operations, two texts (y-octo 53) | `scopes::every_short_history_of_a_text_converges` |
+//! | insertion into a range that another removed (yorkie 1302) | `scopes::every_pair_of_edits_commutes` |
+//! | attributes depend on when an update comes (yjs 291) | `kit::own_types_hold_every_law`, whose view of a document has them; `scopes::every_pair_of_edits_commutes` |
+//! | a snapshot of the past lacks its end (loro 1038) | `scopes::every_version_saved_reads_back` |
+//! | removed members come back, or stay (riak_dt 78, 82) | `laws::a_removed_member_does_not_come_back`, `laws::a_member_removed_on_both_sides_goes` |
+//! | a nested counter counted twice (riak_dt 53) | `neighbours::nested_counters_count_each_addition_once` |
+//! | siblings on the disk (riak_kv 1495) | `scopes::the_stored_form_is_sound_after_every_edit` |
+//! | a nested removal took what it had not seen (rust-crdt 35) | `laws::a_nested_removal_takes_only_what_it_saw` |
+//! | a later event, an earlier stamp (calimero 2662) | `neighbours::who_has_seen_an_event_stamps_later` |
+//! | what was acknowledged is gone after partition and kill; who was down never catches up (antidote 489, 420) | `sync_docs::any_connected_graph_converges`; real daemons: `sync-daemon soak`, `chaos` |
+//! | a cycle of causes (antidote 458) | `scopes::what_a_replica_has_is_closed_under_causes` |
+//! | removed before it was written (actor-ts 722) | `neighbours::nobody_takes_away_what_the_author_has_not_written` |
+//! | stamps of the future (Rustchain 2706, iroh 1439) | `neighbours::a_stamp_from_the_future_pins_nothing` |
+//! | a peer's clock in gossip (solana 9593) | none is sent but in stamps; presence ends by the clock of who shows it: `sync::presence_reaches_all_is_renewed_and_ends_with_the_link` |
+//! | a link that takes all and gives nothing counts as good (gossipsub) | `sync::silent_links_delay_and_lose_nothing` |
+//! | web pages that talk to a local server (Cline, Theia, Vite) | `network::nonsense_is_refused_and_the_others_go_on` of the daemon |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
 use crdt::counter::PnCounter;

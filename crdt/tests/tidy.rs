@@ -23,6 +23,22 @@ fn files_named_in_the_architecture_exist() {
     assert!(count > 20, "only {count} files were found in the text");
 }
 
+/// The table of what broke in neighbours names tests that exist.
+#[test]
+fn tests_named_beside_what_broke_elsewhere_exist() {
+    let table = std::fs::read_to_string(top().join("crdt/tests/neighbours.rs")).unwrap();
+    let mut all = String::new();
+    for dir in ["crdt/src", "crdt/tests", "crdt/kit/tests", "sync-daemon/tests"] {
+        each_source(&top().join(dir), &mut |_, text| all += text);
+    }
+    let names = table.lines().filter(|line| line.starts_with("//! |")).flat_map(|line| line.split('`'));
+    let tests: Vec<&str> = names.filter_map(|name| Some(name.split_once("::")?.1)).collect();
+    assert!(tests.len() > 25, "{}", tests.len());
+    for test in tests {
+        assert!(all.contains(&format!("fn {test}(")), "{test} does not exist");
+    }
+}
+
 #[test]
 fn examples_are_declared() {
     let manifests = ["crdt", "sync-daemon"]
