@@ -28,7 +28,7 @@ fn main() {
             text.set("Where do we go?".into(), cx);
             level.set(2, cx);
         });
-        page.update(2, cx, |block, cx| Block::line(block, cx));
+        page.update(2, cx, Block::line);
     });
     bob.apply(&made);
 

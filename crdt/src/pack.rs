@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_slice_iter_to_slice;
 
 use crate::codec::{DecodeError, Reader, Writer};
 
@@ -25,12 +26,9 @@ impl Packed {
     pub(crate) fn new(bytes: Vec<u8>) -> Packed {
         let len = bytes.len();
         if len >= MIN_LEN {
-            let mut out = Vec::with_capacity(len);
-            let level = Compression::new(if len < LARGE { 6 } else { 1 });
-            let status = Compress::new(level, false).compress_vec(&bytes, &mut out, FlushCompress::Finish);
-            // There is room for no more than the bytes themselves, so it ends only when that is shorter.
-            if matches!(status, Ok(Status::StreamEnd)) && out.len() < len {
-                return Packed { len, bytes: out };
+            let shorter = compress_to_vec(&bytes, if len < LARGE { 6 } else { 1 });
+            if shorter.len() < len {
+                return Packed { len, bytes: shorter };
             }
         }
         Packed { len, bytes }
@@ -85,9 +83,8 @@ fn read_parts<'a>(r: &mut Reader<'a>) -> Result<(usize, &'a [u8]), DecodeError> 
 }
 
 fn inflate(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(len);
-    let status = Decompress::new(false).decompress_vec(bytes, &mut out, FlushDecompress::Finish);
-    if matches!(status, Ok(Status::StreamEnd)) && out.len() == len {
+    let mut out = vec![0; len];
+    if decompress_slice_iter_to_slice(&mut out, [bytes].into_iter(), false, true) == Ok(len) {
         return Ok(out);
     }
     Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" })

@@ -326,15 +326,16 @@ mod tests {
         a.transact(1, |tx| {
             tx.text("t").insert(0, "hi");
             tx.put("x", 1);
+            tx.put("y", 3);
         });
         b.transact(2, |tx| tx.put("x", 2));
         b.record_patches();
         b.apply(&a.delta_since(b.version())).unwrap();
         assert_eq!(
             serde_json::to_string(&b.take_patches()).unwrap(),
-            r#"[{"kind":"text","path":"/t","patch":{"kind":"insert","pos":0,"text":"hi"}},{"kind":"value","path":"/x","value":2}]"#
+            r#"[{"kind":"text","path":"/t","patch":{"kind":"insert","pos":0,"text":"hi"}},{"kind":"value","path":"/y","value":3}]"#
         );
-        assert_eq!(serde_json::to_string(&b).unwrap(), r#"{"t":"hi","x":2}"#);
+        assert_eq!(serde_json::to_string(&b).unwrap(), r#"{"t":"hi","x":2,"y":3}"#);
         let conflicts = serde_json::to_string(&b.conflicts()).unwrap();
         assert!(conflicts.starts_with(r#"[{"path":"/x","mark":null,"winner":{"value":2,"#), "{conflicts}");
         assert!(conflicts.ends_with(r#""millis":1}],"tie":false}]"#), "{conflicts}");

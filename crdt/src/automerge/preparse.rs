@@ -4,7 +4,7 @@
 //! named limit, and what is compressed is inflated through a capped reader first. What passes may still be
 //! nonsense; it is no longer a bomb. The format is that of automerge's binary document format specification.
 
-use std::io::Read;
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 
 use crate::codec::{DecodeError, Reader};
 
@@ -186,8 +186,8 @@ fn signed(r: &mut Reader<'_>) -> Result<i64, DecodeError> {
 
 fn inflate(data: &[u8], r: &Reader<'_>) -> Result<Vec<u8>, DecodeError> {
     let most = (data.len() as u64).saturating_mul(INFLATE_RATIO).saturating_add(1024).min(MAX_INFLATED);
-    let mut out = Vec::new();
-    let mut inflated = flate2::read::DeflateDecoder::new(data).take(most + 1);
-    inflated.read_to_end(&mut out).map_err(|_| r.invalid("compressed bytes that cannot be inflated"))?;
-    if out.len() as u64 > most { Err(r.limit("what compressed bytes grow to")) } else { Ok(out) }
+    decompress_to_vec_with_limit(data, most as usize).map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => r.limit("what compressed bytes grow to"),
+        _ => r.invalid("compressed bytes that cannot be inflated"),
+    })
 }
