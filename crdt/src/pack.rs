@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::DataFormat;
+use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, TDEFLStatus, compress};
 use miniz_oxide::inflate::decompress_slice_iter_to_slice;
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -26,9 +27,14 @@ impl Packed {
     pub(crate) fn new(bytes: Vec<u8>) -> Packed {
         let len = bytes.len();
         if len >= MIN_LEN {
-            let shorter = compress_to_vec(&bytes, if len < LARGE { 6 } else { 1 });
-            if shorter.len() < len {
-                return Packed { len, bytes: shorter };
+            let mut deflate = Box::<CompressorOxide>::default();
+            deflate.set_format_and_level(DataFormat::Raw, if len < LARGE { 6 } else { 1 });
+            // There is room for no more than the bytes themselves, so it ends only when that is no longer.
+            let mut out = vec![0; len];
+            let (status, _, used) = compress(&mut deflate, &bytes, &mut out, TDEFLFlush::Finish);
+            if status == TDEFLStatus::Done && used < len {
+                out.truncate(used);
+                return Packed { len, bytes: out };
             }
         }
         Packed { len, bytes }

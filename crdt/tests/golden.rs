@@ -225,7 +225,9 @@ fn whole_documents_as_deltas() {
     let mut doc = doc();
     doc.transact(3_000, |tx| tx.text("note").insert(3, &"grüße ".repeat(50)));
     let delta = doc.delta_since(&VersionVector::new());
-    for delta in [frozen("delta-whole-2.bin", &delta.to_bytes()), old("delta-whole.bin")] {
+    // The second was deflated by a library that another crate chose.
+    let written = frozen("delta-whole-3.bin", &delta.to_bytes());
+    for delta in [written, old("delta-whole-2.bin"), old("delta-whole.bin")] {
         let mut other = Doc::new(id(8));
         other.apply(&Delta::from_bytes(&delta).unwrap()).unwrap();
         assert_eq!(other.save(), doc.save());

@@ -374,6 +374,7 @@ pub(crate) async fn serve<R>(
     }
     let mut flushing = std::pin::pin!(wire.flush(link, &lanes));
     let reason = tokio::select! {
+        biased; // no dice: a simulated run is to be the same again
         end = read(ws, link, dialed, &wire, &lanes) => match end {
             Ok(reason) => reason,
             Err(fault) => {

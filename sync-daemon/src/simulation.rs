@@ -57,6 +57,14 @@ pub fn power_cuts(seed: u64, times: u64) -> (u64, u64) {
     crate::store::crash::power_cuts(seed, times)
 }
 
+/// Makes a store of any bytes and opens it: the body of a fuzz target.
+///
+/// # Panics
+/// When what was read is not there when it is opened again.
+pub fn forged_store(bytes: &[u8]) {
+    crate::store::forged::opens_or_is_refused(bytes);
+}
+
 /// The power goes: whoever uses the disk can write no more, and the next finds what was synced, any part of what
 /// was written since, and sectors torn from it.
 pub fn cut_power(dir: &Path) {

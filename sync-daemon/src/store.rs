@@ -347,6 +347,8 @@ pub(crate) mod crash;
 #[cfg(any(test, feature = "simulation"))]
 #[allow(dead_code)] // Tests of the store need more of it than simulations of daemons.
 pub(crate) mod disk;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod forged;
 
 #[cfg(test)]
 mod tests {

@@ -75,20 +75,27 @@ impl Log {
     }
 }
 
-/// Generation, length and check sum, 8, 4 and 4 bytes, little-endian; then the name with its length in a byte, the kind,
-/// the delta. The sum is a CRC-32 over all but itself.
+/// A head, then the name with its length in a byte, the kind, the delta.
 fn write(out: &mut Vec<u8>, generation: u64, record: &Record) {
-    let (name, delta) = (record.doc.as_str().as_bytes(), record.delta.to_bytes());
+    let name = record.doc.as_str().as_bytes();
+    seal(out, generation, |out| {
+        out.push(name.len() as u8);
+        out.extend(name);
+        out.push(record.kind.0);
+        out.extend(record.delta.to_bytes());
+    });
+}
+
+/// Generation, length and check sum, 8, 4 and 4 bytes, little-endian, then the content. The sum is a CRC-32 over all but
+/// itself.
+pub(super) fn seal(out: &mut Vec<u8>, generation: u64, content: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend(generation.to_le_bytes());
-    out.extend(((name.len() + delta.len() + 2) as u32).to_le_bytes());
-    out.extend([0; 4]);
-    out.push(name.len() as u8);
-    out.extend(name);
-    out.push(record.kind.0);
-    out.extend(delta);
+    out.extend([0; HEAD]);
+    content(out);
     let written = out.get_mut(start..).unwrap_or_default();
     if let Some((head, content)) = written.split_at_mut_checked(HEAD) {
+        let known = generation.to_le_bytes().into_iter().chain((content.len() as u32).to_le_bytes());
+        head.iter_mut().zip(known).for_each(|(to, from)| *to = from);
         let sum = sum(head, content);
         head.iter_mut().skip(HEAD - 4).zip(sum.to_le_bytes()).for_each(|(to, from)| *to = from);
     }

@@ -20,7 +20,7 @@ const FORMAT: u64 = 3;
 /// What format 2 had not is the log alone.
 const WITHOUT_LOG: u64 = 2;
 /// The generation of what is in the log and not in the tables.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 /// How many documents of an older store are listed in one transaction.
 const MIGRATE_AT_ONCE: usize = 4096;

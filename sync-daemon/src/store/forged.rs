@@ -1,0 +1,125 @@
+//! Stores whose content somebody forged: what the log and the rows hold is refused, or read the same again.
+
+use std::sync::Arc;
+
+use crdt::Replicated;
+use crdt::doc::AnyDoc;
+use crdt::sync::DocId;
+use redb::{Database, StorageBackend};
+
+use super::disk::Disk;
+use super::writer::Writer;
+use super::{Error, log, table};
+
+type Docs = Vec<(DocId, AnyDoc)>;
+
+/// Cuts bytes into parts, each with its length in front, in two bytes. The first part is the version in the row of a
+/// document, the second its delta; the others are records of the log, with their heads made right. Such a store opens or
+/// does not; if it does, a second time it holds the same.
+///
+/// # Panics
+/// When that is not so.
+pub(crate) fn opens_or_is_refused(bytes: &[u8]) {
+    let mut parts = parts(bytes);
+    let disk = Disk::default();
+    let made = table_of(&disk, parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut records = Vec::new();
+    parts.for_each(|content| log::seal(&mut records, 0, |out| out.extend(content)));
+    if made.is_err() || records.len() as u64 > log::LOG_BYTES || disk.log().write(0, &records).is_err() {
+        return;
+    }
+    let Ok((docs, quarantined)) = open(&disk) else { return };
+    let (again, and_those) = open(&disk).unwrap_or_default();
+    let seen = |docs: &Docs| -> Vec<_> {
+        docs.iter().map(|(id, doc)| (id.clone(), doc.version().clone(), doc.save())).collect()
+    };
+    assert_eq!(seen(&docs), seen(&again), "what was in the log is in the tables");
+    assert_eq!(quarantined, and_those);
+}
+
+fn parts(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, rest) = bytes.split_first_chunk::<2>()?;
+        let (part, rest) = rest.split_at(usize::from(u16::from_le_bytes(*len)).min(rest.len()));
+        bytes = rest;
+        Some(part)
+    })
+}
+
+/// A store with one document, unless that has no version.
+fn table_of(disk: &Disk, version: &[u8], delta: &[u8]) -> Result<(), Error> {
+    let db = Database::builder().create_with_backend(disk.clone())?;
+    table::prepare(&db)?;
+    let tx = db.begin_write()?;
+    tx.open_table(table::META)?.insert(table::LOG, 0)?;
+    if !version.is_empty() {
+        tx.open_table(table::INDEX)?.insert("d", (0, 1, 1, 1, delta.len() as u64, 0, version))?;
+        tx.open_table(table::DELTAS)?.insert((0, 0), delta)?;
+    }
+    Ok(tx.commit()?)
+}
+
+fn open(disk: &Disk) -> Result<(Docs, Vec<(String, String)>), Error> {
+    let db = Database::builder().create_with_backend(disk.clone())?;
+    let (writer, _) = Writer::open(db, Box::new(disk.log()), 0, Arc::default())?;
+    table::read_all(&writer.db)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crdt::sync::Kind;
+    use crdt::{Doc, ReplicaId, VersionVector};
+
+    /// What the fuzzer begins with: a document in the tables, and two in the log.
+    fn honest() -> Vec<u8> {
+        let mut doc = Doc::new(ReplicaId::from_u128(7));
+        doc.transact(1, |tx| tx.text("t").insert(0, "kept"));
+        let delta = doc.delta_since(&VersionVector::new());
+        let version = crdt::Delta { spans: delta.spans.clone(), ..crdt::Delta::default() };
+        let record =
+            |name: &str| [&[name.len() as u8], name.as_bytes(), &[Kind::DOC.0], &delta.to_bytes()].concat();
+        let parts = [version.to_bytes(), delta.to_bytes(), record("d"), record("e")];
+        parts.iter().flat_map(|part| [&(part.len() as u16).to_le_bytes(), &part[..]].concat()).collect()
+    }
+
+    #[test]
+    fn an_honest_store_has_what_was_kept() {
+        let bytes = honest();
+        opens_or_is_refused(&bytes);
+        let all: Vec<&[u8]> = parts(&bytes).collect();
+        let disk = Disk::default();
+        table_of(&disk, all[0], all[1]).unwrap();
+        let mut records = Vec::new();
+        all[2..].iter().for_each(|content| log::seal(&mut records, 0, |out| out.extend(*content)));
+        disk.log().write(0, &records).unwrap();
+        let (docs, quarantined) = open(&disk).unwrap();
+        let names: Vec<_> = docs.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!((names, quarantined), (vec!["d", "e"], vec![]));
+        assert!(docs.iter().all(|(_, doc)| doc.as_doc().unwrap().text("t").unwrap().to_string() == "kept"));
+    }
+
+    #[test]
+    fn damaged_stores_open_or_are_refused() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for _ in 0..200 {
+            let mut bytes = honest();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..bytes.len());
+                bytes[at] = rng.u8(..);
+            }
+            opens_or_is_refused(&bytes);
+        }
+    }
+
+    /// What fuzzing found worth keeping.
+    #[test]
+    fn the_corpus_is_replayed() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/store");
+        let files: Vec<_> = std::fs::read_dir(corpus).unwrap().collect();
+        assert!(!files.is_empty());
+        for file in files {
+            opens_or_is_refused(&std::fs::read(file.unwrap().path()).unwrap());
+        }
+    }
+}
