@@ -353,7 +353,13 @@ impl Doc {
     }
 
     /// That a decoded delta fits this document, so that taking it in cannot fail.
-    fn admit(&self, delta: &Delta, body: &Body<'_>, marks: &[(Path, &Marks)]) -> Result<(), ApplyError> {
+    fn admit(
+        &self,
+        delta: &Delta,
+        ordered: &[Span],
+        body: &Body<'_>,
+        marks: &[(Path, &Marks)],
+    ) -> Result<(), ApplyError> {
         if !body.is_text_only() {
             self.admit_tree(delta, body, marks)?;
         }
@@ -362,9 +368,25 @@ impl Doc {
             if body.is_one_op() && self.texts.contains(path) {
                 break;
             }
-            let (text, characters) = (self.texts.get(path), Body::characters(ops));
-            if !ops.iter().all(|(_, op)| Text::accepts(text, op, &characters)) {
-                return Err(NEVER_WAS);
+            let (text, characters, none) = (self.texts.get(path), Body::characters(ops), DotRanges::new());
+            // Mostly an operation names what is here, and what its author has written before.
+            let is_plain = |(at, op): &(Dot, Op<'_>)| {
+                op.names(|span| match span.replica == at.replica {
+                    true => span.to < at.seq && Text::here_or_coming(text, span, &characters),
+                    false => Text::here_or_coming(text, span, &none),
+                })
+            };
+            if ops.iter().all(is_plain) {
+                continue;
+            }
+            let mut come = none;
+            for (at, op) in in_order(ordered, ops) {
+                if !op.names(|span| Text::here_or_coming(text, span, &come)) {
+                    return Err(NEVER_WAS);
+                }
+                if let Op::Insert { .. } = op {
+                    come.insert_span(op.events(at));
+                }
             }
         }
         Ok(())
@@ -522,22 +544,12 @@ impl Doc {
             let mut record = self.record.as_mut().filter(|_| !path.is_list());
             let (mut patches, mut inserted) = (Vec::new(), Vec::new());
             let is_marked = record.is_some() && self.marks.contains_key(path);
-            for span in ordered {
-                let from = ops.partition_point(|(at, op)| {
-                    (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after)
-                });
-                let within = |at: &Dot| at.replica == span.replica && at.seq <= span.to;
-                for (at, op) in ops.iter().skip(from).take_while(|(at, _)| within(at)) {
-                    // Only what is in the span: an operation joined to one before it may build on more.
-                    let skip = (span.after + 1).saturating_sub(at.seq);
-                    let part = op.part(*at, skip, span.to + 1 - at.seq - skip);
-                    let wanted = record.is_some().then_some(&mut patches);
-                    let at = Dot::new(at.replica, at.seq + skip);
-                    if let (Op::Insert { len, .. }, true) = (&part, is_marked) {
-                        inserted.push(Span { replica: at.replica, after: at.seq - 1, to: at.seq + len - 1 });
-                    }
-                    text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
+            for (at, part) in in_order(ordered, ops) {
+                let wanted = record.is_some().then_some(&mut patches);
+                if let (Op::Insert { .. }, true) = (&part, is_marked) {
+                    inserted.push(part.events(at));
                 }
+                text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
             }
             if let Some(record) = &mut record {
                 patches.into_iter().for_each(|patch| record.text(path, patch));
@@ -546,6 +558,20 @@ impl Doc {
         }
         Ok(())
     }
+}
+
+/// The operations of a text in the order in which they are done. Only what is in each span: an operation joined to one
+/// before it may build on more.
+fn in_order<'a>(ordered: &[Span], ops: &[(Dot, Op<'a>)]) -> impl Iterator<Item = (Dot, Op<'a>)> {
+    ordered.iter().flat_map(|span| {
+        let from =
+            ops.partition_point(|(at, op)| (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after));
+        let within = |at: &Dot| at.replica == span.replica && at.seq <= span.to;
+        ops.iter().skip(from).take_while(move |(at, _)| within(at)).map(|(at, op)| {
+            let skip = (span.after + 1).saturating_sub(at.seq);
+            (Dot::new(at.replica, at.seq + skip), op.part(*at, skip, span.to + 1 - at.seq - skip))
+        })
+    })
 }
 
 impl Replicated for Doc {
@@ -601,7 +627,7 @@ impl Replicated for Doc {
         })?;
         let seen = self.graph.admit(&ordered, &body.parents).map_err(|_| ApplyError::Late)?;
         let marks = if body.is_text_only() { Vec::new() } else { body.tree.marks() };
-        self.admit(delta, &body, &marks)?;
+        self.admit(delta, &ordered, &body, &marks)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         self.record = watched.then(|| Box::new(Record::new(true, false)));
         // Where a list stood is noted before either of its halves changes.

@@ -428,16 +428,16 @@ impl Text {
         open.delete(core, Dot::new(author, first), pos, len);
     }
 
-    /// Whether every character that `op` names is in the text or in `coming`.
-    pub(crate) fn accepts(text: Option<&Text>, op: &Op<'_>, coming: &DotRanges) -> bool {
+    /// Whether every one of these characters is in the text or in `coming`.
+    pub(crate) fn here_or_coming(text: Option<&Text>, span: Span, coming: &DotRanges) -> bool {
         match text {
-            Some(text) => text.core().accepts(op, coming),
-            None => op.names(|span| coming.contains_span(span)),
+            Some(text) => text.core().here_or_coming(span, coming),
+            None => coming.contains_span(span),
         }
     }
 
     /// Takes another replica's operation; `None`, and the text is as it was, if it names characters that are not
-    /// here, which [`accepts`](Self::accepts) says of many operations at once.
+    /// here, which [`here_or_coming`](Self::here_or_coming) says before many are done.
     pub(crate) fn apply(&mut self, at: Dot, op: Op<'_>, patches: Option<&mut Vec<TextPatch>>) -> Option<()> {
         let (core, open) = self.edit();
         open.take(core, at, op, patches)

@@ -241,8 +241,9 @@ proptest! {
         delta.body[at] = byte;
         let mut victim = docs[1].clone();
         let before = victim.save();
-        if victim.apply(&delta).is_err() {
-            prop_assert_eq!(victim.save(), before);
+        let said = victim.apply(&delta);
+        if said.is_err() {
+            prop_assert_eq!(victim.save(), before, "{:?} {:?}", said, delta);
         } else {
             let saved = victim.save();
             prop_assert_eq!(Doc::load(&saved, id(9)).unwrap().save(), saved);

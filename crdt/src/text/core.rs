@@ -86,7 +86,7 @@ impl Core {
     }
 
     /// Whether every one of these characters is here or in `coming`. Costs operations, not characters.
-    fn here_or_coming(&self, span: Span, coming: &DotRanges) -> bool {
+    pub(super) fn here_or_coming(&self, span: Span, coming: &DotRanges) -> bool {
         let replica = self.roster.get(span.replica);
         let mut seq = span.after + 1;
         while seq <= span.to {
