@@ -70,9 +70,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let scratch = options.scratch.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("mutants-{}", std::process::id()))
-    });
+    let scratch = options
+        .scratch
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("mutants-{}", std::process::id())));
     let done = run(&options, &scratch);
     if options.scratch.is_none() {
         let _ = std::fs::remove_dir_all(&scratch);
@@ -135,11 +136,13 @@ fn run(options: &Options, scratch: &Path) -> Result<String, String> {
 }
 
 fn table(mutants: &[Mutant], outcomes: &[(usize, Caught)], alone: &BTreeSet<usize>) -> String {
-    let mut out = String::from("| file | mistakes | noticed by the kit | by the kit or a test |\n|---|---|---|---|\n");
+    let mut out =
+        String::from("| file | mistakes | noticed by the kit | by the kit or a test |\n|---|---|---|---|\n");
     let files: BTreeSet<&str> = mutants.iter().map(|mutant| mutant.file.as_str()).collect();
     let mut row = |name: &str, of: &dyn Fn(&Mutant) -> bool| {
         let of: Vec<Caught> = outcomes.iter().filter(|(n, _)| of(&mutants[*n])).map(|(_, c)| *c).collect();
-        let share = |count: usize| format!("{count} ({:.1} %)", 100.0 * count as f64 / of.len().max(1) as f64);
+        let share =
+            |count: usize| format!("{count} ({:.1} %)", 100.0 * count as f64 / of.len().max(1) as f64);
         let kit = of.iter().filter(|caught| **caught == Caught::Kit).count();
         let any = of.iter().filter(|caught| **caught != Caught::Not).count();
         let _ = writeln!(out, "| {name} | {} | {} | {} |", of.len(), share(kit), share(any));
@@ -148,13 +151,16 @@ fn table(mutants: &[Mutant], outcomes: &[(usize, Caught)], alone: &BTreeSet<usiz
         row(file, &|mutant| mutant.file == file);
     }
     row("**all**", &|_| true);
-    for (title, which) in [("Noticed by tests, not by the kit", Caught::Tests), ("Not noticed", Caught::Not)] {
+    for (title, which) in [("Noticed by tests, not by the kit", Caught::Tests), ("Not noticed", Caught::Not)]
+    {
         let _ = writeln!(out, "\n{title}:\n");
         for (n, _) in outcomes.iter().filter(|(_, caught)| *caught == which) {
             let _ = writeln!(out, "- {}", mutants[*n].name);
         }
     }
     let _ = writeln!(out, "\nIn no build behind a switch:\n");
-    alone.iter().for_each(|n| drop(writeln!(out, "- {}", mutants[*n].name)));
+    for n in alone {
+        let _ = writeln!(out, "- {}", mutants[*n].name);
+    }
     out
 }

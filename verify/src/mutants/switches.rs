@@ -46,7 +46,8 @@ pub(crate) fn copy(root: &Path, scratch: &Path) -> Result<(), String> {
     for file in String::from_utf8_lossy(&files).split('\0').filter(|file| !file.is_empty()) {
         let (from, to) = (root.join(file), scratch.join(file));
         let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let copied = copied.and_then(|()| if from.exists() { std::fs::copy(&from, &to).map(drop) } else { Ok(()) });
+        let copied =
+            copied.and_then(|()| if from.exists() { std::fs::copy(&from, &to).map(drop) } else { Ok(()) });
         copied.map_err(|error| format!("{}: {error}", to.display()))?;
     }
     Ok(())
@@ -280,7 +281,10 @@ fn render(text: &str, range: Range<usize>, sites: &[Site<'_>]) -> String {
 
 /// Which mistakes the compiler refuses.
 pub(crate) fn check(scratch: &Path) -> Result<BTreeSet<usize>, String> {
-    let output = super::trial::cargo(scratch, &["check", "-p", "crdt", "--features", "testkit", "--message-format=json"]);
+    let output = super::trial::cargo(
+        scratch,
+        &["check", "-p", "crdt", "--features", "testkit", "--message-format=json"],
+    );
     let output = output?;
     let mut refused = BTreeSet::new();
     let mut said = String::new();
