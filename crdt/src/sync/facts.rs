@@ -116,7 +116,7 @@ impl<D: Document> Node<D> {
     }
 
     /// What a peer sent of a document when it had [forgotten](crate::Doc::forget) what the document here lacks, and
-    /// the document here has edits that the peer lacks: it was [refused](Output::Refused). A
+    /// the document here has edits that the peer lacks: it was [refused](super::Output::Refused). A
     /// [rescue](crate::Doc::rescue) makes the edits anew on it; then [`replace`](Self::replace) the document. It is
     /// not there when too much waits already.
     ///
@@ -405,7 +405,7 @@ impl<D: Document> Node<D> {
         self.docs.get(doc).map(Held::durable)
     }
 
-    /// When to call [`handle`](Self::handle) with [`Input::Wake`]; `None` when nothing is waiting for time.
+    /// When to call [`handle`](Self::handle) with [`Input::Wake`](super::Input::Wake); `None` when nothing is waiting for time.
     ///
     /// ```
     /// # use crdt::doc::AnyDoc;
