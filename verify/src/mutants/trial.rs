@@ -32,6 +32,17 @@ pub(crate) fn cargo(scratch: &Path, args: &[&str]) -> Result<Output, String> {
         .map_err(|error| format!("cargo: {error}"))
 }
 
+/// The programs that a command of cargo builds.
+fn programs(scratch: &Path, args: &[&str]) -> Result<Vec<String>, String> {
+    let output = cargo(scratch, &[args, &["--message-format=json"]].concat())?;
+    if !output.status.success() {
+        return Err(format!("cargo {} fails", args.join(" ")));
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(messages.filter_map(|message| message["executable"].as_str().map(str::to_owned)).collect())
+}
+
 /// Programs to run for each mistake, and how long each may take.
 pub(crate) struct Tests {
     scratch: PathBuf,
@@ -41,33 +52,19 @@ pub(crate) struct Tests {
 
 impl Tests {
     pub(crate) fn build(scratch: &Path, schedules: u64) -> Result<Tests, String> {
-        let mut args = vec!["test", "-p", "crdt", "-p", "crdt-kit", "--no-run", "--message-format=json"];
-        args.extend(["--lib", "--bin", "crdt-fuzz"]);
+        let kit = programs(scratch, &["build", "-p", "crdt-kit", "--bin", "crdt-fuzz"])?;
+        let kit = kit.first().ok_or("crdt-fuzz was not built")?;
+        let schedules = schedules.to_string();
+        let kit = [kit, "fuzz", "--schedules", &schedules, "--quiet"].map(str::to_owned).to_vec();
+        let mut args = vec!["test", "-p", "crdt", "--no-run", "--lib"];
         for test in ["laws", "ops", "removals"] {
             args.extend(["--test", test]);
         }
-        let output = cargo(scratch, &args)?;
-        if !output.status.success() {
-            return Err("the tests do not build".to_owned());
-        }
-        let (mut kit, mut tests) = (None, Vec::new());
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-            let Some(program) = message["executable"].as_str() else { continue };
-            let is_test = message["profile"]["test"] == true;
-            if message["target"]["name"] == "crdt-fuzz" {
-                if !is_test {
-                    kit = Some(program.to_owned());
-                }
-            } else if is_test {
-                let of_others = ["testkit::", "sync::", "doc::", "text::", "graph::", "gallery"];
-                let skipped = of_others.iter().flat_map(|name| ["--skip".to_owned(), (*name).to_owned()]);
-                tests.push([program.to_owned()].into_iter().chain(skipped).collect::<Vec<_>>());
-            }
-        }
-        let kit = kit.ok_or("crdt-fuzz was not built")?;
-        let schedules = schedules.to_string();
-        let kit = [&kit, "fuzz", "--schedules", &schedules, "--quiet"].map(str::to_owned).to_vec();
+        let of_others = ["testkit::", "sync::", "doc::", "text::", "graph::"];
+        let skipped: Vec<String> =
+            of_others.iter().flat_map(|name| ["--skip", name]).map(str::to_owned).collect();
+        let tests = programs(scratch, &args)?;
+        let tests = tests.into_iter().map(|program| [vec![program], skipped.clone()].concat());
         // Without a mistake nobody notices anything; with one, ten times the time is for ever.
         let peace = |args: Vec<String>| {
             let started = Instant::now();
@@ -76,7 +73,7 @@ impl Tests {
                 false => Ok((args, started.elapsed() * 10 + Duration::from_secs(5))),
             }
         };
-        let tests = tests.into_iter().map(peace).collect::<Result<Vec<_>, _>>()?;
+        let tests = tests.map(peace).collect::<Result<Vec<_>, _>>()?;
         Ok(Tests { scratch: scratch.to_owned(), kit: peace(kit)?, tests })
     }
 
