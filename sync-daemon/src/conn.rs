@@ -309,7 +309,8 @@ impl Wire {
         loop {
             let sent = poll_fn(|cx| {
                 let mut out = self.out();
-                let nothing = out.waiting.is_empty() && out.failed.is_none() && !out.ends;
+                // What waited may have been written by who reads, for an answer to a ping: lanes are told all the same.
+                let nothing = out.waiting.is_empty() && out.busy == 0 && out.failed.is_none() && !out.ends;
                 if nothing || out.flush(cx).is_pending() {
                     out.flusher = Some(cx.waker().clone());
                     return Poll::Pending;
@@ -514,6 +515,27 @@ mod tests {
         bytes.extend([0; 4]);
         bytes.extend(payload);
         bytes
+    }
+
+    /// Who reads writes what waits, too, when it answers a ping: then a lane that waits was told of nothing.
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_hears_of_room_whoever_made_it() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let (read, write) = tokio::io::split(near);
+        let wire = Wire::new(write, false);
+        let mut pipe = Pipe::new(read, Arc::clone(&wire));
+        let (commands, mut inputs) = mpsc::channel(8);
+        let lanes = Lanes::new(vec![commands]);
+        wire.send(0, &[7; 100], &mut Vec::new());
+        assert!(!wire.has_room(0), "the socket takes 64 bytes");
+        let mut flushing = std::pin::pin!(wire.flush(LinkId(1), &lanes));
+        assert!(flushing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut [0; 64]).await.unwrap();
+        pipe.flush().await.unwrap();
+        assert!(flushing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(matches!(inputs.try_recv(), Ok(Command::Free { link: LinkId(1) })));
+        assert!(wire.has_room(0));
     }
 
     /// Pings between the parts of a message reset the time after which a silent peer is dead; two hundred
