@@ -76,6 +76,7 @@ fn open(disk: &Disk) -> Result<(Docs, Vec<(String, String)>), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Record;
     use crdt::sync::Kind;
     use crdt::{Doc, ReplicaId};
 
@@ -118,6 +119,41 @@ mod tests {
             }
             opens_or_is_refused(&bytes);
         }
+    }
+
+    /// Power that went in the middle of a write may have kept the second of two records and not the first. When new ones
+    /// have come to stand before it, it must not count again: nobody was told that it is safe, and what it builds on is gone.
+    #[test]
+    fn what_was_torn_does_not_come_back_behind_new_records() {
+        let mut doc = Doc::new(ReplicaId::from_u128(7));
+        let mut record = |n: i64| {
+            let before = doc.version().clone();
+            doc.transact(0, |tx| tx.put("n", n));
+            Record { doc: "d".parse().unwrap(), kind: Kind::DOC, delta: doc.delta_since(&before).into() }
+        };
+        let (disk, [first, second]) = (Disk::default(), [1, 2].map(&mut record));
+        table_of(&disk, &[], &[]).unwrap();
+        let content = |record: &Record| [&[1, b'd', record.kind.0], &record.delta.to_bytes()[..]].concat();
+        let mut log = Vec::new();
+        log::seal(&mut log, 0, |out| out.extend(content(&first)));
+        let torn = log.len();
+        log::seal(&mut log, 0, |out| out.extend(content(&second)));
+        log[..torn].fill(0);
+        fill_log(&disk, &log);
+
+        let db = Database::builder().create_with_backend(disk.clone()).unwrap();
+        let (mut writer, _) = Writer::open(db, Box::new(disk.log()), 1_000, Arc::default()).unwrap();
+        // Of another author, and as long as what was torn.
+        let mut elsewhere = Doc::new(ReplicaId::from_u128(8));
+        elsewhere.transact(0, |tx| tx.put("n", 1));
+        let delta = elsewhere.delta_since(&VersionVector::new()).into();
+        let new = Record { delta, ..second };
+        assert_eq!(content(&new).len(), content(&first).len());
+        writer.commit(vec![new]).unwrap();
+        drop(writer);
+        let (docs, quarantined) = open(&disk).unwrap();
+        assert_eq!(quarantined, []);
+        assert_eq!(docs[0].1.version(), elsewhere.version());
     }
 
     /// What fuzzing found worth keeping.

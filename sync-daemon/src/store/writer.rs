@@ -50,11 +50,11 @@ impl Writer {
     ) -> Result<(Self, Vec<Listed>), Error> {
         table::prepare(&db)?;
         let (mut log, logged) = Log::open(log, log_bytes, table::generation(&db)?)?;
-        if !logged.is_empty() {
-            let generation = fastrand::u64(..);
-            table::put(&db, logged.iter(), generation, &mut table::next_number(&db)?)?;
-            log.restart(generation);
-        }
+        // Of another generation even if nothing was there: behind a record that the power tore others may be whole, and
+        // would count again behind new ones.
+        let generation = fastrand::u64(..);
+        table::put(&db, logged.iter(), generation, &mut table::next_number(&db)?)?;
+        log.restart(generation);
         let found = table::list(&db)?;
         let mut quarantined = BTreeSet::new();
         for (name, why) in found.quarantined {
