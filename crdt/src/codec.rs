@@ -18,6 +18,7 @@ use crate::id::{Dot, ReplicaId};
 
 use brief::Last;
 pub use reader::Reader;
+pub(crate) use reader::Twice;
 
 /// Why bytes were refused. Nothing was changed by the attempt to read them.
 ///

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use crate::codec::{
-    Decode, DecodeError, Encode, Reader, Writer, from_brief_bytes, from_bytes, seal_brief, to_brief_bytes,
-    unseal,
+    Decode, DecodeError, Encode, Reader, Twice, Writer, from_brief_bytes, from_bytes, seal_brief,
+    to_brief_bytes, unseal,
 };
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, Gathered, RemovalLog};
@@ -400,13 +400,12 @@ impl<T: Encode> Encode for Change<T> {
 
 impl<T: Decode + DotStore> Decode for Change<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.in_part();
         let change = Change {
             events: DotRanges::decode(r)?,
             clock: Hlc::decode(r)?,
             removals: RemovalLog::decode(r)?,
             forgotten: VersionVector::decode(r)?,
-            fragment: T::decode(r)?,
+            fragment: r.looking(Twice::Part, T::decode)?,
         };
         let own = |dot| change.events.contains(dot);
         check_effects(&change.fragment, &change.removals, own).map_err(|what| r.invalid(what))?;
@@ -461,14 +460,13 @@ impl<T: Encode> Encode for Stored<T> {
 
 impl<T: Decode + DotStore> Decode for Stored<T> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.in_checked();
         let replica = Replica {
             author: ReplicaId::MIN,
             seen: CausalContext::decode(r)?,
             clock: Hlc::decode(r)?,
             removals: RemovalLog::decode(r)?,
             forgotten: VersionVector::decode(r)?,
-            value: T::decode(r)?,
+            value: r.looking(Twice::Whole, T::decode)?,
         };
         let mut seen = replica.seen.in_order();
         let own = |dot| seen.contains(dot);

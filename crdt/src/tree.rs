@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::Dot;
@@ -517,7 +517,7 @@ impl<V: Encode> Encode for Tree<V> {
 impl<V: Decode + DotStore> Decode for Tree<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let nodes = Nodes::decode(r)?;
-        let shape = if r.is_part() { Shape::default() } else { Shape::of(&nodes) };
+        let shape = if r.twice() == Twice::Part { Shape::default() } else { Shape::of(&nodes) };
         Ok(Tree { nodes, shape })
     }
 }

@@ -7,6 +7,17 @@ use super::DecodeError;
 use super::brief::Last;
 use crate::id::{Dot, ReplicaId};
 
+/// Where it is looked whether a dot stands twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Twice {
+    /// Each map by itself.
+    Each,
+    /// Who reads, afterwards, in the whole.
+    Whole,
+    /// The same, and what is read is a part: it is joined to a whole, not looked through.
+    Part,
+}
+
 /// Reads values from a body with the table it refers to.
 ///
 /// ```
@@ -30,16 +41,13 @@ pub struct Reader<'a> {
     pub(super) named: usize,
     depth: usize,
     pub(super) brief: Option<Box<Last>>,
-    /// Whether who reads looks whether a dot stands twice in the whole.
-    checked: bool,
-    /// Whether what is read is a part that is joined to a whole.
-    part: bool,
+    twice: Twice,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, whose replica indices point into `table`.
     pub fn new(bytes: &'a [u8], table: &'a [ReplicaId]) -> Self {
-        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None, checked: false, part: false }
+        Reader { bytes, at: 0, table, named: 0, depth: 0, brief: None, twice: Twice::Each }
     }
 
     /// The deepest that values may nest; bounds the stack that hostile bytes can use.
@@ -78,22 +86,20 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Who reads checks afterwards that no dot stands twice in the whole: no map need look by itself.
-    pub(crate) fn in_checked(&mut self) {
-        self.checked = true;
+    /// Reads something in which dots that stand twice are looked for so, and not as outside of it.
+    pub(crate) fn looking<T>(
+        &mut self,
+        twice: Twice,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let outside = core::mem::replace(&mut self.twice, twice);
+        let read = read(self);
+        self.twice = outside;
+        read
     }
 
-    pub(crate) fn is_checked(&self) -> bool {
-        self.checked
-    }
-
-    /// As [`in_checked`](Self::in_checked), and what is read is a part: it is joined to a whole, not looked through.
-    pub(crate) fn in_part(&mut self) {
-        (self.checked, self.part) = (true, true);
-    }
-
-    pub(crate) fn is_part(&self) -> bool {
-        self.part
+    pub(crate) fn twice(&self) -> Twice {
+        self.twice
     }
 
     /// How many bytes remain.

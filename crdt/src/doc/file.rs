@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer, seal, unseal};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer, seal, unseal};
 use crate::delta::{ApplyError, Replicated};
 use crate::dots::DotStore;
 use crate::graph::{EventGraph, Horizon, Order};
@@ -177,14 +177,13 @@ impl Doc {
         let order = Arc::new(Order::new(events, graph));
         let s = Reader::new(&state, &replicas);
         let mut s = if form.brief { s.in_brief() } else { s };
-        s.in_checked();
         let heads = (0..s.count(2)?).map(|_| s.dot()).collect::<Result<Vec<_>, _>>()?;
         if heads.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
             return Err(s.invalid("heads must be sorted").into());
         }
         let tree = match s.u8()? {
             0 => Tree::default(),
-            1 => decode_tree(&mut s)?,
+            1 => s.looking(Twice::Whole, decode_tree)?,
             _ => return Err(s.invalid("unknown part of a document").into()),
         };
         for _ in 0..s.count(2)? {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::DotRanges;
 use crate::delta::Delta;
 use crate::dots::{DotStore, Gathered, RemovalLog};
@@ -150,9 +150,8 @@ pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Bod
     if flags & !(TREE | TEXTS) != 0 {
         return Err(r.invalid("unknown part of a delta"));
     }
-    r.in_part();
     let parents = Parents::decode(&delta.spans, &mut r)?;
-    let tree = if flags & TREE != 0 { decode_tree(&mut r)? } else { Tree::default() };
+    let tree = if flags & TREE != 0 { r.looking(Twice::Part, decode_tree)? } else { Tree::default() };
     let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { Texts::new() };
     r.end()?;
     let mut body = Body { parents, tree, texts, done: None };

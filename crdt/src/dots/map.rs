@@ -7,7 +7,7 @@ use core::fmt::Debug;
 
 use super::index::Index;
 use super::{Changes, Cx, DotStore, Gathered};
-use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::id::{Dot, Span};
 use crate::sorted::{FEW, SortedMap};
@@ -255,12 +255,11 @@ impl<K: Decode + Ord + Clone, S: DotStore> DotMap<K, S> {
             }
             entries.push((key, store));
         }
-        // From sorted lists the maps are built at once, with full nodes.
         let entries = SortedMap::from_sorted(entries);
-        if r.is_part() {
+        if r.twice() == Twice::Part {
             return Ok(DotMap { entries, index: Index::Later });
         }
-        if r.is_checked() && entries.len() <= FEW {
+        if r.twice() == Twice::Whole && entries.len() <= FEW {
             let mut dots = 0;
             entries.iter().for_each(|(_, store)| store.for_each_dot(&mut |_| dots += 1));
             if let Some(index) = Index::few(dots) {
