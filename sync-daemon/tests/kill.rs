@@ -4,19 +4,20 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use common::{Process, client, free_address, note};
 use sync_daemon::{Event, Peer, http};
+use tokio::sync::watch;
 
 const KILLS: usize = 100;
 
-/// Writes pairs, one transaction each, until it is stopped.
-async fn write_pairs(peer: Peer, kill: usize, stop: tokio::sync::watch::Receiver<bool>) {
+/// How many pairs may be on their way: a load that leaves the disk something to do between two edits.
+const ON_THEIR_WAY: u64 = 16;
+
+/// Writes pairs, one transaction each, until it is stopped; says how many there are.
+async fn write_pairs(peer: Peer, kill: usize, mut acked: watch::Receiver<u64>, written: watch::Sender<u64>) {
     for n in 1.. {
-        if *stop.borrow() {
+        // A pair is two events. Nobody acknowledges any more: it was stopped.
+        if acked.wait_for(|acked| acked / 2 + ON_THEIR_WAY >= n).await.is_err() {
             return;
         }
         let pair = move |doc: &mut crdt::Doc, now| {
@@ -26,8 +27,7 @@ async fn write_pairs(peer: Peer, kill: usize, stop: tokio::sync::watch::Receiver
             });
         };
         peer.edit(&note(), pair).await.unwrap();
-        // A load that leaves the disk something to do between two edits.
-        tokio::time::sleep(Duration::from_micros(200)).await;
+        written.send_replace(n);
     }
 }
 
@@ -54,26 +54,27 @@ async fn what_was_durable_survives_a_hundred_kills() {
         assert!(left.keys().eq(right.keys()), "SEED={seed}, kill {kill}: half of a transaction");
 
         let peer = Peer::start(client(&[format!("ws://{address}")])).await.unwrap();
-        let acknowledged = Arc::new(AtomicU64::new(0));
-        let (mut events, heard, own) = (peer.events(), Arc::clone(&acknowledged), peer.id());
+        let ((heard, acked), (count, mut written)) = (watch::channel(0), watch::channel(0));
+        let (mut events, own) = (peer.events(), peer.id());
         let listener = tokio::spawn(async move {
             while let Ok(event) = events.recv().await {
                 if let Event::Acked { version, .. } = event {
-                    heard.fetch_max(version.get(own), Ordering::SeqCst);
+                    heard.send_modify(|most| *most = version.get(own).max(*most));
                 }
             }
         });
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let writer = tokio::spawn(write_pairs(peer.clone(), kill, stopped));
-        tokio::time::sleep(Duration::from_micros(rng.u64(0..120_000))).await;
+        let writer = tokio::spawn(write_pairs(peer.clone(), kill, acked.clone(), count));
+        // Whatever the disk is doing then.
+        let enough = rng.u64(0..400);
+        let there = written.wait_for(|written| *written >= enough);
+        tokio::time::timeout(common::PATIENCE, there).await.unwrap().unwrap();
         process.child.kill().unwrap();
         process.child.wait().unwrap();
         listener.abort();
-        stop.send(true).unwrap();
         writer.await.unwrap();
         peer.shutdown().await;
         // A pair is two events.
-        let pairs = acknowledged.load(Ordering::SeqCst) / 2;
+        let pairs = *acked.borrow() / 2;
         durable.extend((1..=pairs).map(|n| format!("{kill}-{n}")));
     }
     println!("{KILLS} kills, {} transactions durable, none lost", durable.len());
