@@ -1,5 +1,7 @@
 //! Whole daemons in simulated time: the real driver, WebSocket, HTTP and store, on simulated networks, disks and clocks.
 
+#[path = "../given.rs"]
+mod given;
 #[path = "../sim/ledger.rs"]
 mod ledger;
 #[path = "../sim/node.rs"]
@@ -13,6 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use given::given;
 use scenario::{Outcome, run};
 
 const HELP: &str = "\
@@ -91,16 +94,9 @@ impl Sum {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
-            return ExitCode::from(2);
-        }
+    let options = match given(options(), HELP) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     let started = Instant::now();
     let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));

@@ -3,6 +3,8 @@
 //!
 //! The states are those of the real [`Node`](crdt::sync::Node), not of a description of it.
 
+#[path = "../given.rs"]
+mod given;
 #[path = "../model/graphs.rs"]
 mod graphs;
 #[path = "../model/network.rs"]
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crdt::sync::Planted;
+use given::given;
 use graphs::{Graph, graphs};
 use network::{AGREE, Network, RECOVER, SAFE, Scope};
 use stateright::{Checker, HasDiscoveries, Model};
@@ -133,16 +136,9 @@ fn say(graph: &Graph, scope: &Scope, explored: &Explored, json: bool) {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
-            return ExitCode::from(2);
-        }
+    let options = match given(options(), HELP) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     let (mut good, mut states, mut whole) = (true, 0, true);
     for graph in graphs(options.nodes).filter(|_| !options.planted) {

@@ -1,6 +1,8 @@
 //! Mistakes put into the library on purpose, all of them built in at once and switched on one at a time: the mutation score of
 //! the kit, in minutes where a build for each takes hours.
 
+#[path = "../given.rs"]
+mod given;
 #[path = "../mutants/switches.rs"]
 mod switches;
 #[path = "../mutants/trial.rs"]
@@ -11,6 +13,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use given::given;
 use switches::Mutant;
 use trial::{Caught, Tests};
 
@@ -59,16 +62,9 @@ fn options() -> Result<Option<Options>, String> {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
-            return ExitCode::from(2);
-        }
+    let options = match given(options(), HELP) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     let scratch = options
         .scratch

@@ -1,5 +1,8 @@
 //! The track record: how much was tried, and how much of it failed. One command, one table.
 
+#[path = "../given.rs"]
+mod given;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -9,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crdt::testkit::sim::{self, Plan, Topology};
 use crdt_kit::subjects;
+use given::given;
 
 const HELP: &str = "\
 Plays everything that can be played by chance or exhaustively, each for a while, and says what came of it.
@@ -96,16 +100,9 @@ struct Row {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
-            return ExitCode::from(2);
-        }
+    let options = match given(options(), HELP) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     let mut rows: Vec<Row> = Vec::new();
     for (name, run) in ROWS {
