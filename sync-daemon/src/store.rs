@@ -36,6 +36,8 @@ mod writer;
 pub use shared::Compaction;
 pub(crate) use shared::Shared;
 
+/// The file of the log, beside that of the tables.
+const LOG_FILE: &str = "store.log";
 /// How many records may wait for the disk before whoever brings more has to wait.
 const QUEUE: usize = 4096;
 /// How many bytes of records may wait.
@@ -134,6 +136,8 @@ impl Store {
         if !path.exists() {
             create(dir, &path)
                 .map_err(|error| StartError::Store { path: path.clone(), reason: error.to_string() })?;
+        } else if !dir.join(LOG_FILE).exists() {
+            tracing::warn!("{LOG_FILE} is not there: if it was, what was called durable last is gone");
         }
         let db = guarded(|| Ok(Database::builder().set_cache_size(PAGES).open(&path)?));
         let db = db.map_err(|error| match error.downcast_ref::<DatabaseError>() {
@@ -141,8 +145,8 @@ impl Store {
             _ => StartError::Store { path: path.clone(), reason: error.to_string() },
         })?;
         let log = open_log(dir);
-        let log = log
-            .map_err(|error| StartError::Store { path: dir.join("store.log"), reason: error.to_string() })?;
+        let log =
+            log.map_err(|error| StartError::Store { path: dir.join(LOG_FILE), reason: error.to_string() })?;
         Self::start(db, log, path, author)
     }
 
@@ -255,7 +259,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), Error> {
 
 /// Opens the log, or makes one. One that is too short is one in the making.
 fn open_log(dir: &Path) -> Result<Box<dyn StorageBackend>, Error> {
-    let path = dir.join("store.log");
+    let path = dir.join(LOG_FILE);
     let is_new = !path.exists();
     let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
     if is_new {
