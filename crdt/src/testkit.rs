@@ -41,6 +41,7 @@
 //! | test its deltas, operations, bytes | [`Deltas`], [`Ops`], [`Codec`]; `fuzz_crdt!(name: Type, deltas, ops, codec)` |
 //! | say what it means | [`Spec`], [`Model::invariant`] |
 //! | test a type that has only operations | [`ByOps`] |
+//! | say what a text means | [`FugueMax`] |
 //! | leave nothing to luck | [`Kit::exhaustive`] |
 //! | fuzz it with coverage | [`Kit::check`] in a `fuzz_target!`, in property tests too |
 //! | run it from a command line | [`cli`](cli()) |
@@ -56,6 +57,7 @@ mod cli;
 mod exhaustive;
 mod faces;
 mod frames;
+mod fugue;
 mod kit;
 mod law;
 mod model;
@@ -77,6 +79,7 @@ pub use by_ops::{ByOps, OnItsWay, OpModel};
 pub use cli::cli;
 pub use exhaustive::Exhausted;
 pub use frames::frames;
+pub use fugue::{FugueMax, FugueOp, FugueSide};
 pub use kit::{Kit, ReplayError, Report};
 pub use law::Law;
 pub use model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};

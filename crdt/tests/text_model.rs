@@ -1,119 +1,27 @@
 //! Text against a slow, obviously right model of FugueMax, under random concurrent editing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may
 
+use crdt::testkit::{FugueMax, FugueOp};
 use crdt::text::{Cursor, Side};
 use crdt::{Doc, Dot, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
 
-/// A character in the tree of FugueMax (Weidner and Kleppmann, "The Art of the Fugue", section 4).
-#[derive(Clone, Debug)]
-struct Node {
-    dot: Dot,
-    value: char,
-    deleted: bool,
-    right: Option<Dot>,
-    children: [Vec<usize>; 2],
+/// The text that these operations make; they come in an order in which each builds on those before it.
+fn model<'a>(ops: impl Iterator<Item = &'a (Dot, FugueOp)>) -> FugueMax {
+    let mut model = FugueMax::new();
+    ops.for_each(|(dot, op)| assert!(model.apply(*dot, op)));
+    model
 }
 
-#[derive(Clone, Debug)]
-enum Op {
-    Insert { value: char, parent: Option<Dot>, side: usize, right: Option<Dot> },
-    Delete { target: Dot },
-}
-
-/// The tree as a list of nodes; node 0 is the root.
-struct Model {
-    nodes: Vec<Node>,
-}
-
-impl Model {
-    /// The tree that these operations make; they come in an order in which each builds on those before it.
-    fn of<'a>(ops: impl Iterator<Item = &'a (Dot, Op)>) -> Model {
-        let dot = Dot::new(ReplicaId::MIN, 0);
-        let root = Node { dot, value: ' ', deleted: true, right: None, children: Default::default() };
-        let mut model = Model { nodes: vec![root] };
-        ops.for_each(|(dot, op)| model.apply(*dot, op));
-        model
-    }
-
-    fn at(&self, dot: Dot) -> usize {
-        self.nodes.iter().position(|n| n.dot == dot).unwrap()
-    }
-
-    fn walk(&self, node: usize, out: &mut Vec<usize>) {
-        self.nodes[node].children[0].iter().for_each(|c| self.walk(*c, out));
-        out.push(node);
-        self.nodes[node].children[1].iter().for_each(|c| self.walk(*c, out));
-    }
-
-    /// All nodes in the order of the text, the root and deleted ones too.
-    fn order(&self) -> Vec<usize> {
-        let mut out = Vec::new();
-        self.walk(0, &mut out);
-        out
-    }
-
-    fn visible(&self) -> Vec<usize> {
-        self.order().into_iter().filter(|n| !self.nodes[*n].deleted).collect()
-    }
-
-    fn text(&self) -> String {
-        self.visible().into_iter().map(|n| self.nodes[n].value).collect()
-    }
-
-    fn position(&self, cursor: &Cursor) -> Option<usize> {
-        let visible = |n: &usize| !self.nodes[*n].deleted;
-        let Some(anchor) = cursor.anchor() else {
-            return Some(if cursor.side() == Side::Before { self.visible().len() } else { 0 });
-        };
-        let order = self.order();
-        let at = order.iter().position(|n| self.nodes[*n].dot == anchor)?;
-        let after = usize::from(cursor.side() == Side::After && visible(&order[at]));
-        Some(order[..at].iter().filter(|n| visible(n)).count() + after)
-    }
-
-    /// The operation of typing `value` at `pos`.
-    fn insert(&self, pos: usize, value: char) -> Op {
-        let left = if pos == 0 { 0 } else { self.visible()[pos - 1] };
-        let order = self.order();
-        let next = match left {
-            // What stands before everything is the root, though its left children come before it.
-            0 => order.iter().copied().find(|n| *n != 0),
-            _ => order.iter().skip_while(|n| **n != left).nth(1).copied().filter(|n| *n != 0),
-        };
-        let id = |n: usize| (n != 0).then(|| self.nodes[n].dot);
-        let right = next.and_then(id);
-        let (parent, side) = match self.nodes[left].children[1].is_empty() {
-            true => (id(left), 1),
-            false => (right, 0),
-        };
-        Op::Insert { value, parent, side, right }
-    }
-
-    fn apply(&mut self, dot: Dot, op: &Op) {
-        match op {
-            Op::Delete { target } => {
-                let n = self.at(*target);
-                self.nodes[n].deleted = true;
-            }
-            Op::Insert { value, parent, side, right } => {
-                let order = self.order();
-                let place = |dot: Option<Dot>| {
-                    dot.map_or(usize::MAX, |d| order.iter().position(|n| self.nodes[*n].dot == d).unwrap())
-                };
-                // Right children are in the reverse order of their right origins: that is what "Max" adds.
-                let key = |n: &Node| (if *side == 1 { usize::MAX - place(n.right) } else { 0 }, n.dot);
-                let parent = parent.map_or(0, |d| self.at(d));
-                let children = Default::default();
-                let node = Node { dot, value: *value, deleted: false, right: *right, children };
-                let siblings = &self.nodes[parent].children[*side];
-                let at = siblings.iter().take_while(|s| key(&self.nodes[**s]) < key(&node)).count();
-                let new = self.nodes.len();
-                self.nodes.push(node);
-                self.nodes[parent].children[*side].insert(at, new);
-            }
-        }
-    }
+/// Where a cursor stands, by the model.
+fn position(model: &FugueMax, cursor: &Cursor) -> Option<usize> {
+    let all = model.all();
+    let shown = |all: &[(Dot, bool)]| all.iter().filter(|(_, shown)| *shown).count();
+    let Some(anchor) = cursor.anchor() else {
+        return Some(if cursor.side() == Side::Before { shown(&all) } else { 0 });
+    };
+    let at = all.iter().position(|(dot, _)| *dot == anchor)?;
+    Some(shown(&all[..at]) + usize::from(cursor.side() == Side::After && all[at].1))
 }
 
 #[derive(Clone, Debug)]
@@ -138,7 +46,10 @@ fn step() -> impl Strategy<Value = Step> {
 const WORDS: [&str; 4] = ["a", "b\nc", "👋é", "defg"];
 
 /// The operations that a version has seen, in an order in which they may be applied.
-fn seen<'a>(log: &'a [(Dot, Op)], version: &'a VersionVector) -> impl Iterator<Item = &'a (Dot, Op)> {
+fn seen<'a>(
+    log: &'a [(Dot, FugueOp)],
+    version: &'a VersionVector,
+) -> impl Iterator<Item = &'a (Dot, FugueOp)> {
     log.iter().filter(|(dot, _)| version.contains(*dot))
 }
 
@@ -215,7 +126,7 @@ proptest! {
     #[test]
     fn every_replica_shows_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
         let mut docs: Vec<Doc> = (0..3).map(|n| Doc::new(ReplicaId::from_u128(n + 1))).collect();
-        let mut log: Vec<(Dot, Op)> = Vec::new();
+        let mut log: Vec<(Dot, FugueOp)> = Vec::new();
         let (mut cursors, mut versions) = (Vec::new(), Vec::new());
         for step in steps {
             let Step { site, from, what, pos, arg } = step;
@@ -231,18 +142,20 @@ proptest! {
                 let (author, mut seq) = (doc.author(), doc.version().get(doc.author()));
                 if what < 4 {
                     let word = WORDS[usize::from(arg) % WORDS.len()];
+                    let mut model = model(seen(&log, doc.version()));
                     for (i, c) in word.chars().enumerate() {
-                        let op = Model::of(seen(&log, &doc.version().clone().merged(&[(author, seq)].into_iter().collect()))).insert(pos + i, c);
+                        let op = model.insert(pos + i, c);
                         seq += 1;
+                        model.apply(Dot::new(author, seq), &op);
                         log.push((Dot::new(author, seq), op));
                     }
                     doc.transact(0, |tx| tx.text("t").insert(pos, word));
                 } else {
                     let range = pos..(pos + usize::from(arg % 4)).min(len);
-                    let model = Model::of(seen(&log, doc.version()));
-                    for n in model.visible().get(range.clone()).unwrap_or_default() {
+                    let model = model(seen(&log, doc.version()));
+                    for pos in range.clone() {
                         seq += 1;
-                        log.push((Dot::new(author, seq), Op::Delete { target: model.nodes[*n].dot }));
+                        log.push((Dot::new(author, seq), model.delete(pos).unwrap()));
                     }
                     doc.transact(0, |tx| tx.text("t").delete(range));
                 }
@@ -251,21 +164,22 @@ proptest! {
                 docs[site].apply(&delta).unwrap();
             }
             versions.push((version, before));
-            let model = Model::of(seen(&log, docs[site].version()));
+            let model = model(seen(&log, docs[site].version()));
             prop_assert_eq!(text(&docs[site]), model.text());
             for cursor in docs[site].text("t").map_or(&[][..], |_| &cursors) {
                 let shown = docs[site].text("t").and_then(|text| text.position(cursor));
-                prop_assert_eq!(shown, model.position(cursor));
+                prop_assert_eq!(shown, position(&model, cursor));
             }
             if let Some(text) = docs[site].text("t") {
-                let dots: Vec<Dot> = model.visible().into_iter().map(|n| model.nodes[n].dot).collect();
+                let all = model.all();
+                let dots: Vec<Dot> = all.iter().filter(|(_, shown)| *shown).map(|(dot, _)| *dot).collect();
                 prop_assert!(text.dots().eq(dots.iter().copied()));
                 for (pos, dot) in dots.iter().enumerate() {
                     prop_assert_eq!((text.dot_at(pos), text.position_of(*dot)), (Some(*dot), Some(pos)));
                 }
                 prop_assert_eq!(text.dot_at(dots.len()), None);
-                let gone = model.nodes.iter().find(|n| n.deleted).map(|n| n.dot);
-                prop_assert_eq!(gone.and_then(|dot| text.position_of(dot)), None);
+                let gone = all.iter().find(|(_, shown)| !shown);
+                prop_assert_eq!(gone.and_then(|(dot, _)| text.position_of(*dot)), None);
             }
         }
         let mut whole = Doc::new(ReplicaId::from_u128(9));
@@ -273,7 +187,7 @@ proptest! {
             let delta = doc.delta_since(whole.version());
             whole.apply(&delta).unwrap();
         }
-        prop_assert_eq!(text(&whole), Model::of(log.iter()).text());
+        prop_assert_eq!(text(&whole), model(log.iter()).text());
         for (version, then) in versions {
             prop_assert_eq!(whole.text("t").and_then(|text| text.at(&version)).unwrap_or_default(), then);
         }

@@ -17,6 +17,7 @@ use crdt::tree::Tree;
 mod formats;
 pub mod gallery;
 pub mod targets;
+mod typed;
 
 pub use targets::{TARGETS, Target};
 
@@ -74,6 +75,11 @@ pub fn subjects() -> Vec<Subject> {
         own::<Deep>("deep", "maps of maps of maps of sets"),
         own::<Tree<LwwRegister<u8>>>("tree", "a tree with moves"),
         own::<OrMap<u8, Tree<LwwRegister<u8>>>>("map-of-trees", "trees in a map"),
+        Subject::new(
+            "text",
+            "a text against FugueMax done slowly",
+            Kit::<typed::Typed>::new().deltas().codec().rollback().spec(),
+        ),
         Subject::new(
             "doc",
             "documents: texts with marks, maps, sets, counters, trees",

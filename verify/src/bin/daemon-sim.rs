@@ -10,13 +10,14 @@ mod node;
 mod scenario;
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use given::given;
-use scenario::{Outcome, run};
+use scenario::Outcome;
+use serde_json::{Value, json};
 
 const HELP: &str = "\
 Runs clusters of real daemons in simulated time, under faults, and looks whether anything acknowledged was lost.
@@ -24,7 +25,7 @@ Runs clusters of real daemons in simulated time, under faults, and looks whether
 Usage: daemon-sim [OPTIONS]
 
   --seeds N       so many clusters                                     [100]
-  --seed S        the first seed; with --seeds 1 it is the same run each time   [1]
+  --seed S        the first seed   [1]
   --for TIME      no new cluster after so many seconds
   --twice         run each seed twice; both must be the same to the last message
   --story         print what happens in each
@@ -36,8 +37,13 @@ until its edits are called durable. Meanwhile links are partitioned, let through
 are killed; machines lose power in the middle of a write, with any part of what was not synced kept, or torn between
 sectors; disks fail; clocks show anything. Then all faults end. What was called durable must be on every daemon, nothing
 that nobody wrote may be there, every store must open, and all must agree within a bound.
+Each cluster is a process of its own, so that a seed is the same run each time: the order in which tokio drops the tasks of a
+program that is killed follows from a count of all tasks of the process.
 Exit code: 0 so it is, 1 not (the seed is printed), 2 wrong usage.
 ";
+
+/// What a process is called with that is to run one seed.
+const ONE: &str = "--one";
 
 struct Options {
     seeds: u64,
@@ -46,10 +52,12 @@ struct Options {
     twice: bool,
     story: bool,
     json: bool,
+    one: bool,
 }
 
 fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { seeds: 100, seed: 1, time: None, twice: false, story: false, json: false };
+    let mut options =
+        Options { seeds: 100, seed: 1, time: None, twice: false, story: false, json: false, one: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || {
@@ -61,6 +69,7 @@ fn options() -> Result<Option<Options>, String> {
             "--twice" => options.twice = true,
             "--story" => options.story = true,
             "--json" => options.json = true,
+            ONE => options.one = true,
             "--seeds" => options.seeds = number()?,
             "--seed" => options.seed = number()?,
             "--for" => options.time = Some(Duration::from_secs(number()?)),
@@ -75,7 +84,7 @@ struct Sum {
     runs: u64,
     edits: u64,
     durable: u64,
-    faults: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<String, u64>,
     settled: Vec<Duration>,
     failed: Vec<(u64, String)>,
 }
@@ -93,11 +102,54 @@ impl Sum {
     }
 }
 
+/// Runs one cluster in a process of its own.
+fn run(seed: u64, story: bool) -> Result<Outcome, String> {
+    let mut one = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+    one.args(["--seed", &seed.to_string(), ONE]).args(story.then_some("--story"));
+    let said = one.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?.stdout;
+    let said = String::from_utf8_lossy(&said);
+    let (told, outcome) = said.trim_end().rsplit_once('\n').unwrap_or(("", &said));
+    if story {
+        println!("{told}");
+    }
+    parse(outcome).ok_or_else(|| format!("the cluster ended without a result: {said}"))
+}
+
+fn line(outcome: &Outcome) -> Value {
+    json!({
+        "edits": outcome.edits,
+        "durable": outcome.durable,
+        "faults": outcome.faults,
+        "settled_ms": outcome.settled.as_ref().ok().map(Duration::as_millis),
+        "failed": outcome.settled.as_ref().err(),
+        "fingerprint": outcome.fingerprint,
+    })
+}
+
+fn parse(line: &str) -> Option<Outcome> {
+    let told: Value = serde_json::from_str(line).ok()?;
+    let faults = told["faults"].as_object()?.iter().map(|(name, n)| Some((name.clone(), n.as_u64()?)));
+    Some(Outcome {
+        edits: told["edits"].as_u64()?,
+        durable: told["durable"].as_u64()?,
+        faults: faults.collect::<Option<_>>()?,
+        settled: match told["failed"].as_str() {
+            Some(failed) => Err(failed.to_owned()),
+            None => Ok(Duration::from_millis(told["settled_ms"].as_u64()?)),
+        },
+        fingerprint: told["fingerprint"].as_u64()?,
+    })
+}
+
 fn main() -> ExitCode {
     let options = match given(options(), HELP) {
         Ok(options) => options,
         Err(end) => return end,
     };
+    if options.one {
+        println!("{}", line(&scenario::run(options.seed, options.story)));
+        return ExitCode::SUCCESS;
+    }
     let started = Instant::now();
     let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));
     let work = || loop {
@@ -106,8 +158,8 @@ fn main() -> ExitCode {
             return;
         }
         let seed = options.seed.wrapping_add(n);
-        let mut outcome = run(seed, options.story);
-        if options.twice && run(seed, options.story).fingerprint != outcome.fingerprint {
+        let mut outcome = run(seed, options.story).unwrap_or_else(Outcome::failed);
+        if options.twice && run(seed, false).is_ok_and(|again| again.fingerprint != outcome.fingerprint) {
             outcome.settled = Err("a second run of the same seed was another".to_owned());
         }
         if let Err(reason) = &outcome.settled {
@@ -115,7 +167,6 @@ fn main() -> ExitCode {
         }
         sum.lock().unwrap().add(seed, outcome);
     };
-    // One world is one thread.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let sum = sum.into_inner().unwrap();

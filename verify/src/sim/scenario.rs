@@ -24,11 +24,18 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(180);
 pub(crate) struct Outcome {
     pub(crate) edits: u64,
     pub(crate) durable: u64,
-    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) faults: BTreeMap<String, u64>,
     /// How long all took to agree after the faults ended, or what is wrong.
     pub(crate) settled: Result<Duration, String>,
     /// Of all that happened.
     pub(crate) fingerprint: u64,
+}
+
+impl Outcome {
+    /// Of a run that came to no end.
+    pub(crate) fn failed(reason: String) -> Outcome {
+        Outcome { edits: 0, durable: 0, faults: BTreeMap::new(), settled: Err(reason), fingerprint: 0 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,7 +98,8 @@ pub(crate) fn run(seed: u64, story: bool) -> Outcome {
         ledger: Rc::clone(&ledger),
     };
     let settled = cluster.play();
-    let faults = std::mem::take(&mut cluster.faults);
+    let faults =
+        std::mem::take(&mut cluster.faults).into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
     // The daemons end with their world; what they would still write is of no interest.
     (0..nodes).for_each(|i| simulation::cut_power(&dir(i)));
     drop(cluster);
