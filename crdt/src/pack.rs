@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use miniz_oxide::DataFormat;
-use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, TDEFLStatus, compress};
+use miniz_oxide::deflate::core::{
+    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
+    create_comp_flags_from_zip_params,
+};
 use miniz_oxide::inflate::decompress_slice_iter_to_slice;
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -26,18 +29,15 @@ impl Packed {
     /// Deflates where that makes it shorter. The same bytes always give the same.
     pub(crate) fn new(bytes: Vec<u8>) -> Packed {
         let len = bytes.len();
-        if len >= MIN_LEN {
-            let mut deflate = Box::<CompressorOxide>::default();
-            deflate.set_format_and_level(DataFormat::Raw, if len < LARGE { 6 } else { 1 });
-            // There is room for no more than the bytes themselves, so it ends only when that is no longer.
-            let mut out = vec![0; len];
-            let (status, _, used) = compress(&mut deflate, &bytes, &mut out, TDEFLFlush::Finish);
-            if status == TDEFLStatus::Done && used < len {
-                out.truncate(used);
-                return Packed { len, bytes: out };
-            }
+        if len < MIN_LEN {
+            return Packed { len, bytes };
         }
-        Packed { len, bytes }
+        let matched = deflate(&bytes, CompressionStrategy::Default);
+        // Where little repeats, to name what repeats by chance costs more than the bytes themselves.
+        let repeats = matched.as_ref().is_some_and(|packed| packed.len() <= entropy(&bytes));
+        let coded = if repeats { None } else { deflate(&bytes, CompressionStrategy::HuffmanOnly) };
+        let shortest = [matched, coded].into_iter().flatten().min_by_key(Vec::len);
+        Packed { len, bytes: shortest.unwrap_or(bytes) }
     }
 
     /// Deflates where that makes it half as long: for what is read at once, and is better read than unpacked.
@@ -77,6 +77,29 @@ impl Packed {
     }
 }
 
+/// Deflated, if that is shorter.
+fn deflate(bytes: &[u8], strategy: CompressionStrategy) -> Option<Vec<u8>> {
+    let level = if bytes.len() < LARGE { 6 } else { 1 };
+    let flags = create_comp_flags_from_zip_params(level, DataFormat::Raw.to_window_bits(), strategy as i32);
+    // There is room for no more than the bytes themselves, so it ends only when that is no longer.
+    let mut out = vec![0; bytes.len()];
+    let mut compressor = Box::new(CompressorOxide::new(flags));
+    let (status, _, used) = compress(&mut compressor, bytes, &mut out, TDEFLFlush::Finish);
+    out.truncate(used);
+    (status == TDEFLStatus::Done && used < bytes.len()).then_some(out)
+}
+
+/// To how many bytes codes make them, each byte a code by how frequent it is: about, but everywhere the same.
+fn entropy(bytes: &[u8]) -> usize {
+    let mut counts = [0_u64; 256];
+    bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    // In 256ths of a bit, straight between the powers of two.
+    let log2 = |n: u64| u64::from(n.ilog2()) * 256 + ((n << 8) >> n.ilog2()) - 256;
+    let seen = counts.into_iter().filter(|count| *count > 0);
+    let bits: u64 = seen.map(|count| count * (log2(bytes.len() as u64) - log2(count))).sum();
+    (bits / 256 / 8) as usize
+}
+
 /// The length and the bytes; no length that they cannot have.
 fn read_parts<'a>(r: &mut Reader<'a>) -> Result<(usize, &'a [u8]), DecodeError> {
     let len = r.u64()?;
@@ -112,6 +135,20 @@ mod tests {
             let packed = Packed::decode(&mut Reader::new(&file, &[])).unwrap();
             prop_assert_eq!(packed.unpack(), Ok(bytes));
         }
+    }
+
+    #[test]
+    fn what_repeats_nowhere_is_packed_to_its_entropy() {
+        let mut random = 7_u32;
+        let mut letter = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b"etaoinshrdlucmfw"[(random >> 28) as usize]
+        };
+        let letters: Vec<u8> = (0..20_000).map(|_| letter()).collect();
+        assert_eq!(entropy(&letters) / 100, 99); // four bits each, nearly
+        let packed = Packed::new(letters.clone());
+        assert!(packed.bytes.len() < 10_200, "{}", packed.bytes.len());
+        assert_eq!(packed.unpack(), Ok(letters));
     }
 
     #[test]

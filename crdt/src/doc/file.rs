@@ -31,9 +31,11 @@ const MAGIC: &[u8; 4] = b"CRDT";
 /// The formats in which the state is not in the brief form; they are still read.
 const PLAIN: u8 = 2;
 const PLAIN_SHALLOW: u8 = 3;
-const FORMAT: u8 = 4;
+/// The format in which the names in histories are not; it is still read.
+const PLAIN_NAMES: u8 = 4;
 /// Of a document that has forgotten.
 const SHALLOW: u8 = 5;
+const FORMAT: u8 = 6;
 /// So much, without its history, is better read at once than small, unless packing halves it.
 const LONG: usize = 64 * 1024;
 
@@ -44,6 +46,8 @@ pub(super) struct Form {
     pub(super) shallow: bool,
     /// Its state is in the brief form of values.
     pub(super) brief: bool,
+    /// The names in histories of texts are, too.
+    pub(super) brief_names: bool,
 }
 
 impl Doc {
@@ -149,8 +153,12 @@ impl Doc {
     /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(author);
-        let (format, content) = unseal(MAGIC, PLAIN..=SHALLOW, bytes)?;
-        let form = Form { shallow: matches!(format, PLAIN_SHALLOW | SHALLOW), brief: format >= FORMAT };
+        let (format, content) = unseal(MAGIC, PLAIN..=FORMAT, bytes)?;
+        let form = Form {
+            shallow: matches!(format, PLAIN_SHALLOW | SHALLOW),
+            brief: format >= PLAIN_NAMES,
+            brief_names: format >= FORMAT,
+        };
         let mut r = Reader::new(content, &[]);
         let events = read_version(&mut r, form.shallow)?;
         doc.read(events, &mut r, form)?;
@@ -192,7 +200,7 @@ impl Doc {
                 return Err(s.invalid("texts must be sorted").into());
             }
             let history = [Packed::decode(r)?, Packed::decode(r)?];
-            let text = Text::stored(visible.to_owned(), history, Arc::clone(&order));
+            let text = Text::stored(visible.to_owned(), history, form.brief_names, Arc::clone(&order));
             self.texts.insert(path, text);
         }
         s.end()?;
@@ -305,7 +313,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let error = Doc::load(&with_checksum(b"CRDT\x09what comes".to_vec()), id(3)).unwrap_err();
-        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 5 }));
+        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 6 }));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) const WHOLE: u8 = 4;
 pub(super) const SHALLOW: u8 = 8;
 /// Its state is in the brief form.
 pub(super) const BRIEF: u8 = 16;
+/// The names in the histories of its texts are.
+pub(super) const BRIEF_NAMES: u8 = 32;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]

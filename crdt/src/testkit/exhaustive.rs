@@ -45,22 +45,24 @@ impl<T: Model + 'static> Kit<T> {
             steps: Vec::new(),
         };
         let mut left = vec![edits; usize::from(replicas)];
+        let play = |schedule: &Schedule| self.check_schedule(schedule.clone()).err();
         let mut search =
-            Search { kit: self, schedule, commands, done: Exhausted::default(), more: &mut more };
+            Search { play: &play, schedule, commands, done: Exhausted::default(), more: &mut more };
         search.next(&mut left, &vec![vec![0; usize::from(replicas)]; usize::from(replicas)]);
         search.done
     }
 }
 
-struct Search<'a, T: Model> {
-    kit: &'a Kit<T>,
+/// Knows no type under test, so that it is compiled once and not for each.
+struct Search<'a> {
+    play: &'a dyn Fn(&Schedule) -> Option<Box<Story>>,
     schedule: Schedule,
     commands: u8,
     done: Exhausted,
     more: &'a mut dyn FnMut(u64) -> bool,
 }
 
-impl<T: Model + 'static> Search<'_, T> {
+impl Search<'_> {
     /// Goes on from here: `left` edits for each replica; `knows[r]` is how many of each one's edits `r` knows.
     fn next(&mut self, left: &mut [u8], knows: &[Vec<u8>]) {
         if self.done.failure.is_some() || !(self.more)(self.done.schedules) {
@@ -68,7 +70,7 @@ impl<T: Model + 'static> Search<'_, T> {
         }
         if left.iter().all(|n| *n == 0) {
             self.done.schedules += 1;
-            self.done.failure = self.kit.check_schedule(self.schedule.clone()).err();
+            self.done.failure = (self.play)(&self.schedule);
             return;
         }
         for at in 0..left.len() {

@@ -280,7 +280,7 @@ impl<T: Model + 'static> Kit<T> {
         schedule.steps.truncate(step + 1);
         let fails =
             |schedule: &Schedule| self.play(schedule, false).broken.is_some_and(|(_, b)| b.law == law);
-        let small = super::shrink::shrink(schedule, 20_000, fails);
+        let small = super::shrink::shrink(schedule, 20_000, &fails);
         let mut failure = self.draw(small);
         failure.from = from;
         Box::new(failure)

@@ -6,7 +6,7 @@ use super::schedule::{Form, Schedule, Step};
 use super::sim::Topology;
 
 /// The smallest schedule found of which `fails` still holds, in at most `tries` runs.
-pub(super) fn shrink(schedule: Schedule, tries: usize, fails: impl FnMut(&Schedule) -> bool) -> Schedule {
+pub(super) fn shrink(schedule: Schedule, tries: usize, fails: &dyn Fn(&Schedule) -> bool) -> Schedule {
     let mut shrinker = Shrinker { best: schedule, tries, fails };
     loop {
         let before = shrinker.best.clone();
@@ -21,13 +21,14 @@ pub(super) fn shrink(schedule: Schedule, tries: usize, fails: impl FnMut(&Schedu
     }
 }
 
-struct Shrinker<F> {
+/// Knows no type under test, so that it is compiled once and not for each.
+struct Shrinker<'a> {
     best: Schedule,
     tries: usize,
-    fails: F,
+    fails: &'a dyn Fn(&Schedule) -> bool,
 }
 
-impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
+impl Shrinker<'_> {
     /// Keeps a candidate if it still fails.
     fn offer(&mut self, candidate: Schedule) -> bool {
         if self.tries == 0 || candidate == self.best {

@@ -64,7 +64,7 @@ impl Events<'_> {
 
 /// The operations of a text, and what was deleted of it.
 pub(super) fn encode(core: &Core, order: &[Span], replicas: &[ReplicaId]) -> (Vec<u8>, String) {
-    let mut writer = Encoder { columns: Columns::default(), replay: Core::default(), replicas, at: 0 };
+    let mut writer = Encoder { columns: Columns::new(replicas), replay: Core::default(), at: 0 };
     let mut gap = 0;
     for span in order {
         let mut end = span.after;
@@ -80,6 +80,10 @@ pub(super) fn encode(core: &Core, order: &[Span], replicas: &[ReplicaId]) -> (Ve
 }
 
 impl Columns {
+    fn new(replicas: &[ReplicaId]) -> Columns {
+        Columns { names: Writer::with_table(replicas.iter().copied()).in_brief(), ..Columns::default() }
+    }
+
     fn finish(self) -> Vec<u8> {
         let mut w = Writer::new();
         w.bytes(&self.flags);
@@ -90,15 +94,14 @@ impl Columns {
     }
 }
 
-struct Encoder<'a> {
+struct Encoder {
     columns: Columns,
     replay: Core,
-    replicas: &'a [ReplicaId],
     /// Where the last operation left off.
     at: usize,
 }
 
-impl Encoder<'_> {
+impl Encoder {
     fn op(&mut self, at: Dot, op: Op<'_>, gap: u64) {
         let place = self.place(&op);
         let (kind, end) = match op {
@@ -153,26 +156,22 @@ impl Encoder<'_> {
     fn names(&mut self, op: &Op<'_>) -> u8 {
         match op {
             Op::Insert { left, right, .. } => {
-                left.iter().chain(right).for_each(|dot| self.name(*dot));
+                left.iter().chain(right).for_each(|dot| self.columns.names.dot(*dot));
                 NAMED | if left.is_none() { NO_LEFT } else { 0 } | if right.is_none() { NO_RIGHT } else { 0 }
             }
             Op::Delete { target, .. } => {
-                self.name(*target);
+                self.columns.names.dot(*target);
                 NAMED
             }
         }
     }
-
-    fn name(&mut self, dot: Dot) {
-        let replica = self.replicas.binary_search(&dot.replica).unwrap_or_default();
-        self.columns.names.u64(replica as u64);
-        self.columns.names.u64(dot.seq);
-    }
 }
 
-/// Reads what [`encode`] wrote: carries the operations out again, and then puts in what they inserted.
+/// Reads what [`encode`] wrote: carries the operations out again, and then puts in what they inserted. Names are in
+/// the brief form but in old files.
 pub(super) fn decode(
     bytes: &[u8],
+    names_in_brief: bool,
     visible: &str,
     deleted: &str,
     order: &[Span],
@@ -183,6 +182,7 @@ pub(super) fn decode(
     let [gaps, lens, places, names] = [r.bytes()?, r.bytes()?, r.bytes()?, r.bytes()?];
     r.end()?;
     let [gaps, lens, places, names] = [gaps, lens, places, names].map(|bytes| Reader::new(bytes, replicas));
+    let names = if names_in_brief { names.in_brief() } else { names };
     let chars = Count::of(visible).chars() + Count::of(deleted).chars();
     let mut decoder = Decoder {
         core: Core::default(),

@@ -16,6 +16,8 @@ pub(super) struct Stored {
     /// The operations and what they deleted; of a document that has forgotten, the places of all characters and
     /// the operations.
     pub(super) history: [Packed; 2],
+    /// Whether the operations name characters in the brief form.
+    pub(super) names_in_brief: bool,
     pub(super) order: Arc<Order>,
     pub(super) core: OnceLock<Core>,
 }
@@ -39,6 +41,7 @@ impl Stored {
             return forgotten::decode(&places, &ops, &self.visible, self.order.events(), &replicas);
         }
         let (ops, deleted) = (self.history[0].unpack()?, self.history[1].unpack_text()?);
-        history::decode(&ops, &self.visible, &deleted, self.order.spans(), &self.order.replicas())
+        let (order, replicas) = (self.order.spans(), self.order.replicas());
+        history::decode(&ops, self.names_in_brief, &self.visible, &deleted, order, &replicas)
     }
 }
