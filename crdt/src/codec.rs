@@ -362,20 +362,26 @@ impl Writer {
 /// # Ok::<(), crdt::codec::DecodeError>(())
 /// ```
 pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
-    stand_alone(value, Writer::new(), &[])
+    let mut w = Writer::new();
+    value.encode(&mut w);
+    stand_alone(w, |whole, replicas| whole.u64(replicas))
 }
 
 /// As [`to_bytes`], in the brief form, behind a head.
 pub(crate) fn to_brief_bytes<T: Encode>(value: &T, head: &[u8]) -> Vec<u8> {
-    stand_alone(value, Writer::new().in_brief(), head)
+    let mut w = Writer::new().in_brief();
+    value.encode(&mut w);
+    stand_alone(w, |whole, replicas| {
+        whole.raw(head);
+        whole.u64(replicas);
+    })
 }
 
-fn stand_alone<T: Encode>(value: &T, mut w: Writer, head: &[u8]) -> Vec<u8> {
-    value.encode(&mut w);
+/// The replicas that were named in full, then what was written, behind a head that says how many they are.
+pub(crate) fn stand_alone(w: Writer, head: impl FnOnce(&mut Writer, u64)) -> Vec<u8> {
     let (body, table) = w.into_parts();
-    let mut whole = Writer::with_capacity(head.len() + body.len() + 16 * table.len() + 14);
-    whole.raw(head);
-    whole.u64(table.len() as u64);
+    let mut whole = Writer::with_capacity(body.len() + 16 * table.len() + 19);
+    head(&mut whole, table.len() as u64);
     table.iter().for_each(|id| whole.raw(id.as_bytes()));
     whole.raw(&body);
     whole.into_body()
@@ -393,20 +399,32 @@ fn stand_alone<T: Encode>(value: &T, mut w: Writer, head: &[u8]) -> Vec<u8> {
 /// assert!(from_bytes::<u64>(&[1, 2]).is_err()); // a byte is left over
 /// ```
 pub fn from_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
-    read_alone(bytes, |r| r)
+    read_alone(bytes, |r| r, T::decode)
 }
 
 /// Reads what [`to_brief_bytes`] wrote.
 pub(crate) fn from_brief_bytes<T: Decode + Encode>(bytes: &[u8]) -> Result<T, DecodeError> {
-    read_alone(bytes, |r| r.in_brief())
+    read_alone(bytes, |r| r.in_brief(), T::decode)
 }
 
-fn read_alone<T: Decode + Encode>(
+fn read_alone<T>(
     bytes: &[u8],
     form: impl FnOnce(Reader<'_>) -> Reader<'_>,
+    decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
     let mut r = Reader::new(bytes, &[]);
-    let n = r.count(16)?;
+    let replicas = r.u64()?;
+    read_body(r, replicas, form, decode)
+}
+
+/// Reads what [`stand_alone`] wrote, behind the head.
+pub(crate) fn read_body<T>(
+    mut r: Reader<'_>,
+    replicas: u64,
+    form: impl FnOnce(Reader<'_>) -> Reader<'_>,
+    decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let n = r.fitting(replicas, 16)?;
     let mut table: Vec<ReplicaId> = Vec::with_capacity(n);
     for _ in 0..n {
         let mut id = [0; 16];
@@ -421,7 +439,7 @@ fn read_alone<T: Decode + Encode>(
         }
     }
     let mut body = form(Reader::new(r.raw(r.remaining())?, &table));
-    let value = T::decode(&mut body)?;
+    let value = decode(&mut body)?;
     body.end()?;
     if body.named != table.len() {
         return Err(r.invalid("replicas that are not used, or not in order"));

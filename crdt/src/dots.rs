@@ -24,6 +24,7 @@ use crate::id::{Dot, ReplicaId, Span};
 
 pub(crate) use gathered::Gathered;
 pub use map::DotMap;
+pub(crate) use removal::Entries;
 pub use removal::RemovalLog;
 
 /// Values tagged with the dots of the events that wrote them.

@@ -102,6 +102,7 @@ fn check<T: Edited>(steps: &[Step], order: &[usize]) {
         let decoded = Change::<T>::decode(&mut r).unwrap();
         r.end().unwrap();
         assert_eq!(decoded, delta, "bytes give back what was written");
+        assert_eq!(Change::from_bytes(&delta.to_bytes()).as_ref(), Ok(&delta));
         stale.apply(&decoded);
         same(&stale, &everything);
     }
@@ -111,6 +112,7 @@ fn check<T: Edited>(steps: &[Step], order: &[usize]) {
     let mut joined = Change::<T>::default();
     for i in order.iter().chain(&(0..ops.len()).collect::<Vec<_>>()) {
         if let Some(op) = ops.get(*i) {
+            assert_eq!(Change::from_bytes(&op.to_bytes()).as_ref(), Ok(op));
             by_op.apply(op);
             joined.join(op);
         }
@@ -428,6 +430,25 @@ proptest! {
             let mut w = Writer::with_table(table.iter().copied());
             change.encode(&mut w);
             prop_assert_eq!(&w.into_body()[..], &body[..read]);
+        }
+    }
+
+    #[test]
+    fn mutated_changes_are_refused_or_canonical(
+        steps in steps(3),
+        op in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        flip in 1u8..,
+    ) {
+        let (_, ops) = run::<Deep>(3, &steps);
+        prop_assume!(!ops.is_empty());
+        let mut bytes = op.get(&ops).to_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Ok(change) = Change::<Deep>::from_bytes(&bytes) {
+            // One in the form of before is written in that of now.
+            let again = change.to_bytes();
+            prop_assert!(again == bytes || bytes[0] == 2 && Change::from_bytes(&again).as_ref() == Ok(&change));
         }
     }
 }

@@ -304,6 +304,30 @@ fn one_small_edit_costs_few_bytes_on_a_warm_link() {
     assert!(bytes <= 24, "{bytes}");
 }
 
+/// Of an entry of a large map that another wrote; the ids of both are known on the link.
+#[test]
+fn one_changed_entry_of_a_large_map_costs_few_bytes_on_a_warm_link() {
+    let mut net = Net::new(2, &[(0, 1)]);
+    let key = |n: u64| format!("key-{:08x}", n.wrapping_mul(0x9e37_79b9) as u32);
+    let edit = |net: &mut Net, by: usize, at: u64, keys: std::ops::Range<u64>| {
+        let edit = |doc: &mut AnyDoc| {
+            doc.as_doc_mut().unwrap().transact(1_790_000_000_000 + at, |tx| {
+                keys.for_each(|n| tx.map("m").put(&key(n), 5_000 + at as i64));
+            });
+        };
+        net.members[by].node.edit(net.now, &note(), Kind::DOC, edit).unwrap();
+        net.settle(by);
+        let bytes = net.flights.iter().map(|flight| flight.bytes.len()).sum::<usize>();
+        net.run(5_000);
+        bytes
+    };
+    edit(&mut net, 0, 0, 0..20_000); // from 16,384 to two million an event's number takes three bytes
+    edit(&mut net, 1, 1, 0..1);
+    let bytes: Vec<usize> = (2..18).map(|n| edit(&mut net, 1, n, n * 1_000..n * 1_000 + 1)).collect();
+    println!("{bytes:?} bytes for one entry");
+    assert!(bytes.iter().all(|bytes| *bytes <= 52), "{bytes:?}");
+}
+
 /// The peer's stretch of events was asked for as a closed range; what came while it was pruned, but after
 /// the range's end, was neither pushed nor announced: a ring with one writer stalled for ever.
 #[test]

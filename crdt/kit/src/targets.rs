@@ -231,9 +231,13 @@ pub fn decode(bytes: &[u8]) {
 /// A saved replica and a change, from anywhere; the checksum of the first is made right.
 fn replica<T: DotStore + Encode + Decode>(bytes: &[u8]) {
     value::<Change<T>>(bytes);
-    let brief = [&[2], bytes].concat();
-    if let Ok(change) = Change::<T>::from_bytes(&brief) {
-        assert_eq!(change.to_bytes(), brief, "one change, one byte string");
+    // In the form of before, and in that of now.
+    for bytes in [&[&[2], bytes].concat(), bytes] {
+        if let Ok(change) = Change::<T>::from_bytes(bytes) {
+            let again = change.to_bytes();
+            assert!(again == bytes || bytes.starts_with(&[2]), "one change, one byte string");
+            assert_eq!(Change::from_bytes(&again).as_ref(), Ok(&change), "what is written can be read");
+        }
     }
     let _ = Replica::<T>::open(bytes, id(1));
     for format in [1, 2] {

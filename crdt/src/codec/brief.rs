@@ -1,9 +1,11 @@
-//! The brief form: a value says how it differs from the one before it. For files, where many follow each other.
+//! The brief form: a value says how it differs from the one before it. For files, where many follow each other; with
+//! short times for what travels, where there are few.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::hlc::Hlc;
 use crate::id::Dot;
 
 /// What was written or read last.
@@ -18,6 +20,8 @@ pub(super) struct Last {
     key: Vec<u8>,
     /// Whether what is written or read now is a key.
     in_key: bool,
+    /// Whether times are short.
+    short: bool,
 }
 
 /// The most that a key may have in common with the one before it, so that few bytes do not become many.
@@ -25,8 +29,22 @@ pub(super) struct Last {
 const MAX_SHARED: usize = 255;
 /// What the head of an only value has room for.
 const MAX_STEP: u64 = 1 << 62;
+/// The part of a time that is its counter.
+const COUNTER: u64 = 0xffff;
+/// Where short times begin, the first of 2024: a time takes six bytes until 2058, and seven from 1970 on.
+const DAWN: Hlc = Hlc::new(1_704_067_200_000, 0);
 
 impl Last {
+    /// That of what travels: times are short, and each of the first replicas of the table begins with an event.
+    fn short(seqs: impl Iterator<Item = u64>) -> Box<Self> {
+        Box::new(Last { short: true, stamp: DAWN.to_bits(), seqs: seqs.collect(), ..Last::default() })
+    }
+
+    /// The counter of a short time that is not said: in the millisecond of the last time that one's, else 0.
+    fn counter(&self, millis: u64) -> u64 {
+        if Hlc::from_bits(self.stamp).millis() == millis { self.stamp & COUNTER } else { 0 }
+    }
+
     #[inline]
     fn seq(&mut self, replica: usize) -> &mut u64 {
         match self.seqs.len() {
@@ -59,6 +77,19 @@ impl Writer {
     /// The rest of what is written is in the brief form.
     pub(crate) fn in_brief(mut self) -> Self {
         self.brief = Some(Box::default());
+        self
+    }
+
+    /// The same with short times; the replicas of the table begin with these events, others with 1.
+    pub(crate) fn in_short(mut self, first: impl Iterator<Item = u64>) -> Self {
+        self.brief = Some(Last::short(first));
+        self
+    }
+
+    /// The rest is in the form of the beginning again.
+    #[cfg(feature = "std")]
+    pub(crate) fn in_plain(mut self) -> Self {
+        self.brief = None;
         self
     }
 
@@ -105,6 +136,16 @@ impl Writer {
     pub(crate) fn stamp(&mut self, bits: u64) {
         match &mut self.brief {
             None => self.u64(bits),
+            Some(last) if last.short => {
+                let millis = |bits| Hlc::from_bits(bits).millis();
+                let step = millis(bits).wrapping_sub(millis(last.stamp)) as i64;
+                let (counter, unsaid) = (bits & COUNTER, last.counter(millis(bits)));
+                last.stamp = bits;
+                self.u64(zigzag(step) << 1 | u64::from(counter != unsaid));
+                if counter != unsaid {
+                    self.u64(counter);
+                }
+            }
             Some(last) => {
                 let step = bits.wrapping_sub(core::mem::replace(&mut last.stamp, bits));
                 self.i64(step as i64);
@@ -137,6 +178,19 @@ impl Reader<'_> {
     /// The rest of what is read is in the brief form.
     pub(crate) fn in_brief(mut self) -> Self {
         self.brief = Some(Box::default());
+        self
+    }
+
+    /// The same with short times; the replicas of the table begin with these events, others with 1.
+    pub(crate) fn in_short(mut self, first: impl Iterator<Item = u64>) -> Self {
+        self.brief = Some(Last::short(first));
+        self
+    }
+
+    /// The rest is in the form of the beginning again.
+    #[cfg(feature = "std")]
+    pub(crate) fn in_plain(mut self) -> Self {
+        self.brief = None;
         self
     }
 
@@ -198,9 +252,30 @@ impl Reader<'_> {
         if !self.is_brief() {
             return self.u64();
         }
+        if self.brief.as_ref().is_some_and(|last| last.short) {
+            return self.short_stamp();
+        }
         let step = self.i64()?;
         let Some(last) = &mut self.brief else { return Ok(0) };
         last.stamp = last.stamp.wrapping_add(step as u64);
+        Ok(last.stamp)
+    }
+
+    fn short_stamp(&mut self) -> Result<u64, DecodeError> {
+        let head = self.u64()?;
+        let said = if head & 1 == 1 { Some(self.u64()?) } else { None };
+        let at = self.position();
+        let invalid = |what| DecodeError::Invalid { at, what };
+        let Some(last) = &mut self.brief else { return Ok(0) };
+        let millis = Hlc::from_bits(last.stamp).millis().checked_add_signed(unzigzag(head >> 1));
+        let millis =
+            millis.filter(|millis| *millis < 1 << 48).ok_or_else(|| invalid("a time before or after all"))?;
+        let unsaid = last.counter(millis);
+        let counter = said.unwrap_or(unsaid);
+        if said == Some(unsaid) || counter > COUNTER {
+            return Err(invalid("a time not in its shortest form"));
+        }
+        last.stamp = millis << 16 | counter;
         Ok(last.stamp)
     }
 
@@ -274,6 +349,7 @@ mod tests {
             (0..3u8, seq()).prop_map(|(replica, seq)| Step::Only(replica, seq)),
             (0..3usize).prop_map(|n| Step::Values(n * 2)),
             any::<u64>().prop_map(Step::Stamp),
+            (DAWN.to_bits()..DAWN.to_bits() + (3 << 16)).prop_map(Step::Stamp),
             "[aé]{0,3}|a{300}b?".prop_map(Step::Key),
             "[aé]{0,3}".prop_map(Step::Str),
         ]
@@ -285,8 +361,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(steps in prop::collection::vec(step(), 0..30)) {
-            let mut w = Writer::new().in_brief();
+        fn what_is_written_is_read(steps in prop::collection::vec(step(), 0..30), short: bool) {
+            let w = Writer::new();
+            let mut w = if short { w.in_short([1, 7].into_iter()) } else { w.in_brief() };
             for step in &steps {
                 match step {
                     Step::Dot(replica, seq) => w.dot(dot(*replica, *seq)),
@@ -299,7 +376,8 @@ mod tests {
             }
             w.raw(&[0; 4]); // so that counts are not too large
             let (body, table) = w.into_parts();
-            let mut r = Reader::new(&body, &table).in_brief();
+            let r = Reader::new(&body, &table);
+            let mut r = if short { r.in_short([1, 7].into_iter()) } else { r.in_brief() };
             for step in steps {
                 match step {
                     Step::Dot(replica, seq) => prop_assert_eq!(r.dot(), Ok(dot(replica, seq))),
@@ -314,10 +392,13 @@ mod tests {
         }
 
         #[test]
-        fn one_value_has_one_form(bytes in prop::collection::vec(0..12u8, 1..20)) {
+        fn one_value_has_one_form(bytes in prop::collection::vec(0..12u8, 1..20), short: bool) {
             let table = [1, 2].map(ReplicaId::from_u128);
-            let mut r = Reader::new(&bytes, &table).in_brief();
-            let mut w = Writer::with_table(table).in_brief();
+            let (r, w) = (Reader::new(&bytes, &table), Writer::with_table(table));
+            let (mut r, mut w) = match short {
+                true => (r.in_short([3].into_iter()), w.in_short([3].into_iter())),
+                false => (r.in_brief(), w.in_brief()),
+            };
             let mut at = 0;
             while copy(&mut r, &mut w).is_ok() {
                 at = r.position();

@@ -215,6 +215,11 @@ impl<'a> Reader<'a> {
     /// ```
     pub fn count(&mut self, min_bytes: usize) -> Result<usize, DecodeError> {
         let n = self.u64()?;
+        self.fitting(n, min_bytes)
+    }
+
+    /// A number of items, as [`count`](Self::count) checks it.
+    pub(super) fn fitting(&self, n: u64, min_bytes: usize) -> Result<usize, DecodeError> {
         let min_bytes = if self.is_brief() { 1 } else { min_bytes.max(1) };
         let most = (self.remaining() / min_bytes) as u64;
         if n > most { Err(self.limit("more items than the bytes can hold")) } else { Ok(n as usize) }

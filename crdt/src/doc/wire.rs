@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! body  = flags (bit 0: tree, bit 1: texts)  parents  [tree]  [texts]
-//! tree  = needed: count dot*   removals   fragment: places
+//! tree  = needed: count dot*   removals   fragment: places     (in the short form, if so much is there: bits 4 to 7)
 //! texts = count { path  operations }*
 //! ```
 //!
@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::DotRanges;
 use crate::delta::Delta;
-use crate::dots::{DotStore, Gathered, RemovalLog};
+use crate::dots::{DotStore, Entries, Gathered, RemovalLog};
 use crate::graph::Parents;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::text::{Op, Ops, Text};
@@ -31,10 +31,14 @@ const TEXTS: u8 = 2;
 pub(super) const WHOLE: u8 = 4;
 /// It has forgotten.
 pub(super) const SHALLOW: u8 = 8;
-/// Its state is in the brief form.
+/// Its state, or of events the tree, is in the brief form; that of events with short times.
 pub(super) const BRIEF: u8 = 16;
 /// The names in the histories of its texts are.
 pub(super) const BRIEF_NAMES: u8 = 32;
+/// In which form the removals of such a tree are.
+const ENTRIES: u8 = 32 | 64;
+/// Events are needed for such a tree.
+const NEEDED: u8 = 128;
 
 /// A decoded body; valid in itself, not yet against any document.
 #[derive(Debug, Default)]
@@ -114,14 +118,57 @@ impl Tree {
         Ok(done)
     }
 
-    pub(super) fn encode(&self, w: &mut Writer) {
-        encode_tree(&self.needed, &self.removals, &self.fragment, w);
+    /// What the flags say of it in the short form.
+    fn flags(&self, spans: &[Span]) -> u8 {
+        let needed = if self.needed.is_empty() { 0 } else { NEEDED };
+        let entries = self.removals.shortest(last(spans)).number();
+        TREE | BRIEF | needed | entries << ENTRIES.trailing_zeros()
+    }
+
+    /// In the short form.
+    fn encode(&self, spans: &[Span], w: Writer) -> Writer {
+        let mut w = w.in_short(firsts(spans));
+        if !self.needed.is_empty() {
+            encode_needed(&self.needed, &mut w);
+        }
+        self.removals.encode_as(self.removals.shortest(last(spans)), &mut w);
+        self.fragment.encode(&mut w);
+        w.in_plain()
+    }
+
+    /// In the short form, of which the flags say what there is.
+    fn decode(flags: u8, spans: &[Span], r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+        let needed = if flags & NEEDED == 0 { Vec::new() } else { decode_needed(r)? };
+        let number = (flags & ENTRIES) >> ENTRIES.trailing_zeros();
+        let entries = Entries::numbered(number, last(spans));
+        let entries = entries.ok_or_else(|| r.invalid("unknown form of removals"))?;
+        let removals = RemovalLog::decode_as(entries, last(spans), r)?;
+        let tree = Tree { needed, removals, fragment: decode_places(None, r)? };
+        match tree.is_empty() || tree.needed.is_empty() != (flags & NEEDED == 0) {
+            true => Err(r.invalid("an empty part of a delta")),
+            false => Ok(tree),
+        }
     }
 }
 
-pub(super) fn encode_tree(needed: &[Dot], removals: &RemovalLog, fragment: &Places, w: &mut Writer) {
+/// The first event of each span.
+fn firsts(spans: &[Span]) -> impl Iterator<Item = u64> {
+    spans.iter().map(|span| span.after.saturating_add(1))
+}
+
+/// The last event of the only span.
+fn last(spans: &[Span]) -> Option<Dot> {
+    let [span] = spans else { return None };
+    Some(Dot::new(span.replica, span.to))
+}
+
+fn encode_needed(needed: &[Dot], w: &mut Writer) {
     w.u64(needed.len() as u64);
     needed.iter().for_each(|dot| w.dot(*dot));
+}
+
+pub(super) fn encode_tree(needed: &[Dot], removals: &RemovalLog, fragment: &Places, w: &mut Writer) {
+    encode_needed(needed, w);
     removals.encode(w);
     fragment.encode(w);
 }
@@ -129,11 +176,12 @@ pub(super) fn encode_tree(needed: &[Dot], removals: &RemovalLog, fragment: &Plac
 /// Puts a delta together.
 pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[(&Path, &Text)]) -> Delta {
     let mut w = Delta::writer(&spans);
-    let flags = if tree.is_empty() { 0 } else { TREE } | if texts.is_empty() { 0 } else { TEXTS };
+    let flags =
+        if tree.is_empty() { 0 } else { tree.flags(&spans) } | if texts.is_empty() { 0 } else { TEXTS };
     w.u8(flags);
     parents.encode(&spans, &mut w);
     if flags & TREE != 0 {
-        tree.encode(&mut w);
+        w = tree.encode(&spans, w);
     }
     if flags & TEXTS != 0 {
         w.u64(texts.len() as u64);
@@ -149,11 +197,21 @@ pub(super) fn encode(spans: Vec<Span>, parents: &Parents, tree: &Tree, texts: &[
 pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Body<'a>, DecodeError> {
     let mut r = Reader::new(&delta.body, table);
     let flags = r.u8()?;
-    if flags & !(TREE | TEXTS) != 0 {
+    let known = if flags & TREE != 0 && flags & BRIEF != 0 { BRIEF | ENTRIES | NEEDED } else { 0 };
+    if flags & !(TREE | TEXTS | known) != 0 {
         return Err(r.invalid("unknown part of a delta"));
     }
     let parents = Parents::decode(&delta.spans, &mut r)?;
-    let tree = if flags & TREE != 0 { r.looking(Twice::Part, decode_tree)? } else { Tree::default() };
+    let tree = match flags & (TREE | BRIEF) {
+        0 => Tree::default(),
+        TREE => r.looking(Twice::Part, decode_tree)?,
+        _ => {
+            r = r.in_short(firsts(&delta.spans));
+            let tree = r.looking(Twice::Part, |r| Tree::decode(flags, &delta.spans, r))?;
+            r = r.in_plain();
+            tree
+        }
+    };
     let texts = if flags & TEXTS != 0 { decode_texts(&delta.spans, &mut r)? } else { Texts::new() };
     r.end()?;
     let mut body = Body { parents, tree, texts, done: None };
@@ -163,11 +221,16 @@ pub(super) fn decode<'a>(delta: &'a Delta, table: &'a [ReplicaId]) -> Result<Bod
     Ok(body)
 }
 
-pub(super) fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+fn decode_needed(r: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeError> {
     let needed = (0..r.count(2)?).map(|_| r.dot()).collect::<Result<Vec<_>, _>>()?;
-    if needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
-        return Err(r.invalid("needed events must be sorted"));
+    match needed.windows(2).any(|w| matches!(w, [a, b] if a >= b)) {
+        true => Err(r.invalid("needed events must be sorted")),
+        false => Ok(needed),
     }
+}
+
+pub(super) fn decode_tree(r: &mut Reader<'_>) -> Result<Tree, DecodeError> {
+    let needed = decode_needed(r)?;
     let tree = Tree { needed, removals: RemovalLog::decode(r)?, fragment: decode_places(None, r)? };
     if tree.is_empty() { Err(r.invalid("an empty part of a delta")) } else { Ok(tree) }
 }

@@ -1,6 +1,7 @@
 //! [`RemovalLog`]: which event ended which dots.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use smallvec::SmallVec;
@@ -299,6 +300,80 @@ impl RemovalLog {
     /// All dots that were ended.
     pub fn removed(&self) -> &DotRanges {
         &self.ended
+    }
+}
+
+/// How a log is written whose events are not said, since most differences are of one edit, which ended something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Entries {
+    /// There are none.
+    None,
+    /// One, of an event that is known, which replaces just what it ended.
+    Of(Dot),
+    /// As they are.
+    Any,
+}
+
+impl Entries {
+    /// What the number of a form means.
+    pub(crate) fn numbered(number: u8, last: Option<Dot>) -> Option<Entries> {
+        match (number, last) {
+            (0, _) => Some(Entries::None),
+            (1, Some(last)) => Some(Entries::Of(last)),
+            (2, _) => Some(Entries::Any),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Entries::None => 0,
+            Entries::Of(_) => 1,
+            Entries::Any => 2,
+        }
+    }
+}
+
+impl RemovalLog {
+    /// In which form it is the shortest, in a difference of which this is the last event.
+    pub(crate) fn shortest(&self, last: Option<Dot>) -> Entries {
+        match (self.entries.len(), last.and_then(|last| Some((last, self.entries.get(&last)?)))) {
+            (0, _) => Entries::None,
+            (1, Some((last, Removal { replaces: None, .. }))) => Entries::Of(last),
+            _ => Entries::Any,
+        }
+    }
+
+    pub(crate) fn encode_as(&self, form: Entries, w: &mut Writer) {
+        match form {
+            Entries::None => {}
+            Entries::Of(_) => self.ended.encode(w),
+            Entries::Any => self.encode(w),
+        }
+    }
+
+    /// Reads what [`encode_as`](Self::encode_as) wrote in the [shortest](Self::shortest) form.
+    pub(crate) fn decode_as(
+        form: Entries,
+        last: Option<Dot>,
+        r: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
+        let log = match form {
+            Entries::None => RemovalLog::default(),
+            Entries::Of(last) => {
+                let removed = DotRanges::decode(r)?;
+                if removed.is_empty() || removed.contains(last) {
+                    return Err(r.invalid("a removal of nothing, or of itself"));
+                }
+                Self::from_entries(SortedMap::from_sorted(vec![(last, Removal { removed, replaces: None })]))
+            }
+            Entries::Any => Self::decode(r)?,
+        };
+        if log.shortest(last) == form {
+            Ok(log)
+        } else {
+            Err(r.invalid("removals not in their shortest form"))
+        }
     }
 }
 
