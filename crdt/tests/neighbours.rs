@@ -9,7 +9,7 @@
 //! | saved in mid-sync, not loadable (automerge 536, 567) | `neighbours::what_is_saved_at_any_step_loads` |
 //! | two events of one name (automerge 34b98ca; harmony 79; orbitdb 1032) | `neighbours::a_copy_under_the_old_name_breaks_nobody`, `sync_docs::a_copied_replica_costs_the_others_nothing`, `automerge::two_changes_with_one_name_are_refused` |
 //! | asking for ever for what nobody has (automerge bbe1088) | `sync_docs::any_connected_graph_converges`, `sync_docs::nothing_is_lost_between_prune_and_graft` |
-//! | a message lost: a loop, or a change never sent (automerge-repo 206, automerge-classic 305) | links are cut with what is on them, and made anew: `sync_docs::any_connected_graph_converges` |
+//! | a message lost: a loop, or a change never sent (automerge-repo 206, automerge-classic 305) | each message of a conversation: `sync::any_one_message_can_be_lost`; links are cut with what is on them: `sync_docs::any_connected_graph_converges` |
 //! | removals lost in merged updates (yrs 648e7fe) | `neighbours::removals_survive_joining_and_doubling` |
 //! | holes between updates; their order (yrs c93820d, y-crdt 413) | `neighbours::updates_in_any_order_come_to_the_same` |
 //! | two programs read one update differently (y-crdt 632) | one program; what it must read for ever: `golden::documents` |

@@ -244,6 +244,63 @@ fn strangers_meet_by_ranges() {
     }
 }
 
+/// One reply was lost, and two asked each other for ever (automerge-repo issue 206), or a change was never sent again
+/// (automerge-classic issue 305). Each message of whole conversations is lost, one in each run; from then on the link gives
+/// nothing in that direction, until it breaks and is made anew.
+#[test]
+fn any_one_message_can_be_lost() {
+    let fill = |mut net: Net, documents: usize| {
+        (0..documents).for_each(|doc| net.edit(doc % 2, &format!("doc-{doc}"), b"x"));
+        net
+    };
+    let fleet = || {
+        let mut net = Net::new();
+        net.fleet = Some(Fleet::of("secret"));
+        net.add(Role::Daemon, Interest::everything());
+        net.add(Role::Daemon, Interest::everything());
+        net
+    };
+    every_message_lost("two", || fill(Net::daemons(2, &[]), 4));
+    every_message_lost("three in a line", || fill(Net::daemons(3, &[(1, 2)]), 4));
+    every_message_lost("documents on disk", || fill(Net::parking_daemons(2, &[]), 4));
+    every_message_lost("what differs by ranges", || fill(Net::daemons(2, &[]), 200));
+    every_message_lost("what differs by cells", || fill(fleet(), 200));
+}
+
+/// They meet, edit, part, edit, and meet again: with each message lost in its turn.
+fn every_message_lost(name: &str, start: impl Fn() -> Net) {
+    let mut lost = 0;
+    for n in 0.. {
+        let mut net = start();
+        net.lose_after = Some(n);
+        let wire = net.connect(0, 1, 5);
+        net.run(300);
+        let edit = |net: &mut Net, doc: &str| (0..2).for_each(|p| net.edit(p, doc, b"y"));
+        edit(&mut net, "doc-0");
+        net.run(700);
+        net.cut(wire);
+        edit(&mut net, "doc-1");
+        net.heal(wire);
+        net.run(300);
+        edit(&mut net, "new");
+        net.run(1_000);
+        let Some(on) = net.lost_on else { break };
+        lost += 1;
+        net.cut(on);
+        net.heal(on);
+        net.run(5_000);
+        let same = |p: usize| net.peers[p].node.fingerprint() == net.peers[0].node.fingerprint();
+        assert!((0..net.peers.len()).all(same), "{name}: message {n} lost, and they differ");
+        net.assert_converged(&["doc-0", "doc-1", "doc-2", "doc-3", "new"]);
+        let (deltas, controls) = (net.deltas(), net.controls());
+        net.run(60_000);
+        assert_eq!(net.deltas(), deltas, "{name}: message {n} lost, and they do not come to rest");
+        let digests = 2 * net.wires() as u64 * 3; // for each link end, one in 22 to 38 seconds
+        assert!(net.controls() - controls <= digests, "{name}: message {n}: {}", net.controls() - controls);
+    }
+    assert!(lost > 12, "{name}: {lost} messages");
+}
+
 /// One document that a peer may not take must cost no other its link, and must not be sent for ever.
 #[test]
 fn a_refused_document_stands_alone() {

@@ -40,6 +40,10 @@ pub(crate) struct Net {
     loading: VecDeque<(Millis, usize, DocId)>,
     /// Of which fleet nodes are that are added or come back from now on.
     pub(crate) fleet: Option<Fleet>,
+    /// So many messages come, and the next is lost.
+    pub(crate) lose_after: Option<usize>,
+    /// The wire on which one was lost: since then it delivers nothing in that direction.
+    pub(crate) lost_on: Option<usize>,
 }
 
 /// How long a disk takes to give a document, in milliseconds.
@@ -79,6 +83,8 @@ impl Net {
             cache: usize::MAX,
             loading,
             fleet: None,
+            lose_after: None,
+            lost_on: None,
         }
     }
 
@@ -268,6 +274,11 @@ impl Net {
                 let peer = &mut self.peers[wire.ends[end]];
                 while let Some(bytes) = peer.node.poll_transmit(self.now, wire.ids[end]) {
                     assert!(bytes.len() <= crdt::sync::MAX_MESSAGE);
+                    if self.lose_after == Some(0) {
+                        (self.lose_after, self.lost_on) = (None, Some(w));
+                        wire.silent[end] = true;
+                    }
+                    self.lose_after.iter_mut().for_each(|more| *more -= 1);
                     if wire.silent[end] {
                         continue;
                     }
