@@ -7,7 +7,7 @@ use miniz_oxide::deflate::core::{
     CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
     create_comp_flags_from_zip_params,
 };
-use miniz_oxide::inflate::decompress_slice_iter_to_slice;
+use zune_inflate::{DeflateDecoder, DeflateOptions};
 
 use crate::codec::{DecodeError, Reader, Writer};
 
@@ -112,11 +112,11 @@ fn read_parts<'a>(r: &mut Reader<'a>) -> Result<(usize, &'a [u8]), DecodeError> 
 }
 
 fn inflate(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut out = vec![0; len];
-    if decompress_slice_iter_to_slice(&mut out, [bytes].into_iter(), false, true) == Ok(len) {
-        return Ok(out);
+    let options = DeflateOptions::default().set_size_hint(len).set_limit(len);
+    match DeflateDecoder::new_with_options(bytes, options).decode_deflate() {
+        Ok(out) if out.len() == len => Ok(out),
+        _ => Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" }),
     }
-    Err(DecodeError::Invalid { at: 0, what: "compressed bytes that are damaged" })
 }
 
 #[cfg(test)]
