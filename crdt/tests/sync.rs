@@ -226,6 +226,30 @@ fn a_fleet_meets_by_sketch() {
     }
 }
 
+/// In cells these two are one document. The side that reads the cells holds one of them and tells of it; that there is
+/// another, it cannot see. So what is left is looked for by ranges the next time.
+#[test]
+fn what_cells_cannot_tell_apart_is_found_the_next_time() {
+    let (one, other) = ("doc-17542", "doc-1441449");
+    for holder in 0..2 {
+        let mut net = Net::new();
+        net.fleet = Some(Fleet::of("secret"));
+        (0..2).for_each(|_| drop(net.add(Role::Daemon, Interest::everything())));
+        let wire = net.connect(0, 1, 5);
+        net.edit(0, one, b"x");
+        net.run(1_000);
+        net.cut(wire);
+        net.edit(holder, one, b"y");
+        net.edit(holder, other, b"z");
+        net.crash(0, 0); // what it knew of the other's changes is gone
+        net.heal(wire);
+        net.run(2_000);
+        net.assert_converged(&[one]);
+        net.run(120_000); // as often as they compare
+        net.assert_converged(&[one, other]);
+    }
+}
+
 /// Where only one side is of the fleet, or they are of two, ranges find what differs.
 #[test]
 fn strangers_meet_by_ranges() {

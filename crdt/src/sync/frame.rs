@@ -2,11 +2,11 @@
 //!
 //! | type | frame | body |
 //! |---|---|---|
-//! | 0 | Hello | oldest, newest protocol, id (16 bytes), name, address, role, interest, required bits, optional bits |
+//! | 0 | Hello | oldest, newest protocol, id (16 bytes), name, address, role, interest, required bits, optional bits (1: sketches) |
 //! | 1 | Interest | prefixes, names |
 //! | 2 | DefineDoc | kind, name; takes the next index |
 //! | 3 | DefineReplica | 16 bytes; takes the next index |
-//! | 4 | Digest | 16 bytes, cursor or 0, 0, or 1 and 64 sums, each as 2n or -2n - 1 |
+//! | 4 | Digest | 16 bytes, cursor or 0, 0, or 2 and 64 bytes (`sync/sketch.rs`) |
 //! | 5 | Have | doc, entries: events the sender holds |
 //! | 6 | Want | doc, entries, here from 0: send the events of these replicas from here on |
 //! | 7 | Delta | doc, spans (replica, after, length), other replicas, the rest is the delta's body |
@@ -16,9 +16,13 @@
 //! | 11 | Graft | replica: send its events here again |
 //! | 12 | Presence | doc, replica, clock, 0, or 1 and the rest is the value |
 //! | 13 | Reconcile | what there is to tell of a range of documents (`sync/reconcile.rs`) |
-//! | 14 | Cells | from, the rest is cells of 20 bytes (`sync/sketch.rs`) |
 //! | 15 | More | from, count: send these cells |
 //! | 16 | Fed | moment: you have all that changed here until then |
+//! | 17 | Cells | from, the rest is cells of 12 bytes (`sync/sketch.rs`) |
+//!
+//! In earlier versions, whose Hello has no optional bits, a Digest may have 1 and 64 numbers in place of the 2 and what
+//! follows it, and frame 14 had cells of 20 bytes. Such numbers are read and not used, cells of that kind are not sent to who
+//! sends none, and two of which one is of an earlier version compare by ranges.
 //!
 //! All numbers are varints; documents and replicas are indices into the dictionaries of the sender's
 //! `DefineDoc` and `DefineReplica` frames. A frame of unknown type is skipped by its length.
@@ -32,6 +36,9 @@ use crate::sync::{DocId, Interest, Kind, MAX_INTERESTS, MAX_PRESENCE_BYTES, MAX_
 
 /// A replica by its index in the sender's dictionary, and an event number of it.
 pub(crate) type Entry = (u64, u64);
+
+/// The optional feature of comparing by sketches of this form.
+pub(crate) const SKETCHES: u64 = 1;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Hello {
@@ -121,7 +128,7 @@ impl Frame {
             Frame::Digest(digest) => {
                 w.raw(&digest.hash);
                 w.u64(digest.cursor);
-                w.u8(u8::from(digest.estimate.is_some()));
+                w.u8(if digest.estimate.is_some() { 2 } else { 0 });
                 digest.estimate.iter().for_each(|estimate| estimate.write(w));
                 4
             }
@@ -162,7 +169,7 @@ impl Frame {
             Frame::Cells { from, cells } => {
                 w.u64(*from);
                 cells.iter().for_each(|cell| cell.write(w));
-                14
+                17
             }
             Frame::More { from, count } => {
                 w.u64(*from);
@@ -196,9 +203,9 @@ impl Frame {
             11 => Frame::Graft(r.u64()?),
             12 => read_presence(r)?,
             13 => Frame::Reconcile(Message::read(r)?),
-            14 => read_cells(r)?,
             15 => Frame::More { from: r.u64()?, count: r.u64()? },
             16 => Frame::Fed(r.u64()?),
+            17 => read_cells(r)?,
             _ => return Ok(None),
         };
         body.end()?;
@@ -210,7 +217,11 @@ fn read_digest(r: &mut Reader<'_>) -> Result<Digest, DecodeError> {
     let (hash, cursor) = (read_16(r)?, r.u64()?);
     let estimate = match r.u8()? {
         0 => None,
-        1 => Some(Estimate::read(r)?),
+        1 => {
+            (0..64).try_for_each(|_| r.u64().map(drop))?;
+            None
+        }
+        2 => Some(Estimate::read(r)?),
         _ => return Err(r.invalid("an estimate is there or not")),
     };
     Ok(Digest { hash, cursor, estimate })
@@ -379,6 +390,9 @@ fn rest(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Fleet;
+    use crate::sync::reconcile::{Item, VersionHash};
+    use crate::sync::sketch::Sketch;
     use proptest::prelude::*;
 
     fn hex(frame: &Frame) -> String {
@@ -407,6 +421,32 @@ mod tests {
         assert_eq!(hex(&hello), "001d0101000000000000000000000000000000050161000101026e2f000000");
     }
 
+    /// Daemons of a fleet of which some are newer than others must not close each other's links.
+    #[test]
+    fn a_digest_with_the_estimate_of_earlier_versions_is_one_without() {
+        let digest = Frame::Digest(Digest { hash: [7; 16], cursor: 5, estimate: None });
+        let mut body = [[7; 16].as_slice(), &[5, 1]].concat();
+        (0..64).for_each(|n| body.extend([0x80 | n, 1]));
+        let bytes = [[4, 0x92, 1].as_slice(), &body].concat();
+        assert_eq!(Frame::read(&mut Reader::new(&bytes, &[])), Ok(Some(digest)));
+    }
+
+    #[test]
+    fn the_bytes_of_sketches_are_frozen() {
+        let mut sketch = Sketch::new(Fleet::of("secret"));
+        sketch.add(Item::new(&"notes/a".parse().unwrap(), Kind::DOC, VersionHash::default()));
+        let estimate = Some(sketch.estimate());
+        let digest = hex(&Frame::Digest(Digest { hash: [7; 16], cursor: 5, estimate }));
+        assert_eq!(
+            digest,
+            "0452070707070707070707070707070707070502\
+             00010100000000010101000100ffffff000000000001ff0100ff000001ffff00\
+             00ff000000000000ff000001ff0000ff00010100ffff01ff000000000001ff01"
+        );
+        let cells = hex(&Frame::Cells { from: 0, cells: sketch.cells()[..2].to_vec() });
+        assert_eq!(cells, "11190034ce1d8e74b14e7a19c15836000000000000000000000000");
+    }
+
     #[test]
     fn a_frame_of_unknown_type_is_skipped() {
         let mut bytes = vec![99, 2, 1, 2];
@@ -418,7 +458,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..17) {
+        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..18) {
             let mut framed = vec![kind, bytes.len() as u8];
             framed.extend(&bytes);
             if let Ok(Some(frame)) = Frame::read(&mut Reader::new(&framed, &[])) {

@@ -2,15 +2,15 @@
 //!
 //! In this order: equal fingerprints, and there is nothing to do. A cursor on both sides, that is a moment up
 //! to which each has all of the other: what changed since is named. Estimates on both sides, which daemons of
-//! one fleet send: a sketch of as many cells as the difference needs. Else ranges.
+//! one fleet send: a sketch of as many cells as the difference needs. Else ranges, and where a sketch left something.
 
 use std::collections::BTreeSet;
 
 use crate::sync::frame::{Digest, Frame};
-use crate::sync::link::{Fault, Link};
+use crate::sync::link::Fault;
 use crate::sync::node::Node;
-use crate::sync::reconcile::{Item, Message, Prefix};
-use crate::sync::sketch::{CELLS, Cell, Estimate, Name, cells_for, decode};
+use crate::sync::reconcile::{Message, Prefix};
+use crate::sync::sketch::{CELLS, Cell, Estimate, FEWEST, Sketch, cells_for, decode, more_cells};
 use crate::sync::{DocId, Document, LinkId, MAX_CURSORS, MAX_RANGES, Millis};
 
 /// What is found out about a link's peer while the two meet.
@@ -24,8 +24,12 @@ pub(crate) struct Meeting {
     pub(crate) look_at: Option<Millis>,
     /// Whether it is to be told.
     pub(crate) tell: bool,
-    /// The cursor of the last digest sent, and whether that had an estimate.
-    sent: (u64, bool),
+    /// Whether the peer takes part in sketches.
+    pub(crate) sketches: bool,
+    /// The cursor of the last digest sent.
+    sent: u64,
+    /// Whether the last difference was looked for by a sketch.
+    sketched: bool,
     /// How many digests came.
     digests: u64,
     /// Cells of the peer, while it sends some.
@@ -40,10 +44,13 @@ impl<D: Document> Node<D> {
     /// What to tell a peer of all documents that both want.
     pub(crate) fn digest_for(&mut self, id: LinkId) -> Digest {
         let hash = self.digest(id);
-        let estimate = self.sketch.as_ref().map(super::sketch::Sketch::estimate);
         let Some(link) = self.links.get_mut(&id) else { return Digest { hash, cursor: 0, estimate: None } };
-        let cursor = link.peer.as_ref().and_then(|peer| self.cursors.get(&peer.id)).copied().unwrap_or(0);
-        link.meeting.sent = (cursor, estimate.is_some());
+        let peer = link.peer.as_ref().map(|peer| peer.id);
+        let cursor = peer.and_then(|peer| self.cursors.get(&peer)).copied().unwrap_or(0);
+        // The side that begins sends the cells, so the other tells it how many.
+        let told = link.meeting.sketches && peer.is_some_and(|peer| peer < self.config.id);
+        let estimate = self.sketch.as_ref().filter(|_| told).map(Sketch::estimate);
+        link.meeting.sent = cursor;
         Digest { hash, cursor, estimate }
     }
 
@@ -56,6 +63,7 @@ impl<D: Document> Node<D> {
         link.was_equal |= equal;
         if all {
             if equal {
+                link.meeting.sketched = false;
                 link.meeting.fed = Some(last);
                 link.meeting.tell = last > link.meeting.told;
             } else {
@@ -83,7 +91,7 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get(&id) else { return };
         // One side begins; were it both, each would say everything twice.
         let begins = link.peer.as_ref().is_some_and(|peer| self.config.id < peer.id);
-        let cursors = link.meeting.digests == 1 && digest.cursor > 0 && link.meeting.sent.0 > 0;
+        let cursors = link.meeting.digests == 1 && digest.cursor > 0 && link.meeting.sent > 0;
         let changed = self.feed.since(digest.cursor).filter(|_| cursors);
         if let Some(changed) = changed.map(|docs| docs.map(|(_, doc)| doc.clone()).collect::<Vec<_>>()) {
             changed.iter().for_each(|doc| self.name(id, doc));
@@ -92,21 +100,24 @@ impl<D: Document> Node<D> {
             }
             return;
         }
-        let cells = self.cells_needed(link, digest.estimate.as_ref());
+        let cells = self.cells_needed(digest.estimate.as_ref());
         let opening = self.index.opening();
         let Some(link) = self.links.get_mut(&id) else { return };
+        let again = std::mem::take(&mut link.meeting.sketched);
         link.meeting.cells.clear();
-        match cells.filter(|_| begins) {
-            Some(cells) => link.meeting.send = Some((0, cells)),
+        match cells.filter(|_| begins && !again) {
+            Some(cells) => {
+                link.meeting.sketched = true;
+                link.meeting.send = Some((0, cells));
+            }
             None if begins => link.describe.extend(opening),
             None => {}
         }
     }
 
-    /// How many cells the difference needs; `None` when the two have no sketches or ranges are cheaper.
-    fn cells_needed(&self, link: &Link, theirs: Option<&Estimate>) -> Option<usize> {
-        let ours = self.sketch.as_ref().filter(|_| link.meeting.sent.1)?;
-        let cells = cells_for(ours.estimate().differing(theirs?));
+    /// How many cells the difference needs; `None` when the two have no sketches or it is too large for them.
+    fn cells_needed(&self, theirs: Option<&Estimate>) -> Option<usize> {
+        let cells = cells_for(self.sketch.as_ref()?.estimate().differing(theirs?));
         (cells <= CELLS).then_some(cells)
     }
 
@@ -153,17 +164,17 @@ impl<D: Document> Node<D> {
             return Ok(()); // they come late: another way was taken meanwhile
         }
         let all = meeting.cells.len() + cells.len();
-        if all > CELLS || all < CELLS && cells.len() < (meeting.cells.len() / 4).max(16) {
+        if all > CELLS || all < CELLS && cells.len() < (meeting.cells.len() / 4).max(FEWEST) {
             return Err("cells that were not asked for".into());
         }
         meeting.cells.extend_from_slice(cells);
         let ours = sketch.cells().get(..all).unwrap_or_default();
         match decode(sketch.fleet(), ours, &meeting.cells) {
-            Some(names) => {
+            Some(ranges) => {
                 meeting.cells.clear();
-                self.name_or_ask(id, &names);
+                self.name_or_describe(id, &ranges);
             }
-            None if all < CELLS => meeting.ask = Some((all, (all / 2).clamp(16, CELLS - all))),
+            None if all < CELLS => meeting.ask = Some((all, more_cells(all))),
             None => {
                 meeting.cells.clear();
                 link.describe.extend(self.index.opening());
@@ -172,22 +183,21 @@ impl<D: Document> Node<D> {
         Ok(())
     }
 
-    /// Names those of these items that are held here, and asks for the names of others whose documents are
-    /// not among those.
-    fn name_or_ask(&mut self, id: LinkId, names: &[Name]) {
-        let mut docs = Vec::new();
-        let mut here = BTreeSet::new();
-        for name in names {
-            let held = self.names.range(Item::range(*name)).find(|(item, _)| item.name() == *name);
-            if let Some((_, doc)) = held {
-                here.insert(name.0);
-                docs.push(doc.clone());
+    /// Names the document of each of these ranges; one without a document or with several is described.
+    fn name_or_describe(&mut self, id: LinkId, ranges: &[Prefix]) {
+        for range in ranges {
+            match self.index.items(*range)[..] {
+                [item] => {
+                    if let Some(doc) = self.names.get(&item).cloned() {
+                        self.name(id, &doc);
+                    }
+                }
+                _ => {
+                    if let Some(link) = self.links.get_mut(&id) {
+                        link.describe.insert(*range);
+                    }
+                }
             }
-        }
-        docs.iter().for_each(|doc| self.name(id, doc));
-        let Some(link) = self.links.get_mut(&id) else { return };
-        for (place, hash) in names.iter().filter(|(place, _)| !here.contains(place)) {
-            link.lacks.entry(Prefix::of(*place)).or_default().push(*hash);
         }
     }
 

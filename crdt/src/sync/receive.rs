@@ -3,7 +3,7 @@
 use crate::codec::Reader;
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
-use crate::sync::frame::{Entry, Frame, Hello};
+use crate::sync::frame::{Entry, Frame, Hello, SKETCHES};
 use crate::sync::link::{Fault, Want};
 use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
@@ -155,6 +155,7 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         link.peer_interest = if hello.role == Role::Daemon { Interest::everything() } else { hello.interest };
         link.peer = Some(peer.clone());
+        link.meeting.sketches = hello.optional & SKETCHES != 0;
         link.tell_digest = true;
         link.digest_at = Some(digest_at);
         let theirs = link.peer_interest.clone();

@@ -112,15 +112,9 @@ impl Item {
         Item { key, value: fold(fold(high, low), fold(version.0, u64::from(kind.0))) }
     }
 
-    /// What stands for it in a sketch.
-    pub(crate) fn name(&self) -> (u64, u64) {
-        ((self.key >> 64) as u64, self.value)
-    }
-
-    /// Where items with this name are among all.
-    pub(crate) fn range((place, _): (u64, u64)) -> std::ops::RangeInclusive<Item> {
-        let key = u128::from(place) << 64;
-        Item { key, value: 0 }..=Item { key: key | u128::from(u64::MAX), value: u64::MAX }
+    /// Where it is among all: the nibbles that ranges are made of.
+    pub(crate) fn place(&self) -> u64 {
+        (self.key >> 64) as u64
     }
 
     /// What stands for it in [`Message::Items`].
@@ -155,9 +149,9 @@ impl Prefix {
     /// All documents.
     pub const ROOT: Prefix = Prefix { depth: 0, bits: 0 };
 
-    /// The range of the documents whose keys begin so.
-    pub(crate) fn of(bits: u64) -> Self {
-        Prefix { depth: MAX_DEPTH, bits }
+    /// The range of the documents whose places begin with so many nibbles of this one, which has no others.
+    pub(crate) fn of(bits: u64, depth: u8) -> Self {
+        Prefix { depth, bits }
     }
 
     fn shift(depth: u8) -> u32 {

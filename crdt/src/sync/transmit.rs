@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::delta::Delta;
 use crate::id::{ReplicaId, Span};
-use crate::sync::frame::{Frame, Hello};
+use crate::sync::frame::{Frame, Hello, SKETCHES};
 use crate::sync::held::{Held, Live};
 use crate::sync::link::{Bulk, Fault, Link};
 use crate::sync::node::{Node, effective_interest};
@@ -208,7 +208,7 @@ impl<D: Document> Node<D> {
             role: self.config.role,
             interest: effective_interest(&self.config),
             required: 0,
-            optional: 0,
+            optional: if self.sketch.is_some() { SKETCHES } else { 0 },
         };
         self.stage(id, &Frame::Hello(hello));
     }

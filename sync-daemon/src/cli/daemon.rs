@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     /// A peer to keep a link to, as ws://host:port; may be given again
     #[arg(long = "peer", value_name = "URL", env = "SYNC_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
-    /// What the daemons of a fleet share: they find what differs by sketch, at a fifth of the bytes. It proves
+    /// What the daemons of a fleet share: they find what differs by sketch, at an eighth of the bytes. It proves
     /// nothing and lets nobody in; better in the environment or the file than here
     #[arg(long, value_name = "SECRET", env = "SYNC_FLEET_SECRET", hide_env_values = true)]
     fleet_secret: Option<String>,

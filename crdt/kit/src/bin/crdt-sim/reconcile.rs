@@ -1,5 +1,6 @@
 //! What it costs two repositories to find which of their documents differ.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -10,6 +11,8 @@ use crdt::sync::{DocId, Fleet, Kind, Lane};
 
 /// How many lanes a daemon has.
 const LANES: u8 = 8;
+/// How often other documents are changed for a row.
+const TIMES: u64 = 200;
 
 /// A repository, or a lane of one, as daemons keep track of it.
 #[derive(Clone)]
@@ -23,7 +26,7 @@ impl Repository {
         Repository { index: Index::default(), sketch: Sketch::new(Fleet::of("fleet")) }
     }
 
-    /// Puts an item in, in place of an older one.
+    /// Puts an item in, in place of another.
     fn put(&mut self, old: Option<Item>, item: Item) {
         self.index.set(item);
         old.into_iter().for_each(|old| self.sketch.remove(old));
@@ -39,12 +42,36 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn put(&mut self, n: usize, changed: bool) {
-        let Some((doc, item)) = item(n, changed) else { return };
-        let old = self::item(n, false).filter(|_| changed).map(|(_, old)| old);
+    /// Puts a document in, in one of two versions; it was not there, or in the other.
+    fn put(&mut self, n: usize, version: bool, was: Option<bool>) {
+        let Some((doc, item)) = item(n, version) else { return };
+        let old = was.and_then(|was| self::item(n, was)).map(|(_, old)| old);
         self.whole.put(old, item);
         let lane = self.lanes.get_mut(usize::from(Lane::of(&doc, LANES)));
         lane.into_iter().for_each(|lane| lane.put(old, item));
+    }
+}
+
+/// Bytes and round trips of each time.
+#[derive(Default)]
+struct Costs(Vec<(usize, f64)>);
+
+impl Costs {
+    fn add(&mut self, cost: Option<(usize, f64)>) {
+        self.0.extend(cost);
+        self.0.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    }
+
+    /// The bytes in the middle, and the most.
+    fn bytes(&self) -> Option<(usize, usize)> {
+        Some((self.0.get(self.0.len() / 2)?.0, self.0.last()?.0))
+    }
+
+    /// The same of the round trips.
+    fn trips(&self) -> Option<(f64, f64)> {
+        let mut trips: Vec<f64> = self.0.iter().map(|cost| cost.1).collect();
+        trips.sort_by(f64::total_cmp);
+        Some((*trips.get(trips.len() / 2)?, *trips.last()?))
     }
 }
 
@@ -52,12 +79,11 @@ impl Lanes {
 struct Row {
     documents: usize,
     changed: usize,
-    /// Bytes and round trips.
-    sketch: Option<(usize, f64)>,
-    ranges: (usize, f64),
-    /// The same in eight lanes that do it beside each other, as two daemons do.
-    sketch_in_lanes: Option<(usize, f64)>,
-    ranges_in_lanes: (usize, f64),
+    sketch: Costs,
+    /// In eight lanes that do it beside each other, as two daemons do.
+    sketch_in_lanes: Costs,
+    ranges: Costs,
+    ranges_in_lanes: Costs,
     list: f64,
     least: f64,
 }
@@ -92,9 +118,10 @@ pub(crate) fn table(arguments: &[String]) -> ExitCode {
 
 fn measure(documents: usize) -> Vec<Row> {
     let mut before = Lanes { whole: Repository::new(), lanes: vec![Repository::new(); usize::from(LANES)] };
-    (0..documents).for_each(|n| before.put(n, false));
+    (0..documents).for_each(|n| before.put(n, false, None));
+    let mut after = before.clone();
     let changes = [0, 1, 10, 100, 1_000].into_iter().filter(|changed| *changed <= documents);
-    changes.map(|changed| compare(&before, documents, changed)).collect()
+    changes.map(|changed| compare(&before, &mut after, documents, changed)).collect()
 }
 
 fn by_ranges(a: &Repository, b: &Repository) -> (usize, f64) {
@@ -112,24 +139,43 @@ fn together(costs: impl Iterator<Item = (usize, f64)>) -> (usize, f64) {
     costs.fold((0, 0.0), |sum, cost| (sum.0 + cost.0, cost.1.max(sum.1)))
 }
 
-fn compare(before: &Lanes, documents: usize, changed: usize) -> Row {
-    let mut after = before.clone();
-    (0..changed).for_each(|k| after.put(k * documents / changed, true));
-    let pairs = || before.lanes.iter().zip(&after.lanes);
-    let sketched: Option<Vec<_>> = pairs().map(|(a, b)| by_sketch(a, b)).collect();
+fn compare(before: &Lanes, after: &mut Lanes, documents: usize, changed: usize) -> Row {
     let (n, k) = (documents as f64, changed as f64);
     // To say which k of n: log2 of the binomial coefficient, by Stirling; and for each which of two versions.
     let least = if changed == 0 { 0.0 } else { k * ((n / k).log2() + std::f64::consts::LOG2_E) / 8.0 };
-    Row {
+    let mut row = Row {
         documents,
         changed,
-        sketch: by_sketch(&before.whole, &after.whole),
-        ranges: by_ranges(&before.whole, &after.whole),
-        sketch_in_lanes: sketched.map(|costs| together(costs.into_iter())),
-        ranges_in_lanes: together(pairs().map(|(a, b)| by_ranges(a, b))),
+        sketch: Costs::default(),
+        sketch_in_lanes: Costs::default(),
+        ranges: Costs::default(),
+        ranges_in_lanes: Costs::default(),
         list: n * 16.0,
         least,
+    };
+    for time in 0..if changed % documents == 0 { 1 } else { TIMES } {
+        let chosen = choose(time, documents, changed);
+        chosen.iter().for_each(|n| after.put(*n, true, Some(false)));
+        let pairs = || before.lanes.iter().zip(&after.lanes);
+        row.sketch.add(by_sketch(&before.whole, &after.whole));
+        let sketched: Option<Vec<_>> = pairs().map(|(a, b)| by_sketch(a, b)).collect();
+        row.sketch_in_lanes.add(sketched.map(|costs| together(costs.into_iter())));
+        row.ranges.add(Some(by_ranges(&before.whole, &after.whole)));
+        row.ranges_in_lanes.add(Some(together(pairs().map(|(a, b)| by_ranges(a, b)))));
+        chosen.iter().for_each(|n| after.put(*n, false, Some(true)));
     }
+    row
+}
+
+/// Which documents are changed, other ones each time.
+fn choose(time: u64, documents: usize, changed: usize) -> BTreeSet<usize> {
+    let mut state = time;
+    let mut chosen = BTreeSet::new();
+    while chosen.len() < changed {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        chosen.insert((state >> 33) as usize % documents);
+    }
+    chosen
 }
 
 /// A document of a made-up repository, in its first version or its second.
@@ -141,9 +187,10 @@ fn item(n: usize, changed: bool) -> Option<(DocId, Item)> {
 }
 
 fn markdown(rows: &[Row]) -> String {
-    let mut out = String::from(
+    let mut out = format!(
         "# Finding what differs\n\nBy `cargo run --release -p crdt-kit --bin crdt-sim -- reconcile bench/results`: bytes of all\n\
-         messages of both sides until all documents that differ are known, and round trips. They are then named. Two that\n\
+         frames of both sides until all documents that differ are known, and round trips; the median of {TIMES} times in which\n\
+         other documents differ, and behind it the most, where that is not the same. They are then named. Two that\n\
          have met before say from when on, and name what changed since: no bytes and half a round trip, in every row. Lanes: the\n\
          documents spread over eight nodes that do this beside each other, as those of two daemons are. List:\n\
          16 bytes for each document. Least: to say which of how many, by whatever means.\n\n\
@@ -151,42 +198,52 @@ fn markdown(rows: &[Row]) -> String {
          |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let cost = |(bytes, trips): (usize, f64)| format!("{bytes} | {trips:.1}");
-        let sketched = |sketch: Option<(usize, f64)>| sketch.map_or(" | ".to_owned(), cost);
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {:.0} | {:.0} |",
-            row.documents,
-            row.changed,
-            sketched(row.sketch),
-            sketched(row.sketch_in_lanes),
-            cost(row.ranges),
-            cost(row.ranges_in_lanes),
-            row.list,
-            row.least
-        );
+        let _ = write!(out, "| {} | {} |", row.documents, row.changed);
+        for costs in [&row.sketch, &row.sketch_in_lanes, &row.ranges, &row.ranges_in_lanes] {
+            let (bytes, trips) = (shown(costs.bytes()), shown(costs.trips()));
+            let _ = write!(out, " {bytes} | {trips} |");
+        }
+        let _ = writeln!(out, " {:.0} | {:.0} |", row.list, row.least);
     }
     out
+}
+
+fn shown<N: PartialEq + std::fmt::Display>(of: Option<(N, N)>) -> String {
+    match of {
+        Some((median, most)) if median == most => format!("{median}"),
+        Some((median, most)) => format!("{median}, {most}"),
+        None => String::new(),
+    }
 }
 
 fn csv(rows: &[Row]) -> String {
-    let mut out = String::from("documents,changed,method,bytes,round_trips\n");
+    let mut out = String::from("documents,changed,method,bytes,most_bytes,round_trips,most_round_trips\n");
     for row in rows {
         let (n, k) = (row.documents, row.changed);
-        let sketches = [("sketch", row.sketch), ("sketch in lanes", row.sketch_in_lanes)];
-        let ranges = [("ranges", Some(row.ranges)), ("ranges in lanes", Some(row.ranges_in_lanes))];
-        for (name, cost) in sketches.into_iter().chain(ranges) {
-            if let Some((bytes, trips)) = cost {
-                let _ = writeln!(out, "{n},{k},{name},{bytes},{trips}");
+        let methods = [
+            ("sketch", &row.sketch),
+            ("sketch in lanes", &row.sketch_in_lanes),
+            ("ranges", &row.ranges),
+            ("ranges in lanes", &row.ranges_in_lanes),
+        ];
+        for (name, costs) in methods {
+            if let (Some((bytes, most)), Some((trips, most_trips))) = (costs.bytes(), costs.trips()) {
+                let _ = writeln!(out, "{n},{k},{name},{bytes},{most},{trips},{most_trips}");
             }
         }
-        let _ = writeln!(out, "{n},{k},list,{},0.5\n{n},{k},least,{:.0},", row.list, row.least);
+        let _ =
+            writeln!(out, "{n},{k},list,{0},{0},0.5,0.5\n{n},{k},least,{1:.0},{1:.0},,", row.list, row.least);
     }
     out
 }
 
-const COLOURS: [(&str, &str); 4] =
-    [("list", "#b0b0b0"), ("ranges", "#d9822b"), ("sketch", "#3b6fb6"), ("least", "#4f9d69")];
+const COLOURS: [(&str, &str); 5] = [
+    ("list", "#b0b0b0"),
+    ("ranges in lanes", "#d9822b"),
+    ("sketch in lanes", "#8f5fb0"),
+    ("sketch", "#3b6fb6"),
+    ("least", "#4f9d69"),
+];
 
 /// Bytes over changed documents, both logarithmic, for the largest repository.
 fn plot(rows: &[Row]) -> String {
@@ -213,8 +270,9 @@ fn plot(rows: &[Row]) -> String {
     for (name, colour) in COLOURS {
         let bytes = |row: &Row| match name {
             "list" => Some(row.list),
-            "ranges" => Some(row.ranges.0 as f64),
-            "sketch" => row.sketch.map(|(bytes, _)| bytes as f64),
+            "ranges in lanes" => row.ranges_in_lanes.bytes().map(|(bytes, _)| bytes as f64),
+            "sketch in lanes" => row.sketch_in_lanes.bytes().map(|(bytes, _)| bytes as f64),
+            "sketch" => row.sketch.bytes().map(|(bytes, _)| bytes as f64),
             _ => Some(row.least),
         };
         let points: Vec<(f64, f64)> =
