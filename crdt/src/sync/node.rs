@@ -571,7 +571,7 @@ impl<D: Document> Node<D> {
             self.parents.iter().filter(|(_, parent)| parent.link == id).map(|(r, _)| *r).collect();
         for replica in orphans {
             self.parents.remove(&replica);
-            self.graft_next(replica);
+            self.graft_next(now, replica);
         }
         if peer.role == Role::Client {
             self.end_presence_of(now, peer.id);
@@ -580,7 +580,7 @@ impl<D: Document> Node<D> {
 
     /// Grafts the links that would have brought an author's events next; those that have them from here
     /// only when there are no others.
-    fn graft_next(&mut self, replica: ReplicaId) {
+    fn graft_next(&mut self, now: Millis, replica: ReplicaId) {
         let ranked =
             self.links.iter().filter_map(|(id, link)| Some((*link.pruned_by_us.get(&replica)?, *id)));
         let mut next: Vec<(u64, LinkId)> = ranked.collect();
@@ -589,11 +589,17 @@ impl<D: Document> Node<D> {
             next.retain(|(rank, _)| *rank < LAST_RESORT);
             next.truncate(GRAFTS);
         }
+        // What the first of them has announced is asked for at once: to who grafts it, it sends what is newer.
+        if let Some(link) = next.first().and_then(|(_, id)| self.links.get_mut(id)) {
+            link.wants.values_mut().for_each(|want| want.at = want.at.min(now));
+        }
         for (_, id) in next {
             let Some(link) = self.links.get_mut(&id) else { continue };
             link.pruned_by_us.remove(&replica);
             if !link.prune.remove(&replica) {
                 link.graft.insert(replica);
+                // It then sends what it withheld: it is to know first what has come here the other way.
+                link.have.append(&mut link.lazy);
             }
         }
     }

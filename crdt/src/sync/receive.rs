@@ -109,6 +109,14 @@ impl<D: Document> Node<D> {
                 // What it now has from here it can give to nobody here: no source but the last.
                 link.pruned_by_us.entry(replica).and_modify(|rank| *rank = LAST_RESORT);
                 if link.pruned_by_peer.remove(&replica) {
+                    // What it was told of came to it another way, or it asks for that.
+                    for doc in &link.withheld {
+                        let Some(peered) = link.docs.get_mut(doc) else { continue };
+                        let told = peered.announced.as_ref().map_or(0, |announced| announced.get(replica));
+                        if told > 0 {
+                            peered.known.advance(replica, told);
+                        }
+                    }
                     link.dirty.extend(link.withheld.iter().cloned());
                 }
                 Ok(())

@@ -149,13 +149,13 @@ impl<D: Document> Node<D> {
         } else if let Some(replica) = link.prune.pop_first() {
             let ix = link.replica_ix(replica)?;
             link.stage(&Frame::Prune(ix));
-        } else if let Some(replica) = link.graft.pop_first() {
-            let ix = link.replica_ix(replica)?;
-            link.stage(&Frame::Graft(ix));
         } else if let Some((doc, replicas)) = link.want.pop_first() {
             self.stage_want(id, &doc, &replicas)?;
         } else if let Some(doc) = link.have.pop_first() {
             self.stage_have(id, &doc)?;
+        } else if let Some(replica) = link.graft.pop_first() {
+            let ix = link.replica_ix(replica)?;
+            link.stage(&Frame::Graft(ix));
         } else if let Some(prefix) = link.describe.pop_first() {
             let message = self.index.describe(prefix);
             self.stage(id, &Frame::Reconcile(message));
