@@ -20,6 +20,7 @@ mod beside;
 mod chunk;
 mod core;
 mod count;
+mod crowds;
 mod cursor;
 mod draft;
 mod forgotten;

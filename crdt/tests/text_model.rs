@@ -194,4 +194,53 @@ proptest! {
         reads_the_same_from_a_file(&whole);
         docs.iter().for_each(reads_the_same_from_a_file);
     }
+
+    /// Many at one place, some of whom have seen some others, as their edits come one by one: what finds a place among
+    /// them remembers some, and must not change where the others go.
+    #[test]
+    fn a_crowd_at_one_place_stands_as_the_model_says(
+        writers in prop::collection::btree_map(1..u128::MAX, (0..4u8, any::<bool>()), 2..40),
+        bracket_first: bool,
+        order: u64,
+    ) {
+        let mut base = Doc::new(ReplicaId::from_u128(u128::MAX));
+        let mut log: Vec<(Dot, FugueOp)> = Vec::new();
+        let brackets = if bracket_first { [(0, '['), (1, ']')] } else { [(0, ']'), (0, '[')] };
+        for (seq, (pos, c)) in (1..).zip(brackets) {
+            base.transact(0, |tx| tx.text("t").insert(pos, &c.to_string()));
+            log.push((Dot::new(ReplicaId::from_u128(u128::MAX), seq), model(log.iter()).insert(pos, c)));
+        }
+        let mut met = base.clone();
+        let mut deltas = Vec::new();
+        for (id, (kind, meets)) in writers {
+            let mut doc = if meets { met.clone() } else { base.clone() };
+            doc.set_author(ReplicaId::from_u128(id));
+            let before = doc.version().clone();
+            let mut seen = model(seen(&log, &before));
+            for n in 0..u64::from(kind.clamp(1, 3)) {
+                let pos = if kind == 3 { 1 } else { 1 + n as usize };
+                doc.transact(0, |tx| tx.text("t").insert(pos, "x"));
+                let (dot, op) = (Dot::new(doc.author(), n + 1), seen.insert(pos, 'x'));
+                seen.apply(dot, &op);
+                log.push((dot, op));
+            }
+            deltas.push(doc.delta_since(&before));
+            if kind == 0 {
+                met = doc;
+            }
+        }
+        // Each comes as soon as what it builds on is there, in an order of chance.
+        let mut whole = base;
+        let mut order = order | 1;
+        while !deltas.is_empty() {
+            order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let next = (order >> 33) as usize % deltas.len();
+            if whole.apply(&deltas[next]).is_ok() {
+                deltas.swap_remove(next);
+            }
+        }
+        let model = model(log.iter());
+        let shown: Vec<Dot> = model.all().into_iter().map(|(dot, _)| dot).collect();
+        prop_assert!(whole.text("t").unwrap().dots().eq(shown));
+    }
 }

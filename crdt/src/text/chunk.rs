@@ -4,7 +4,7 @@ use super::count::Count;
 use super::view::byte_in;
 
 /// A character: its replica, as a number in the text's roster, and its number there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Id {
     pub(super) seq: u64,
     pub(super) replica: u32,

@@ -9,6 +9,7 @@ use crate::id::{Dot, Span};
 use super::TextPatch;
 use super::chunk::Id;
 use super::count::byte_of_char;
+use super::crowds::Crowds;
 use super::forgotten::Forgotten;
 use super::log::{Entry, Log, What};
 use super::op::{self, Op};
@@ -21,6 +22,7 @@ pub(super) struct Core {
     pub(super) sequence: Sequence,
     pub(super) log: Log,
     pub(super) forgotten: Forgotten,
+    pub(super) crowds: Crowds,
 }
 
 impl Core {
@@ -178,7 +180,7 @@ impl Core {
             left.is_none_or(|left| self.sequence.order(left, *right).is_some_and(Ordering::is_lt))
         });
         let first = name(self);
-        Some((first, self.destination(here, first, left, sane), [left, right]))
+        Some((first, self.destination(here, first, left, sane, right == sane), [left, right]))
     }
 
     /// The first character that a deletion names; `None` if one of them is not here.

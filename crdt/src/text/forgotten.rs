@@ -15,6 +15,7 @@ use crate::version::VersionVector;
 
 use super::chunk::Id;
 use super::core::Core;
+use super::crowds::Crowds;
 use super::count::{Count, byte_of_char};
 use super::log::What;
 use super::op::{self, Op};
@@ -122,6 +123,7 @@ impl Core {
             self.log.forget(replica, cut.get(id));
         }
         self.forgotten = forgotten;
+        self.crowds = Crowds::default();
     }
 }
 
