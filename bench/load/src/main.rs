@@ -153,6 +153,9 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
             if wants("cold") {
                 rows.add("cold", server, bench.cold_yjs(server, named, 200_001).await);
             }
+            if wants("offline") {
+                rows.add("offline", server, bench.offline_yjs(server, named).await);
+            }
             if wants("kill") && server.keeps() {
                 rows.add("kill", server, bench.kill_yjs(server, 20).await);
             }

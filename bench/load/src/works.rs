@@ -302,6 +302,42 @@ impl Bench {
         Ok(Row { note, peak_mib, ..Row::new(format!("cold sync, 1 x {events} events"), kind.name()) })
     }
 
+    /// As [`Bench::offline`], on a Yjs server: each sends what it typed as one update, as its library does.
+    pub async fn offline_yjs(&self, kind: Kind, named: bool) -> anyhow::Result<Row> {
+        const EDITS: u64 = 1_000;
+        let (server, _dir) = self.start(kind, &[]).await?;
+        let name = named.then_some("offline");
+        for _ in 0..2 {
+            open_yjs(&server, name).await?;
+        }
+        let (took, ()) = timed(async {
+            let mut back = tokio::task::JoinSet::new();
+            for (client, other) in [(8, 9), (9, 8)] {
+                let address = server.address;
+                back.spawn(async move {
+                    let mut ws = link::dial(address, "one", 0).await?;
+                    yjs::ask(&mut ws, name, &[(client, EDITS)]).await?;
+                    ws.send(Message::Binary(yjs::written(name, client, EDITS))).await?;
+                    let mut came = 0;
+                    while came < EDITS {
+                        let message = ws.next().await.context("the server went")??;
+                        came = came.max(yjs::reaches_of(&message.into_data(), named, other)?);
+                    }
+                    anyhow::Ok(ws)
+                });
+            }
+            let mut done = Vec::new();
+            while let Some(ws) = back.join_next().await {
+                done.push(ws??);
+            }
+            Ok(())
+        })
+        .await?;
+        let note = format!("{:.1} ms until both have all 2,000", took.as_secs_f64() * 1e3);
+        let peak_mib = Some(server.peak_kib() as f64 / 1024.0);
+        Ok(Row { note, peak_mib, ..Row::new("back after 1,000 edits on both sides", kind.name()) })
+    }
+
     /// As [`Bench::kill`]: is what a Yjs server had acknowledged there afterwards?
     pub async fn kill_yjs(&self, kind: Kind, kills: u32) -> anyhow::Result<Row> {
         let dir = tempfile::tempdir_in(&self.scratch)?;

@@ -35,16 +35,16 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// The update of characters typed after `k` others: version 1 of Yjs' encoding, one struct, no deletions.
-fn update(k: u64, characters: u64) -> Vec<u8> {
+fn update(client: u64, k: u64, characters: u64) -> Vec<u8> {
     let mut out = vec![1, 1];
-    number(&mut out, CLIENT);
+    number(&mut out, client);
     number(&mut out, k);
     if k == 0 {
         out.extend([4, 1]); // a string, below a root that is named
         string(&mut out, b"t");
     } else {
         out.push(0x84); // a string, after a character
-        number(&mut out, CLIENT);
+        number(&mut out, client);
         number(&mut out, k - 1);
     }
     string(&mut out, &vec![b'x'; characters as usize]);
@@ -67,7 +67,12 @@ pub fn edit(name: Option<&str>, k: u64) -> Bytes {
 
 /// The message of so many characters typed one after the other, the first after `k` others.
 pub fn typed(name: Option<&str>, k: u64, characters: u64) -> Bytes {
-    sync(name, UPDATE, &update(k, characters))
+    sync(name, UPDATE, &update(CLIENT, k, characters))
+}
+
+/// The message of all that a client has typed into a document in which it saw nothing of others.
+pub fn written(name: Option<&str>, client: u64, characters: u64) -> Bytes {
+    sync(name, UPDATE, &update(client, 0, characters))
 }
 
 /// Whether a message of Hocuspocus says that it took an update.
@@ -76,8 +81,8 @@ pub fn acknowledges(message: &[u8]) -> bool {
     r.bytes().is_some() && r.byte() == Some(STATUS) && r.byte() == Some(1)
 }
 
-/// Opens a document and waits until the server has said what it holds: how many edits.
-pub async fn open(ws: &mut Ws, name: Option<&str>) -> anyhow::Result<u64> {
+/// Asks for a document, of which the sender holds so much of each of these clients.
+pub async fn ask(ws: &mut Ws, name: Option<&str>, held: &[(u64, u64)]) -> anyhow::Result<()> {
     if let Some(name) = name {
         let mut auth = Vec::new();
         string(&mut auth, name.as_bytes());
@@ -86,7 +91,18 @@ pub async fn open(ws: &mut Ws, name: Option<&str>) -> anyhow::Result<u64> {
         string(&mut auth, b"4.0.0");
         ws.send(Message::Binary(auth.into())).await?;
     }
-    ws.send(Message::Binary(sync(name, STEP_1, &[0]))).await?;
+    let mut version = Vec::new();
+    number(&mut version, held.len() as u64);
+    for (client, clock) in held {
+        number(&mut version, *client);
+        number(&mut version, *clock);
+    }
+    Ok(ws.send(Message::Binary(sync(name, STEP_1, &version))).await?)
+}
+
+/// Opens a document and waits until the server has said what it holds: how many edits.
+pub async fn open(ws: &mut Ws, name: Option<&str>) -> anyhow::Result<u64> {
+    ask(ws, name, &[]).await?;
     loop {
         let message = ws.next().await.context("the server went")??;
         let Message::Binary(bytes) = message else { continue };
@@ -114,7 +130,12 @@ impl<'a> Received<'a> {
     }
 
     fn edits(&self) -> anyhow::Result<u64> {
-        Parser(self.update).end().context("an update that this bench did not write")
+        Ok(self.ends()?.last().map_or(0, |(_, end)| *end))
+    }
+
+    /// How far it reaches for each client.
+    fn ends(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        Parser(self.update).ends().context("an update that this bench did not write")
     }
 
     fn is_of(&self, name: Option<&str>) -> bool {
@@ -128,6 +149,13 @@ pub fn reaches(message: &[u8], named: bool) -> anyhow::Result<Option<(&str, u64)
     let Some(received) = content else { return Ok(None) };
     let name = std::str::from_utf8(received.name.unwrap_or_default())?;
     Ok(Some((name, received.edits()?)))
+}
+
+/// How far a client's edits reach with what this message tells of a document.
+pub fn reaches_of(message: &[u8], named: bool, client: u64) -> anyhow::Result<u64> {
+    let content = Received::read(message, named).filter(|r| r.kind == UPDATE || r.kind == STEP_2);
+    let ends = content.map_or(Ok(Vec::new()), |received| received.ends())?;
+    Ok(ends.into_iter().find(|(of, _)| *of == client).map_or(0, |(_, end)| end))
 }
 
 struct Parser<'a>(&'a [u8]);
@@ -158,13 +186,13 @@ impl<'a> Parser<'a> {
         Some(bytes)
     }
 
-    /// The clock after the last character of an update: strings of one client.
-    fn end(&mut self) -> Option<u64> {
-        let mut end = 0;
+    /// The clocks after the last characters of an update, which is strings.
+    fn ends(&mut self) -> Option<Vec<(u64, u64)>> {
+        let mut ends = Vec::new();
         for _ in 0..self.number()? {
             let structs = self.number()?;
-            let _client = self.number()?;
-            end = self.number()?;
+            let client = self.number()?;
+            let mut end = self.number()?;
             for _ in 0..structs {
                 let info = self.byte()?;
                 for _ in 0..(info >> 7) + (info >> 6 & 1) {
@@ -176,8 +204,9 @@ impl<'a> Parser<'a> {
                 }
                 end += if info & 0x1f == 4 { self.bytes()?.len() as u64 } else { return None };
             }
+            ends.push((client, end));
         }
-        Some(end)
+        Some(ends)
     }
 }
 
@@ -187,8 +216,10 @@ mod tests {
 
     #[test]
     fn updates_are_those_of_yjs() {
-        assert_eq!(update(0, 1), [1, 1, 7, 0, 4, 1, 1, b't', 1, b'x', 0]);
-        assert_eq!(update(1, 1), [1, 1, 7, 1, 0x84, 7, 0, 1, b'x', 0]);
+        assert_eq!(update(7, 0, 1), [1, 1, 7, 0, 4, 1, 1, b't', 1, b'x', 0]);
+        assert_eq!(update(7, 1, 1), [1, 1, 7, 1, 0x84, 7, 0, 1, b'x', 0]);
+        assert_eq!(reaches_of(&written(None, 8, 5), false, 8).unwrap(), 5);
+        assert_eq!(reaches_of(&written(None, 8, 5), false, 7).unwrap(), 0);
         assert_eq!(reaches(&edit(Some("a"), 300), true).unwrap(), Some(("a", 301)));
         assert_eq!(reaches(&edit(None, 0), false).unwrap(), Some(("", 1)));
         assert_eq!(reaches(&[1, 0], false).unwrap(), None);
