@@ -15,15 +15,19 @@ fn main() -> Result<(), crdt::ApplyError> {
     bob.apply(&alice.delta_since(bob.version()))?;
     bob.transact(11_000, |tx| tx.put("owner", "Bob"));
     alice.apply(&bob.delta_since(alice.version()))?;
-    println!("removed:  {}", alice.value());
+    println!("removed:      {}", alice.value());
 
     undo.undo(&mut alice, 12_000);
-    println!("undone:   {}", alice.value());
+    println!("undone:       {}", alice.value());
     assert_eq!(alice.value().to_string(), r#"{"cards":[{"title":"Plan"}],"owner":"Bob"}"#);
 
     undo.undo(&mut alice, 13_000);
+    println!("undone twice: {}", alice.value()); // the card was not made; what Bob wrote stays
     undo.redo(&mut alice, 14_000);
-    println!("and redone: {}", alice.value());
+    println!("redone once:  {}", alice.value());
+    undo.redo(&mut alice, 15_000);
+    println!("redone twice: {}", alice.value());
+    assert_eq!(alice.value().to_string(), r#"{"owner":"Bob"}"#);
     bob.apply(&alice.delta_since(bob.version()))?;
     assert_eq!(alice.value(), bob.value());
     Ok(())
