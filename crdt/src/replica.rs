@@ -352,7 +352,7 @@ impl<T: DotStore> Change<T> {
     {
         let mut r = Reader::new(bytes, &[]);
         match r.u64()? {
-            found if found == BRIEF.into() => from_brief_bytes(&bytes[1..]),
+            found if found == u64::from(BRIEF) => from_brief_bytes(&bytes[1..]),
             head if head & 3 == SHORT => {
                 let flags = head >> 2 & 7;
                 read_body(r, head >> 5, |r| r.in_short(core::iter::empty()), |r| Self::decode_short(flags, r))
