@@ -281,18 +281,10 @@ fn whole_documents_as_deltas() {
     doc.transact(3_000, |tx| tx.text("note").insert(3, &"grüße ".repeat(50)));
     let delta = doc.delta_since(&VersionVector::new());
     // The second was deflated by a library that another crate chose.
-<<<<<<< HEAD
     let written = frozen("delta-whole-4.bin", &delta.to_bytes());
     let old = ["delta-whole-3.bin", "delta-whole-2.bin", "delta-whole.bin"].map(old);
     for delta in std::iter::once(written).chain(old) {
-        let mut other = Doc::new(id(8));
-        other.apply(&Delta::from_bytes(&delta).unwrap()).unwrap();
-        assert_eq!(other.save(), doc.save());
-=======
-    let written = frozen("delta-whole-3.bin", &delta.to_bytes());
-    for delta in [written, old("delta-whole-2.bin"), old("delta-whole.bin")] {
         assert_eq!(taken_in(&delta).save(), doc.save());
->>>>>>> c062e2f (Differences are in a short form: a time takes six bytes, not nine, and the usual one removal two to five fewer; an entry of a large map is 47 bytes on a link)
     }
 }
 
