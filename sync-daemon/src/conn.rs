@@ -62,7 +62,7 @@ const PING: u8 = 0x89;
 /// written, 64 MiB for a message.
 pub(crate) fn settings() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(4 << 10)
+        .read_buffer_size(2 << 10) // kept by each connection
         .write_buffer_size(4 << 10)
         .max_write_buffer_size(MAX_MESSAGE)
         .max_message_size(Some(MAX_MESSAGE))

@@ -111,7 +111,8 @@ pub(crate) struct Link {
     pub(crate) peer: Option<PeerInfo>,
     pub(crate) peer_interest: Interest,
     pub(crate) traffic: Traffic,
-    pub(crate) docs: BTreeMap<DocId, Peered>,
+    /// Boxed: a map has room for eleven as soon as there is one, and most links are about one document.
+    pub(crate) docs: BTreeMap<DocId, Box<Peered>>,
     /// How many entries the peer's claims have in all documents together.
     pub(crate) claimed: usize,
     pub(crate) dicts: Dictionaries,
@@ -199,7 +200,7 @@ impl Link {
             heard: true,
             ..Peered::default()
         };
-        self.docs.insert(doc.clone(), peered);
+        self.docs.insert(doc.clone(), Box::new(peered));
     }
 
     /// Marks a presence to be sent, as soon as presence may be.

@@ -62,7 +62,7 @@ pub struct Node<D> {
     pub(crate) config: Config,
     pub(crate) rng: u64,
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
-    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) links: BTreeMap<LinkId, Box<Link>>,
     pub(crate) outputs: VecDeque<Output>,
     /// For each author, the link that brings its events first.
     pub(crate) parents: BTreeMap<ReplicaId, Parent>,
@@ -433,7 +433,9 @@ impl<D: Document> Node<D> {
         let look_after = self.config.have_interval.saturating_mul(4);
         for (link_id, link) in &mut self.links {
             link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
-            if Some(*link_id) != from && link.peer_interest.includes(id) {
+            // Most edits of a burst find the mark of the first.
+            let marked = link.dirty.contains(id);
+            if Some(*link_id) != from && !marked && link.peer_interest.includes(id) {
                 link.expect(id, held.version(), &novel);
                 link.dirty.insert(id.clone());
             }
@@ -504,7 +506,7 @@ impl<D: Document> Node<D> {
     pub fn handle(&mut self, now: Millis, input: Input) {
         match input {
             Input::LinkUp { link, dialed: _ } => {
-                self.links.insert(link, Link::default());
+                self.links.insert(link, Box::default());
             }
             Input::LinkDown { link } => self.link_down(now, link),
             Input::Frame { link, bytes } => self.take_message(now, link, &bytes),

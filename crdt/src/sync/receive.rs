@@ -520,7 +520,7 @@ impl<D: Document> Node<D> {
     pub(crate) fn note_duplicate(&mut self, id: LinkId, replica: ReplicaId) {
         let fed = replica == self.config.id
             || self.parents.get(&replica).is_some_and(|parent| {
-                let feeds = |link: &crate::sync::link::Link| !link.pruned_by_us.contains_key(&replica);
+                let feeds = |link: &Box<crate::sync::link::Link>| !link.pruned_by_us.contains_key(&replica);
                 parent.link != id && self.links.get(&parent.link).is_some_and(feeds)
             });
         #[cfg(feature = "testkit")]

@@ -113,7 +113,7 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn owes(&self, link: LinkId) -> bool {
-        self.links.get(&link).is_some_and(Link::has_work)
+        self.links.get(&link).is_some_and(|link| link.has_work())
     }
 
     fn fill(&mut self, now: Millis, id: LinkId) -> Result<Vec<u8>, Fault> {
@@ -284,9 +284,9 @@ impl<D: Document> Node<D> {
         let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get_mut(doc)) else {
             return Ok(());
         };
-        let mut peered = std::mem::take(link.docs.entry(doc.clone()).or_default());
+        let mut peered = std::mem::take(&mut **link.docs.entry(doc.clone()).or_default());
         let result = push(link, held, &mut peered, doc, now.saturating_add(have_after));
-        link.docs.insert(doc.clone(), peered);
+        link.docs.entry(doc.clone()).and_modify(|kept| **kept = peered);
         result
     }
 
