@@ -520,8 +520,8 @@ impl<D: Document> Node<D> {
     pub(crate) fn note_duplicate(&mut self, id: LinkId, replica: ReplicaId) {
         let fed = replica == self.config.id
             || self.parents.get(&replica).is_some_and(|parent| {
-                let feeds = |link: &Box<crate::sync::link::Link>| !link.pruned_by_us.contains_key(&replica);
-                parent.link != id && self.links.get(&parent.link).is_some_and(feeds)
+                let source = self.links.get(&parent.link).filter(|_| parent.link != id);
+                source.is_some_and(|link| !link.pruned_by_us.contains_key(&replica))
             });
         #[cfg(feature = "testkit")]
         let fed = fed || self.planted == Some(super::checking::Planted::PrunedSource);
