@@ -91,7 +91,8 @@ impl CounterPeer for Counter {
 
 impl MapPeer for Map {
     fn put(&mut self, key: &str, value: u64) {
-        self.0.update(now(), |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
+        self.0
+            .update(now(), |map, cx| map.update(key.to_owned(), cx, |register, cx| register.set(value, cx)));
     }
 
     fn put_all(&mut self, entries: &[(String, u64)]) {

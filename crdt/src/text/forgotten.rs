@@ -15,8 +15,8 @@ use crate::version::VersionVector;
 
 use super::chunk::Id;
 use super::core::Core;
-use super::crowds::Crowds;
 use super::count::{Count, byte_of_char};
+use super::crowds::Crowds;
 use super::log::What;
 use super::op::{self, Op};
 
