@@ -21,12 +21,16 @@ const HELP: &str = "NAME=VALUE writes a field; undo, redo, show, conflicts, quit
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Some(directory) = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')) else {
+        eprintln!("usage: form DIRECTORY\n{HELP}");
+        std::process::exit(2)
+    };
     let form: DocId = "form".parse()?;
     let peer = Peer::start(PeerConfig {
         role: Role::Client,
         interest: Interest::one(form.clone()),
         peers: vec![std::env::var("SYNC_TO").unwrap_or("ws://127.0.0.1:7420".into())],
-        data_dir: Some(std::env::args().nth(1).ok_or("usage: form DIRECTORY")?.into()),
+        data_dir: Some(directory.into()),
         ..PeerConfig::new("form")
     })
     .await?;

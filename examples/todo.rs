@@ -23,19 +23,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    let (directory, edit) = command(&args).unwrap_or_else(|usage| {
+        eprintln!("{usage}");
+        std::process::exit(2)
+    });
     let list: DocId = "todo".parse()?;
     let peer = Peer::start(PeerConfig {
         role: Role::Client,
         interest: Interest::one(list.clone()),
         peers: vec![std::env::var("SYNC_TO").unwrap_or("ws://127.0.0.1:7420".into())],
-        data_dir: Some(args.first().ok_or(USAGE)?.into()),
+        data_dir: Some(directory.into()),
         ..PeerConfig::new("todo")
     })
     .await?;
     peer.open(&list, Kind::DOC).await?;
     let online = tokio::time::timeout(PATIENCE, peer.wait_synced(&list)).await.is_ok();
 
-    if let Some(edit) = command(&args)?
+    if let Some(edit) = edit
         && !peer.edit(&list, edit).await?.value
     {
         println!("there is no such item:");
@@ -52,12 +56,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Says whether the item was there.
 type Edit = Box<dyn FnOnce(&mut Doc, u64) -> bool + Send>;
 
-fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
-    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+/// The directory, and what to do there.
+fn command(args: &[String]) -> Result<(String, Option<Edit>), &'static str> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (directory, words) = words.split_first().filter(|(first, _)| !first.starts_with('-')).ok_or(USAGE)?;
     // People count from 1.
     let number = |word: &str| word.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).ok_or(USAGE);
-    Ok(Some(match words[..] {
-        ["list"] | [] => return Ok(None),
+    let edit: Edit = match *words {
+        ["list"] | [] => return Ok((directory.to_string(), None)),
         ["add", text] => {
             let text = text.to_owned();
             Box::new(move |doc, now| {
@@ -83,7 +89,8 @@ fn command(args: &[String]) -> Result<Option<Edit>, &'static str> {
             Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").move_to(n, to)))
         }
         _ => return Err(USAGE),
-    }))
+    };
+    Ok((directory.to_string(), Some(edit)))
 }
 
 fn flag(items: &mut ListMut<'_>, n: usize, done: bool) -> bool {
