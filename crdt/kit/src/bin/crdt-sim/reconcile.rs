@@ -153,7 +153,7 @@ fn compare(before: &Lanes, after: &mut Lanes, documents: usize, changed: usize) 
         list: n * 16.0,
         least,
     };
-    for time in 0..if changed % documents == 0 { 1 } else { TIMES } {
+    for time in 0..if changed.is_multiple_of(documents) { 1 } else { TIMES } {
         let chosen = choose(time, documents, changed);
         chosen.iter().for_each(|n| after.put(*n, true, Some(false)));
         let pairs = || before.lanes.iter().zip(&after.lanes);
