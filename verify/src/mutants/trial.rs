@@ -98,7 +98,7 @@ impl Tests {
     }
 
     fn try_one(&self, mutant: usize) -> Caught {
-        let on = |(args, limit): &(Vec<String>, Duration)| noticed(&self.scratch, args, Some(mutant), *limit);
+        let on = |(args, limit): &(Vec<String>, u64)| noticed(&self.scratch, args, Some(mutant), *limit);
         if on(&self.kit) {
             Caught::Kit
         } else if self.tests.iter().any(on) {
