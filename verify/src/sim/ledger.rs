@@ -25,6 +25,8 @@ pub(crate) struct Ledger {
     /// The faults are over: show what you have.
     pub(crate) settling: bool,
     pub(crate) shown: BTreeMap<usize, Shown>,
+    /// Whose disks fail, or will soon.
+    pub(crate) failing: BTreeSet<usize>,
     /// Something that must not happen.
     pub(crate) broken: Option<String>,
     pub(crate) story: Vec<String>,

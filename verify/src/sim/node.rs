@@ -36,6 +36,8 @@ pub(crate) async fn life(i: usize, peers: Vec<usize>, ledger: Shared) -> turmoil
     };
     let peer = match Peer::start(config).await {
         Ok(peer) => peer,
+        // On a disk that fails nothing starts; its machine loses power soon, and this life ends.
+        Err(_) if ledger.borrow().failing.contains(&i) => std::future::pending().await,
         Err(error) => {
             ledger.borrow_mut().broken = Some(format!("{} does not start: {error}", name(i)));
             return Ok(());

@@ -219,7 +219,10 @@ impl Cluster<'_> {
                 simulation::cut_power(&dir(i));
                 self.sim.crash(name(i));
             }
-            Fault::BadDisk(i) => simulation::fail_soon(&dir(i), self.rng.u64(..40)),
+            Fault::BadDisk(i) => {
+                simulation::fail_soon(&dir(i), self.rng.u64(..40));
+                self.ledger.borrow_mut().failing.insert(i);
+            }
         }
         let until = self.sim.elapsed() + Duration::from_millis(self.rng.u64(100..6_000));
         *self.faults.entry(what).or_default() += 1;
@@ -237,6 +240,7 @@ impl Cluster<'_> {
                 Fault::Hold(a, b) => self.sim.release(name(a), name(b)),
                 Fault::Killed(i) | Fault::PowerCut(i) => self.sim.bounce(name(i)),
                 Fault::BadDisk(i) => {
+                    self.ledger.borrow_mut().failing.remove(&i);
                     simulation::cut_power(&dir(i));
                     self.sim.crash(name(i));
                     self.sim.bounce(name(i));
