@@ -1,8 +1,12 @@
 //! The sync protocol, driven by a simulated network of real nodes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "sync/meet.rs"]
+mod meet;
 #[path = "sync/net.rs"]
 mod net;
+#[path = "sync/presence.rs"]
+mod presence;
 #[path = "sync/toy.rs"]
 mod toy;
 
@@ -98,26 +102,6 @@ fn a_slow_link_is_owed_one_difference() {
     assert_eq!(net.deltas() - before, 1);
 }
 
-/// What two large repositories pay for when they meet again is what differs, not what there is.
-#[test]
-fn a_link_that_comes_back_costs_what_differs() {
-    let mut net = Net::daemons(2, &[(0, 1)]);
-    for doc in 0..300 {
-        net.edit(0, &format!("doc-{doc}"), b"x");
-    }
-    net.run(2_000);
-    net.cut(0);
-    net.edit(0, "doc-7", b"y");
-    net.edit(1, "doc-8", b"z");
-    net.edit(1, "new", b"z");
-    let (deltas, controls) = (net.deltas(), net.controls());
-    net.heal(0);
-    net.run(2_000);
-    net.assert_converged(&["doc-7", "doc-8", "new"]);
-    assert_eq!(net.deltas() - deltas, 3);
-    assert!(net.controls() - controls < 40, "{}", net.controls() - controls);
-}
-
 /// Who comes for everything gets everything of a node that has hardly a document in memory, and in between
 /// the memory stays small.
 #[test]
@@ -172,60 +156,6 @@ fn a_document_that_cannot_be_read_is_taken_from_others() {
     assert_eq!(net.version(0, "doc").total(), 1);
 }
 
-/// Two that met before tell each other what changed since, and nothing of the rest.
-#[test]
-fn a_cursor_names_only_what_changed() {
-    let mut net = Net::daemons(2, &[(0, 1)]);
-    for doc in 0..2_000 {
-        net.edit(0, &format!("doc-{doc}"), b"x");
-    }
-    net.run(60_000);
-    net.edit(0, "doc-1", b"y");
-    net.run(10_000);
-    net.cut(0);
-    for doc in 0..5 {
-        net.edit(0, &format!("doc-{doc}"), b"y");
-        net.edit(1, &format!("doc-{}", doc + 100), b"z");
-    }
-    let (bytes, deltas) = (net.bytes(), net.deltas());
-    net.heal(0);
-    net.run(40); // two round trips: to meet, and to send what was named
-    net.assert_converged(&["doc-0", "doc-4", "doc-100", "doc-104"]);
-    assert_eq!(net.deltas() - deltas, 10);
-    assert!(net.bytes() - bytes < 1_000, "{}", net.bytes() - bytes);
-}
-
-/// Daemons of a fleet find what differs from cells, as many as the difference needs.
-#[test]
-fn a_fleet_meets_by_sketch() {
-    for (changed, most) in [(1usize, 3_500), (40, 12_000)] {
-        let mut net = Net::new();
-        net.fleet = Some(Fleet::of("secret"));
-        for _ in 0..2 {
-            net.add(Role::Daemon, Interest::everything());
-        }
-        let wire = net.connect(0, 1, 5);
-        let name = |doc: usize| format!("doc-{doc}");
-        for doc in 0..3_000 {
-            net.edit(0, &name(doc), b"x");
-        }
-        net.run(60_000);
-        net.cut(wire);
-        for doc in 0..changed {
-            net.edit(doc % 2, &name(doc * 50), b"y");
-        }
-        net.edit(1, "new", b"z");
-        net.crash(0, 0); // what it knew of the other's changes is gone
-        let bytes = net.bytes();
-        net.heal(wire);
-        net.run(60);
-        net.assert_converged(&["new", "doc-0", "doc-50"]);
-        net.run(100);
-        assert_eq!(net.peers[0].node.fingerprint(), net.peers[1].node.fingerprint());
-        assert!(net.bytes() - bytes < most, "{changed}: {}", net.bytes() - bytes);
-    }
-}
-
 /// When the link breaks by which an author's events came, another is grafted, and its peer sent again what it had
 /// withheld, though it had come here: what was not announced yet, and what the peer had been the first to announce. Of
 /// the events that came twice to the nodes of a graph in which a link failed every second, an eighth were such.
@@ -252,50 +182,6 @@ fn a_graft_brings_nothing_that_is_here() {
         net.run(1_000);
         net.assert_converged(&["doc"]);
         assert_eq!(net.deltas(), before + 2, "{edits} edits");
-    }
-}
-
-/// In cells these two are one document. The side that reads the cells holds one of them and tells of it; that there is
-/// another, it cannot see. So what is left is looked for by ranges the next time.
-#[test]
-fn what_cells_cannot_tell_apart_is_found_the_next_time() {
-    let (one, other) = ("doc-17542", "doc-1441449");
-    for holder in 0..2 {
-        let mut net = Net::new();
-        net.fleet = Some(Fleet::of("secret"));
-        (0..2).for_each(|_| {
-            net.add(Role::Daemon, Interest::everything());
-        });
-        let wire = net.connect(0, 1, 5);
-        net.edit(0, one, b"x");
-        net.run(1_000);
-        net.cut(wire);
-        net.edit(holder, one, b"y");
-        net.edit(holder, other, b"z");
-        net.crash(0, 0); // what it knew of the other's changes is gone
-        net.heal(wire);
-        net.run(2_000);
-        net.assert_converged(&[one]);
-        net.run(120_000); // as often as they compare
-        net.assert_converged(&[one, other]);
-    }
-}
-
-/// Where only one side is of the fleet, or they are of two, ranges find what differs.
-#[test]
-fn strangers_meet_by_ranges() {
-    for other in [None, Some(Fleet::of("another"))] {
-        let mut net = Net::new();
-        net.fleet = Some(Fleet::of("secret"));
-        net.add(Role::Daemon, Interest::everything());
-        net.fleet = other;
-        net.add(Role::Daemon, Interest::everything());
-        for doc in 0..500 {
-            net.edit(doc % 2, &format!("doc-{doc}"), b"x");
-        }
-        net.connect(0, 1, 5);
-        net.run(5_000);
-        assert_eq!(net.peers[0].node.fingerprint(), net.peers[1].node.fingerprint());
     }
 }
 
@@ -640,105 +526,6 @@ fn a_client_gets_what_it_subscribes_to_and_its_edits_are_acknowledged() {
     net.drain(c);
     net.run(1_000);
     assert_eq!(net.version(c, "todo").total(), 1);
-}
-
-#[test]
-fn presence_reaches_all_is_renewed_and_ends_with_the_link() {
-    let mut net = Net::daemons(3, &mesh(3));
-    let c = net.add(Role::Client, Interest::everything());
-    let wire = net.connect(c, 0, 10);
-    let doc = "doc".parse().unwrap();
-    net.edit(c, "doc", b"x");
-    net.run(500);
-    let now = net.now;
-    net.peers[c].node.set_presence(now, &doc, Some(b"here".to_vec()));
-    net.drain(c);
-    net.run(500);
-    assert_eq!(net.peers[2].node.presence(&doc), [(id(c, 0), b"here".to_vec())]);
-    net.run(60_000);
-    assert_eq!(net.peers[2].node.presence(&doc).len(), 1);
-    net.cut(wire);
-    net.run(500);
-    assert_eq!(net.peers[2].node.presence(&doc), []);
-    net.heal(wire);
-    net.run(500);
-    assert_eq!(net.peers[2].node.presence(&doc).len(), 1);
-}
-
-/// One moves in a room of N: one frame up, one down to each other; nothing comes back to who moved.
-#[test]
-fn a_move_in_a_room_costs_one_frame_for_each_who_sees_it() {
-    for n in [20, 100] {
-        let mut net = Net::daemons(1, &[]);
-        let doc = "doc".parse().unwrap();
-        net.edit(0, "doc", b"x");
-        let clients: Vec<usize> = (0..n).map(|_| net.add(Role::Client, Interest::everything())).collect();
-        for c in &clients {
-            net.connect(*c, 0, 5);
-        }
-        net.run(1_000);
-        show(&mut net, clients[0], b"hello");
-        net.run(100);
-        let frames = |net: &Net| {
-            net.peers
-                .iter()
-                .map(|p| {
-                    let sent = [Role::Daemon, Role::Client].map(|role| p.node.traffic(role).control_out);
-                    sent[0] + sent[1]
-                })
-                .sum::<u64>()
-        };
-        let before = frames(&net);
-        for step in 0..10 {
-            show(&mut net, clients[0], &[step]);
-            net.run(100);
-            assert_eq!(net.peers[clients[n - 1]].node.presence(&doc), [(id(clients[0], 0), vec![step])]);
-        }
-        assert_eq!(frames(&net) - before, 10 * n as u64);
-        // Faster than anybody looks: what is sent is bounded by time, and the last is what all see.
-        let before = frames(&net);
-        for step in 0..200 {
-            show(&mut net, clients[0], &[step]);
-            net.run(1);
-        }
-        net.run(100);
-        assert_eq!(net.peers[clients[n - 1]].node.presence(&doc), [(id(clients[0], 0), vec![199])]);
-        assert!(frames(&net) - before <= 9 * n as u64, "{}", frames(&net) - before);
-    }
-}
-
-/// Presence takes the trees of its owner: across a mesh a move costs one frame for each daemon.
-#[test]
-fn presence_crosses_a_mesh_along_a_tree() {
-    let mut net = Net::daemons(6, &mesh(6));
-    let c = net.add(Role::Client, Interest::everything());
-    net.connect(c, 0, 5);
-    net.edit(0, "doc", b"x");
-    net.run(1_000);
-    for step in 0..3 {
-        show(&mut net, c, &[step]);
-        net.run(300);
-    }
-    let before = net.controls();
-    for step in 0..10 {
-        show(&mut net, c, &[100 + step]);
-        net.run(100);
-        for p in 0..6 {
-            assert_eq!(net.peers[p].node.presence(&"doc".parse().unwrap()), [(id(c, 0), vec![100 + step])]);
-        }
-    }
-    assert_eq!(net.controls() - before, 10 * (5 + 1)); // to each daemon, and from the client to the first
-    // Half of the links say nothing any more: renewals go over all, so that it does not end.
-    (0..5).for_each(|w| net.silence(w, 0));
-    net.connect(0, 3, 5);
-    net.run(60_000);
-    assert_eq!(net.peers[5].node.presence(&"doc".parse().unwrap()).len(), 1);
-}
-
-fn show(net: &mut Net, p: usize, value: &[u8]) {
-    let now = net.now;
-    net.peers[p].node.set_presence(now, &"doc".parse().unwrap(), Some(value.to_vec()));
-    net.drain(p);
 }
 
 /// Says hello to a node as a daemon would, and gives what follows.

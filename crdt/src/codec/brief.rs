@@ -73,30 +73,37 @@ fn unzigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
 
+/// How what is written and what is read change from one form to another.
+macro_rules! forms {
+    ($($type:ty),*) => {$(impl $type {
+        /// The rest is in the brief form.
+        pub(crate) fn in_brief(mut self) -> Self {
+            self.brief = Some(Box::default());
+            self
+        }
+
+        /// The same with short times; the replicas of the table begin with these events, others with 1.
+        pub(crate) fn in_short(mut self, first: impl Iterator<Item = u64>) -> Self {
+            self.brief = Some(Last::short(first));
+            self
+        }
+
+        /// The rest is in the form of the beginning again.
+        #[cfg(feature = "std")]
+        pub(crate) fn in_plain(mut self) -> Self {
+            self.brief = None;
+            self
+        }
+
+        pub(crate) fn is_brief(&self) -> bool {
+            self.brief.is_some()
+        }
+    })*};
+}
+
+forms! { Writer, Reader<'_> }
+
 impl Writer {
-    /// The rest of what is written is in the brief form.
-    pub(crate) fn in_brief(mut self) -> Self {
-        self.brief = Some(Box::default());
-        self
-    }
-
-    /// The same with short times; the replicas of the table begin with these events, others with 1.
-    pub(crate) fn in_short(mut self, first: impl Iterator<Item = u64>) -> Self {
-        self.brief = Some(Last::short(first));
-        self
-    }
-
-    /// The rest is in the form of the beginning again.
-    #[cfg(feature = "std")]
-    pub(crate) fn in_plain(mut self) -> Self {
-        self.brief = None;
-        self
-    }
-
-    pub(crate) fn is_brief(&self) -> bool {
-        self.brief.is_some()
-    }
-
     pub(super) fn brief_dot(&mut self, dot: Dot) {
         let replica = self.intern(dot.replica);
         let Some(last) = &mut self.brief else { return };
@@ -175,29 +182,6 @@ impl Writer {
 }
 
 impl Reader<'_> {
-    /// The rest of what is read is in the brief form.
-    pub(crate) fn in_brief(mut self) -> Self {
-        self.brief = Some(Box::default());
-        self
-    }
-
-    /// The same with short times; the replicas of the table begin with these events, others with 1.
-    pub(crate) fn in_short(mut self, first: impl Iterator<Item = u64>) -> Self {
-        self.brief = Some(Last::short(first));
-        self
-    }
-
-    /// The rest is in the form of the beginning again.
-    #[cfg(feature = "std")]
-    pub(crate) fn in_plain(mut self) -> Self {
-        self.brief = None;
-        self
-    }
-
-    pub(crate) fn is_brief(&self) -> bool {
-        self.brief.is_some()
-    }
-
     pub(super) fn brief_dot(&mut self) -> Result<Dot, DecodeError> {
         let head = self.u64()?;
         if head & 1 == 0 {
