@@ -27,17 +27,7 @@ impl<K, V> Default for SortedMap<K, V> {
     }
 }
 
-impl<K: Ord, V> SortedMap<K, V> {
-    /// From entries that are sorted by key, none twice. `O(n)`, and little room to spare.
-    pub(crate) fn from_sorted(mut entries: Vec<(K, V)>) -> Self {
-        if entries.len() <= FEW {
-            entries.shrink_to_fit();
-            SortedMap::Few(entries)
-        } else {
-            SortedMap::Many(Box::new(Lists::from_sorted(entries)))
-        }
-    }
-
+impl<K, V> SortedMap<K, V> {
     pub(crate) fn len(&self) -> usize {
         match self {
             SortedMap::Few(list) => list.len(),
@@ -47,6 +37,30 @@ impl<K: Ord, V> SortedMap<K, V> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub(crate) fn iter(&self) -> Iter<'_, K, V> {
+        let entries = match self {
+            SortedMap::Few(list) => Entries::of(list),
+            SortedMap::Many(lists) => lists.entries(),
+        };
+        Iter { entries, left: self.len() }
+    }
+
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
+        self.iter().map(|(key, _)| key)
+    }
+}
+
+impl<K: Ord + Clone, V> SortedMap<K, V> {
+    /// From entries that are sorted by key, none twice. `O(n)`, and little room to spare.
+    pub(crate) fn from_sorted(mut entries: Vec<(K, V)>) -> Self {
+        if entries.len() <= FEW {
+            entries.shrink_to_fit();
+            SortedMap::Few(entries)
+        } else {
+            SortedMap::Many(Box::new(Lists::from_sorted(entries)))
+        }
     }
 
     /// In which list a key is, or would be, and where there.
@@ -136,7 +150,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         keep: impl FnOnce(&V) -> bool,
     ) -> R
     where
-        K: Clone,
         V: Default,
     {
         match self.find(key) {
@@ -183,18 +196,6 @@ impl<K: Ord, V> SortedMap<K, V> {
             SortedMap::Few(list) => list.retain_mut(|(key, value)| keep(key, value)),
             SortedMap::Many(lists) => lists.retain(keep),
         }
-    }
-
-    pub(crate) fn iter(&self) -> Iter<'_, K, V> {
-        let entries = match self {
-            SortedMap::Few(list) => Entries::of(list),
-            SortedMap::Many(lists) => lists.entries(),
-        };
-        Iter { entries, left: self.len() }
-    }
-
-    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
-        self.iter().map(|(key, _)| key)
     }
 
     /// The entries in a range of keys, which is not empty. `O(log n)` and what it returns.
@@ -261,7 +262,7 @@ fn search<K: Borrow<Q>, V, Q: Ord + ?Sized>(list: &[(K, V)], key: &Q) -> Result<
 }
 
 /// In any order; of two with one key the later stays.
-impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
+impl<K: Ord + Clone, V> FromIterator<(K, V)> for SortedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = SortedMap::default();
         entries.into_iter().for_each(|(key, value)| drop(map.insert(key, value)));
@@ -269,13 +270,13 @@ impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     }
 }
 
-impl<K: Ord, V: PartialEq> PartialEq for SortedMap<K, V> {
+impl<K: PartialEq, V: PartialEq> PartialEq for SortedMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().eq(other.iter())
     }
 }
 
-impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for SortedMap<K, V> {
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SortedMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }

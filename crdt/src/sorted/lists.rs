@@ -7,14 +7,17 @@ use super::{Entries, search};
 
 /// Many entries in the order of their keys: a list of lists, none of them empty.
 ///
-/// A search looks at the heads of the lists and then into one of them; a list that is full is cut into halves. How long
-/// they may get grows with the root of how many entries there are, so that an insertion moves few entries and few lists.
+/// A search looks at where the lists begin, which stands by itself so that it stays in the caches, and then into one of
+/// them; a list that is full is cut into halves. How long they may get grows with the root of how many entries there are,
+/// so that an insertion moves few entries and few lists.
 ///
 /// It is made of a sorted list without a look at the keys, has little room to spare, and is read in one go, none of
 /// which is so of a B-tree.
 #[derive(Clone)]
 pub(crate) struct Lists<K, V> {
     lists: Vec<Vec<(K, V)>>,
+    /// For each list but the first a key that is greater than all in the list before it, and than none in it.
+    bounds: Vec<K>,
     len: usize,
 }
 
@@ -29,7 +32,7 @@ fn most(len: usize) -> usize {
     (len.isqrt() / 8).next_power_of_two().max(LONG)
 }
 
-impl<K: Ord, V> Lists<K, V> {
+impl<K: Ord + Clone, V> Lists<K, V> {
     /// From entries that are sorted by key, none twice.
     pub(super) fn from_sorted(entries: Vec<(K, V)>) -> Self {
         let len = entries.len();
@@ -39,11 +42,7 @@ impl<K: Ord, V> Lists<K, V> {
         while rest.len() > 0 {
             lists.push(rest.by_ref().take(size).collect());
         }
-        Lists { lists, len }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
+        Lists { bounds: bounds(&lists), lists, len }
     }
 
     pub(super) fn list(&self, list: usize) -> &[(K, V)] {
@@ -59,11 +58,11 @@ impl<K: Ord, V> Lists<K, V> {
     where
         K: Borrow<Q>,
     {
-        let begins_before = |list: &Vec<(K, V)>| list.first().is_some_and(|head| head.0.borrow() <= key);
+        let is_up_to = |bound: &K| bound.borrow() <= key;
         // What comes is mostly the last.
-        let list = match self.lists.last() {
-            Some(last) if begins_before(last) => self.lists.len() - 1,
-            _ => self.lists.partition_point(begins_before).saturating_sub(1),
+        let list = match self.bounds.last() {
+            Some(last) if is_up_to(last) => self.bounds.len(),
+            _ => self.bounds.partition_point(is_up_to),
         };
         let within = self.list(list);
         match within.last() {
@@ -84,6 +83,7 @@ impl<K: Ord, V> Lists<K, V> {
             insert(into, at, (key, value));
         } else if at == into.len() && list + 1 == count {
             // What comes in order fills the lists.
+            self.bounds.push(key.clone());
             self.lists.push(alloc::vec![(key, value)]);
         } else {
             let half = into.len() / 2;
@@ -92,6 +92,7 @@ impl<K: Ord, V> Lists<K, V> {
                 Some(at) => insert(&mut rest, at, (key, value)),
                 None => insert(into, at, (key, value)),
             }
+            self.bounds.insert(list, rest[0].0.clone());
             self.lists.insert(list + 1, rest);
         }
     }
@@ -102,10 +103,16 @@ impl<K: Ord, V> Lists<K, V> {
         let entry = from.remove(at);
         if from.is_empty() {
             self.lists.remove(list);
+            if !self.bounds.is_empty() {
+                self.bounds.remove(list.saturating_sub(1));
+            }
         } else if from.len() <= LONG / 4 && self.list(list).len() + self.list(list + 1).len() <= LONG / 2 {
             // Two that have become short are one.
-            let rest = self.lists.splice(list + 1..self.lists.len().min(list + 2), []).next();
-            self.lists[list].extend(rest.into_iter().flatten());
+            if list + 1 < self.lists.len() {
+                let rest = self.lists.remove(list + 1);
+                self.bounds.remove(list);
+                self.lists[list].extend(rest);
+            }
         }
         entry
     }
@@ -115,6 +122,7 @@ impl<K: Ord, V> Lists<K, V> {
             list.retain_mut(|(key, value)| keep(key, value));
             !list.is_empty()
         });
+        self.bounds = bounds(&self.lists);
         self.len = self.lists.iter().map(Vec::len).sum();
     }
 
@@ -138,7 +146,16 @@ impl<K: Ord, V> Lists<K, V> {
     }
 }
 
+/// Where all lists but the first begin.
+fn bounds<K: Clone, V>(lists: &[Vec<(K, V)>]) -> Vec<K> {
+    lists.iter().skip(1).filter_map(|list| list.first().map(|entry| entry.0.clone())).collect()
+}
+
 impl<K, V> Lists<K, V> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn entries(&self) -> Entries<'_, K, V> {
         Entries { middle: self.lists.iter(), ..Entries::of(&[]) }
     }

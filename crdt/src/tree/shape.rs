@@ -99,16 +99,22 @@ impl Shape {
     }
 
     fn break_cycles<V: DotStore>(&mut self, nodes: &Nodes<V>, mut look: Vec<NodeId>) {
+        // Nodes from which the way up ends, so that each is walked over once where many are looked at.
         let mut safe = BTreeSet::new();
         while let Some(node) = look.pop() {
             // What has nothing below it is on no cycle.
-            if self.child_count(Parent::Node(node)) > 0
-                && let Some(last) = self.last_on_cycle(nodes, node, &mut safe)
-            {
+            if self.child_count(Parent::Node(node)) == 0 {
+                continue;
+            }
+            if let Some(last) = self.last_on_cycle(nodes, node, &safe) {
                 self.leave(nodes, last);
                 *self.yielded.entry(last).or_default() += 1;
                 self.put_in(nodes, last);
                 look.extend([node, last]);
+            } else if !look.is_empty() {
+                let way: Vec<NodeId> =
+                    self.way_up(nodes, node).take_while(|node| !safe.contains(node)).collect();
+                safe.extend(way);
             }
         }
     }
@@ -146,27 +152,34 @@ impl Shape {
         self.yielded.get(&node).copied().unwrap_or(0)
     }
 
+    /// A node and those above it, for ever where that is a cycle.
+    fn way_up<V: DotStore>(&self, nodes: &Nodes<V>, node: NodeId) -> impl Iterator<Item = NodeId> {
+        core::iter::successors(Some(node), |node| match self.parent(nodes, *node) {
+            Some(Parent::Node(parent)) => Some(parent),
+            _ => None,
+        })
+    }
+
     /// Of the nodes on the cycle that a node stands on or below, the one put there last; `None` when there is no
-    /// cycle above it. Nodes from which the way up ends are `safe`, so each is walked over once.
+    /// cycle above it. Source: R. Brent, "An improved Monte Carlo factorization algorithm", 1980.
     fn last_on_cycle<V: DotStore>(
         &self,
         nodes: &Nodes<V>,
         node: NodeId,
-        safe: &mut BTreeSet<NodeId>,
+        safe: &BTreeSet<NodeId>,
     ) -> Option<NodeId> {
-        let (mut way, mut on_way, mut at) = (Vec::new(), BTreeSet::new(), node);
-        while !safe.contains(&at) {
-            if !on_way.insert(at) {
-                let cycle = way.iter().skip_while(|node| **node != at);
-                return cycle.max_by_key(|node| put(nodes, **node).map(|(stamp, _)| stamp)).copied();
+        // On a cycle a node that is remembered comes again, if those between are ever more.
+        let (mut remembered, mut power, mut steps) = (node, 1, 0);
+        for at in self.way_up(nodes, node).skip(1).take_while(|at| !safe.contains(at)) {
+            steps += 1;
+            if at == remembered {
+                let cycle = self.way_up(nodes, at).take(steps);
+                return cycle.max_by_key(|node| put(nodes, *node).map(|(stamp, _)| stamp));
             }
-            way.push(at);
-            match self.parent(nodes, at) {
-                Some(Parent::Node(parent)) => at = parent,
-                _ => break,
+            if steps == power {
+                (remembered, power, steps) = (at, power * 2, 0);
             }
         }
-        safe.extend(way);
         None
     }
 
