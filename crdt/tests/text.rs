@@ -205,6 +205,30 @@ fn interleaving_with_different_right_neighbours() {
 }
 
 /// A paste went out compressed, as a whole document, at fifty times the cost of a copy.
+/// Whoever types backwards, and hears of another's letter between two of his own, writes the second between other neighbours
+/// than the first, also for those to whom his two come one after the other.
+#[test]
+fn a_letter_typed_backwards_after_another_came_between() {
+    let (mut bob, mut alice, mut carol) = (Doc::new(id(1)), Doc::new(id(2)), Doc::new(id(3)));
+    alice.transact(0, |tx| tx.text("t").insert(0, "L"));
+    let base = alice.delta_since(&VersionVector::new());
+    bob.apply(&base).unwrap();
+    carol.apply(&base).unwrap();
+    let type_in = |doc: &mut Doc, pos: usize, letter: &str| {
+        let before = doc.version().clone();
+        doc.transact(0, |tx| tx.text("t").insert(pos, letter));
+        doc.delta_since(&before)
+    };
+    let r = type_in(&mut alice, 1, "r");
+    let x = type_in(&mut bob, 1, "x");
+    alice.apply(&x).unwrap();
+    assert_eq!(note(&alice), "Lxr");
+    let c = type_in(&mut alice, 2, "c");
+    [x, r, c].iter().for_each(|delta| drop(carol.apply(delta).unwrap()));
+    assert_eq!((note(&alice), note(&carol)), ("Lxcr".into(), "Lxcr".into()));
+    assert!(alice.save() == carol.save(), "the same neighbours");
+}
+
 #[test]
 fn what_was_pasted_is_sent_as_it_is() {
     let (mut alice, mut bob) = (Doc::new(id(1)), Doc::new(id(2)));

@@ -187,20 +187,40 @@ impl Chunk {
 
     /// Puts a run in at a spot, with the text that is visible of it.
     pub(super) fn insert(&mut self, spot: Spot, run: Run, text: &str) {
-        let byte = self.byte(self.position(spot));
-        self.text.insert_str(byte, text);
-        self.chars += run.visible();
+        self.insert_text(spot, run.visible(), text);
         if spot.offset > 0 {
-            let cut = self.runs[spot.run];
-            self.runs[spot.run] = cut.part(0, spot.offset);
-            let rest = [run, cut.part(spot.offset, cut.len())];
-            self.runs.splice(spot.run + 1..spot.run + 1, rest);
+            self.insert_runs(spot, [run]);
         } else if let Some(before) = spot.run.checked_sub(1).and_then(|i| self.runs.get_mut(i))
             && before.goes_on(&run)
         {
             before.bits += run.len() as u32;
         } else {
             self.runs.insert(spot.run, run);
+        }
+    }
+
+    /// Puts `len` characters in at a spot, each before the one numbered before it.
+    pub(super) fn insert_backwards(&mut self, spot: Spot, first: Id, len: usize, chained: bool, text: &str) {
+        self.insert_text(spot, len, text);
+        let run = |n: usize| Run::new(first.plus(n as u64), 1, chained && n == 0);
+        self.insert_runs(spot, (0..len).rev().map(run));
+    }
+
+    fn insert_text(&mut self, spot: Spot, chars: usize, text: &str) {
+        let byte = self.byte(self.position(spot));
+        self.text.insert_str(byte, text);
+        self.chars += chars;
+    }
+
+    fn insert_runs(&mut self, spot: Spot, runs: impl IntoIterator<Item = Run>) {
+        match spot.offset {
+            0 => drop(self.runs.splice(spot.run..spot.run, runs)),
+            offset => {
+                let cut = self.runs[spot.run];
+                self.runs[spot.run] = cut.part(0, offset);
+                let rest = runs.into_iter().chain([cut.part(offset, cut.len())]);
+                self.runs.splice(spot.run + 1..spot.run + 1, rest);
+            }
         }
     }
 

@@ -33,6 +33,12 @@ impl Index {
         Some((block, self.blocks[block].starts.partition_point(|start| *start <= seq).checked_sub(1)?))
     }
 
+    /// The last entry.
+    fn end(&self) -> Option<(usize, usize)> {
+        let block = self.blocks.len().checked_sub(1)?;
+        Some((block, self.blocks[block].starts.len().checked_sub(1)?))
+    }
+
     /// The chunk that holds a character, if any does.
     pub(super) fn get(&self, seq: u64) -> Option<usize> {
         if seq > self.last {
@@ -45,13 +51,17 @@ impl Index {
     /// Says that the characters from `from` up to `last` are in a chunk.
     pub(super) fn set(&mut self, from: u64, last: u64, chunk: usize) {
         let chunk = chunk as u32;
-        let entry = self.entry(from);
+        let entry = if from > self.last { self.end() } else { self.entry(from) };
         let after = if last < self.last { self.after(entry, last) } else { None };
         self.last = self.last.max(last);
         let mut at = match entry {
             Some((block, i)) if self.blocks[block].chunks[i] == chunk => (block, i + 1),
             Some((block, i)) if self.blocks[block].starts[i] == from => {
-                self.blocks[block].chunks[i] = chunk;
+                let entries = &mut self.blocks[block];
+                entries.chunks[i] = chunk;
+                if entries.starts.get(i + 1) == Some(&(last + 1)) {
+                    return; // just this entry
+                }
                 (block, i + 1)
             }
             Some((block, i)) => self.insert(block, i + 1, from, chunk),
@@ -106,8 +116,10 @@ impl Index {
         loop {
             let Some(block) = self.blocks.get_mut(at.0) else { return false };
             let n = block.starts.iter().skip(at.1).take_while(|start| **start <= last).count();
-            block.starts.drain(at.1..at.1 + n);
-            block.chunks.drain(at.1..at.1 + n);
+            if n > 0 {
+                block.starts.drain(at.1..at.1 + n);
+                block.chunks.drain(at.1..at.1 + n);
+            }
             if let Some(next) = block.starts.get(at.1) {
                 self.firsts[at.0] = block.starts[0];
                 return *next == last + 1;

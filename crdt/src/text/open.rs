@@ -1,16 +1,16 @@
 //! The edit that is going on: what is typed or deleted in one place, before it moves any characters.
 //!
-//! People type and delete in runs. The open run is in the log with every keystroke, but put among the
-//! characters only when the next edit is elsewhere. Until then reading looks at the characters through it.
+//! People type and delete in runs, a few of them from the end to the front. The open run is in the log with every keystroke,
+//! but put among the characters only when the next edit is elsewhere. Until then reading looks at the characters through it.
 
 use std::ops::Range;
 
 use crate::id::Dot;
 
 use super::TextPatch;
-use super::chunk::Id;
+use super::chunk::{Id, small};
 use super::core::Core;
-use super::log::What;
+use super::log::{Log, What};
 use super::op::Op;
 use super::sequence::Place;
 use super::view::{Pieces, View};
@@ -20,19 +20,32 @@ use super::view::{Pieces, View};
 pub(super) enum Open {
     #[default]
     None,
-    /// Characters that stand at `place`, before `right`; their text ends their log.
+    /// Characters that stand at `place`; those from `first` on, of which the first was written between `left` and
+    /// `right`.
     Insert {
         pos: Option<usize>,
         place: Place,
         first: Id,
         len: usize,
+        left: Option<Id>,
         right: Option<Id>,
-        chained: bool,
-        from_byte: usize,
+        typed: Typed,
     },
     /// The `len` characters from `place` on are deleted: those from `first` on, which are in one run.
     Delete { pos: Option<usize>, place: Place, first: Id, len: usize, run: Range<u64> },
 }
+
+/// How the characters of an open insertion follow each other.
+#[derive(Clone, Debug)]
+pub(super) enum Typed {
+    /// Each stands behind the one before; their text is the end of their log, from this byte on.
+    Forwards(usize),
+    /// Each stands before the one before, and was written between that and `left`; this is their text.
+    Backwards(String),
+}
+
+/// How many characters are open at most that are typed backwards: each moves their text.
+const MAX_BACK: usize = small(256, 6);
 
 impl Open {
     pub(super) fn is_none(&self) -> bool {
@@ -49,13 +62,12 @@ impl Open {
     }
 
     /// The sequence as it is to be seen.
-    pub(super) fn view<'a>(&self, core: &'a Core) -> View<'a> {
+    pub(super) fn view<'a>(&'a self, core: &'a Core) -> View<'a> {
         let at = self.pos(core);
         match *self {
             Open::None => View::default(),
-            Open::Insert { first, len, from_byte, .. } => {
-                let added = core.log.text(first.replica).get(from_byte..).unwrap_or_default();
-                View { at, removed: 0, added, len }
+            Open::Insert { first, len, ref typed, .. } => {
+                View { at, removed: 0, added: typed.text(&core.log, first), len }
             }
             Open::Delete { len, .. } => View { at, removed: len, added: "", len: 0 },
         }
@@ -70,32 +82,42 @@ impl Open {
         }
     }
 
-    /// The first character of an open insertion.
-    fn first(&self) -> Id {
+    /// The character so far into an open insertion.
+    fn character(&self, inside: usize) -> Id {
         match self {
-            Open::Insert { first, .. } => *first,
+            Open::Insert { first, typed: Typed::Forwards(_), .. } => first.plus(inside as u64),
+            Open::Insert { first, len, .. } => first.plus((len - 1 - inside) as u64),
             _ => Id::new(0, 0),
         }
+    }
+
+    /// How far into an open insertion a character is.
+    fn inside(&self, id: Id) -> Option<usize> {
+        let Open::Insert { first, len, typed, .. } = self else { return None };
+        let n = id.seq.wrapping_sub(first.seq) as usize;
+        (id.replica == first.replica && n < *len).then(|| match typed {
+            Typed::Forwards(_) => n,
+            Typed::Backwards(_) => len - 1 - n,
+        })
     }
 
     // ---- reading ----
 
     /// The visible characters in order.
-    pub(super) fn ids<'a>(&self, core: &'a Core) -> impl Iterator<Item = Id> + use<'a> {
+    pub(super) fn ids<'a>(&'a self, core: &'a Core) -> impl Iterator<Item = Id> + use<'a> {
         let view = self.view(core);
         let shown = || {
             let visible = core.sequence.stretches().filter(|stretch| !stretch.deleted);
             visible.flat_map(|run| (0..run.len as u64).map(move |n| run.first.plus(n)))
         };
-        let first = self.first();
-        let added = (0..view.len as u64).map(move |n| first.plus(n));
+        let added = (0..view.len).map(|n| self.character(n));
         shown().take(view.at).chain(added).chain(shown().skip(view.at + view.removed))
     }
 
     pub(super) fn id_at(&self, core: &Core, pos: usize) -> Option<Id> {
         let view = self.view(core);
         match pos.checked_sub(view.at) {
-            Some(inside) if inside < view.len => Some(self.first().plus(inside as u64)),
+            Some(inside) if inside < view.len => Some(self.character(inside)),
             Some(_) => core.sequence.id(core.sequence.visible(view.behind(pos))?),
             None => core.sequence.id(core.sequence.visible(pos)?),
         }
@@ -103,10 +125,9 @@ impl Open {
 
     /// Where a character stands or, once deleted, stood; and whether it is visible.
     pub(super) fn place_of(&self, core: &Core, id: Id) -> Option<(usize, bool)> {
-        let (view, first) = (self.view(core), self.first());
-        let offset = id.seq.wrapping_sub(first.seq);
-        if id.replica == first.replica && offset < view.len as u64 {
-            return Some((view.at + offset as usize, true));
+        let view = self.view(core);
+        if let Some(inside) = self.inside(id) {
+            return Some((view.at + inside, true));
         }
         let place = core.sequence.find(id)?;
         let visible = !core.sequence.stretch(place)?.deleted;
@@ -127,17 +148,14 @@ impl Open {
 
     /// Whether nothing stands between a character and the next visible one. Only for those of one replica.
     pub(super) fn adjoin(&self, core: &Core, left: Id, right: Id) -> bool {
-        let is_open = |id: Id| {
-            matches!(self, Open::Insert { first, len, .. }
-            if id.replica == first.replica && id.seq.wrapping_sub(first.seq) < *len as u64)
-        };
         left.plus(1) == right
-            && match (is_open(left), is_open(right)) {
-                (false, false) => {
+            && match (self.inside(left), self.inside(right)) {
+                (None, None) => {
                     let behind = core.sequence.behind(Some(left));
                     core.sequence.id(core.sequence.settle(behind)) == Some(right)
                 }
-                (left, right) => left && right,
+                (Some(left), Some(right)) => left < right,
+                _ => false,
             }
     }
 
@@ -146,23 +164,29 @@ impl Open {
     /// Inserts by one replica: goes on with the open run, or opens another.
     pub(super) fn insert(&mut self, core: &mut Core, at: Dot, pos: usize, text: &str, chars: usize) {
         let replica = core.roster.intern(at.replica);
-        if let Open::Insert { pos: Some(start), first, len, .. } = self
-            && *start + *len == pos
+        if let Open::Insert { pos: Some(start), first, len, left, typed, .. } = self
             && Id::new(replica, at.seq) == first.plus(*len as u64)
         {
-            core.log.extend(replica, chars as u64, text);
-            *len += chars;
-            return;
+            if *start + *len == pos && typed.is_forwards() {
+                core.log.extend(replica, chars as u64, text);
+                *len += chars;
+                return;
+            }
+            if *start == pos && chars == 1 && typed.put_before(&core.log, *first, *len, text) {
+                let at = first.plus(*len as u64);
+                core.log.push(at, 1, What::Insert { left: *left, right: Some(at.before()) }, text);
+                *len += 1;
+                return;
+            }
         }
         self.settle(core);
         let first = Id::new(replica, at.seq);
         // A forged file may have promised more text than its history made.
         let pos = pos.min(core.sequence.total().chars());
         let (place, left, right) = core.sequence.gap(pos);
-        let chained = left == Some(first.before());
-        let from_byte = core.log.text(replica).len();
+        let typed = Typed::Forwards(core.log.text(replica).len());
         core.log.push(first, chars as u64, What::Insert { left, right }, text);
-        *self = Open::Insert { pos: Some(pos), place, first, len: chars, right, chained, from_byte };
+        *self = Open::Insert { pos: Some(pos), place, first, len: chars, left, right, typed };
     }
 
     /// Deletes by one replica: goes on with the open deletion, or opens another.
@@ -223,10 +247,9 @@ impl Open {
         *self = match op {
             Op::Insert { left, right, text, len } => {
                 let (first, place, [left, right]) = core.place(at, left, right)?;
-                let from_byte = core.log.text(first.replica).len();
+                let typed = Typed::Forwards(core.log.text(first.replica).len());
                 core.log.push(first, len, What::Insert { left, right }, text);
-                let chained = left == Some(first.before());
-                Open::Insert { pos: None, place, first, len: len as usize, right, chained, from_byte }
+                Open::Insert { pos: None, place, first, len: len as usize, left, right, typed }
             }
             Op::Delete { target, len, back } => {
                 let first = core.targets(&op)?;
@@ -251,18 +274,27 @@ impl Open {
     fn take_more(&mut self, core: &mut Core, at: Dot, op: &Op<'_>) -> Option<usize> {
         match (self, op) {
             (
-                Open::Insert { first, len, right, .. },
-                Op::Insert { left, right: its_right, text, len: more },
+                Open::Insert { first, len, left, right, typed, .. },
+                Op::Insert { left: its_left, right: its_right, text, len: more },
             ) => {
-                let next = core.dot(first.plus(*len as u64));
-                let after_last = next == at && *left == Some(Dot::new(at.replica, at.seq - 1));
-                if !after_last || right.map(|right| core.dot(right)) != *its_right {
+                let (next, last) = (first.plus(*len as u64), first.plus(*len as u64 - 1));
+                let is = |id: Option<Id>, dot: &Option<Dot>| id.map(|id| core.dot(id)) == *dot;
+                if core.dot(next) != at {
                     return None;
                 }
-                core.log.extend(first.replica, *more, text);
-                let from = *len;
-                *len += *more as usize;
-                Some(from)
+                if is(Some(last), its_left) && is(*right, its_right) && typed.is_forwards() {
+                    core.log.extend(first.replica, *more, text);
+                    *len += *more as usize;
+                    return Some(*len - *more as usize);
+                }
+                // A left child of one that nobody else can have named yet: nothing comes between them.
+                let is_before = *more == 1 && is(Some(last), its_right) && is(*left, its_left);
+                if !(is_before && typed.put_before(&core.log, *first, *len, text)) {
+                    return None;
+                }
+                core.log.push(next, 1, What::Insert { left: *left, right: Some(last) }, text);
+                *len += 1;
+                Some(0)
             }
             (Open::Delete { pos, place, first, len, run }, Op::Delete { target, len: more, back }) => {
                 let (span, n) = (op.targets()?, *more as usize);
@@ -291,11 +323,45 @@ impl Open {
     pub(super) fn settle(&mut self, core: &mut Core) {
         match std::mem::take(self) {
             Open::None => {}
-            Open::Insert { place, first, chained, from_byte, .. } => {
-                let text = core.log.text(first.replica).get(from_byte..).unwrap_or_default();
-                core.sequence.insert(place, first, chained, text);
+            Open::Insert { place, first, left, typed, .. } => {
+                let chained = left == Some(first.before());
+                match &typed {
+                    Typed::Forwards(_) => {
+                        core.sequence.insert(place, first, chained, typed.text(&core.log, first));
+                    }
+                    Typed::Backwards(text) => core.sequence.insert_backwards(place, first, chained, text),
+                }
             }
             Open::Delete { place, len, .. } => core.sequence.hide(place, len),
+        }
+    }
+}
+
+impl Typed {
+    fn is_forwards(&self) -> bool {
+        matches!(self, Typed::Forwards(_))
+    }
+
+    /// The text as it stands, of an insertion from `first` on.
+    fn text<'a>(&'a self, log: &'a Log, first: Id) -> &'a str {
+        match self {
+            Typed::Forwards(from) => log.text(first.replica).get(*from..).unwrap_or_default(),
+            Typed::Backwards(text) => text,
+        }
+    }
+
+    /// Puts a character before the `len` that there are, from `first` on; whether that goes on with them.
+    fn put_before(&mut self, log: &Log, first: Id, len: usize, text: &str) -> bool {
+        match self {
+            Typed::Forwards(_) if len == 1 => {
+                *self = Typed::Backwards([text, self.text(log, first)].concat());
+                true
+            }
+            Typed::Backwards(typed) if len < MAX_BACK => {
+                typed.insert_str(0, text);
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! cost `O(log n)` plus a scan within one chunk, whatever was concurrent.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use super::chunk::{Chunk, Id, MAX_BYTES, MAX_RUN, Run, Spot};
 use super::count::{Count, Unit, boundary, byte_of_char};
@@ -205,6 +206,16 @@ impl Sequence {
         self.cut(place.chunk);
     }
 
+    /// Puts characters in at a place of which each was written before the one numbered before it.
+    pub(super) fn insert_backwards(&mut self, place: Place, first: Id, chained: bool, text: &str) {
+        let count = Count::of(text);
+        let Some(last) = (count.chars() as u64).checked_sub(1).map(|n| first.plus(n)) else { return };
+        self.chunks[place.chunk].insert_backwards(place.spot, first, count.chars(), chained, text);
+        self.index(first.replica).set(first.seq, last.seq, place.chunk);
+        self.tree.add(place.chunk, count);
+        self.cut(place.chunk);
+    }
+
     /// Puts a long text in: in chunks of its own.
     fn insert_long(&mut self, place: Place, mut first: Id, mut chained: bool, mut text: &str) {
         let mut chunk = place.chunk;
@@ -263,11 +274,13 @@ impl Sequence {
         }
     }
 
-    /// Cuts a chunk that has grown too big in two.
+    /// Cuts a chunk that has grown too big in two, and those if they still are.
     fn cut(&mut self, chunk: usize) {
         if self.chunks[chunk].is_big() {
             let rest = self.chunks[chunk].split();
-            self.put_behind(chunk, rest);
+            let new = self.put_behind(chunk, rest);
+            self.cut(chunk);
+            self.cut(new);
         }
     }
 
@@ -279,27 +292,18 @@ impl Sequence {
         }
     }
 
-    fn put_behind(&mut self, chunk: usize, rest: Chunk) {
+    /// Makes a chunk of what was cut off another; its number.
+    fn put_behind(&mut self, chunk: usize, rest: Chunk) -> usize {
         let new = self.tree.split(chunk, Count::of(&rest.text));
-        // Runs that are neighbours in number, in either direction, move as one.
-        let mut moved: Option<(u32, Range<u64>)> = None;
-        for run in &rest.runs {
-            let (first, end) = (run.first(), run.end());
-            match &mut moved {
-                Some((replica, seqs)) if *replica == first.replica && seqs.end == first.seq => seqs.end = end,
-                Some((replica, seqs)) if *replica == first.replica && seqs.start == end => {
-                    seqs.start = first.seq;
-                }
-                _ => {
-                    if let Some((replica, seqs)) = moved.replace((first.replica, first.seq..end)) {
-                        self.index(replica).set(seqs.start, seqs.end - 1, new);
-                    }
-                }
-            }
-        }
-        if let Some((replica, seqs)) = moved {
-            self.index(replica).set(seqs.start, seqs.end - 1, new);
+        // Runs that are neighbours in number move as one, whatever was put between them.
+        let runs = rest.runs.iter().map(|run| (run.first().replica, run.first().seq, run.end()));
+        let mut moved: SmallVec<[(u32, u64, u64); 32]> = runs.collect();
+        moved.sort_unstable();
+        for runs in moved.chunk_by(|a, b| a.0 == b.0 && a.2 == b.1) {
+            let ((replica, first, _), (_, _, end)) = (runs[0], runs[runs.len() - 1]);
+            self.index(replica).set(first, end - 1, new);
         }
         self.chunks.push(rest);
+        new
     }
 }
