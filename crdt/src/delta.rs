@@ -48,7 +48,12 @@ impl Delta {
     /// assert_eq!(delta.table(), [a]);
     /// ```
     pub fn table(&self) -> Vec<ReplicaId> {
-        self.spans.iter().map(|s| s.replica).chain(self.others.iter().copied()).collect()
+        self.replicas().collect()
+    }
+
+    /// What [`table`](Self::table) lists.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
+        self.spans.iter().map(|s| s.replica).chain(self.others.iter().copied())
     }
 
     /// How many events it delivers.

@@ -46,6 +46,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use smallvec::SmallVec;
+
 use crate::codec::Reader;
 use crate::context::{CausalContext, DotRanges};
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
@@ -618,7 +620,7 @@ impl Replicated for Doc {
             return Ok(Applied::default());
         }
         self.admit_spans(&delta.spans)?;
-        let table = delta.table();
+        let table: SmallVec<[ReplicaId; 4]> = delta.replicas().collect();
         let body = wire::decode(delta, &table)?;
         let ordered = self.graph.order(&delta.spans, &body.parents).map_err(|error| match error {
             GraphError::Missing => ApplyError::Missing,
@@ -640,20 +642,22 @@ impl Replicated for Doc {
             self.record = None;
             return Err(refused);
         }
-        self.settle_marks(news);
+        if !news.is_empty() {
+            self.settle_marks(news);
+        }
         let novel = |span: &Span| {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })
         };
         let novel = match (delta.spans.as_slice(), ordered.as_slice()) {
-            ([_], [novel]) => vec![*novel],
-            (spans, _) => spans.iter().filter_map(novel).collect(),
+            ([_], [_]) => None,
+            (spans, _) => Some(spans.iter().filter_map(novel).collect()),
         };
-        self.graph.extend(&ordered, body.parents, seen);
+        self.graph.extend(&ordered, &body.parents, seen);
         self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(record) = self.record.take() {
             self.notify(Origin::Remote, &record);
         }
-        Ok(Applied { novel })
+        Ok(Applied { novel: novel.unwrap_or(ordered) })
     }
 }

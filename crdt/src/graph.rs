@@ -10,17 +10,23 @@ mod horizon;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
+use crate::sorted::SortedMap;
 use crate::version::VersionVector;
 
 pub(crate) use horizon::Horizon;
 use horizon::Sightings;
 
 /// Events of a document that build on others than the one before them, with those they build on.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Parents(BTreeMap<Dot, Vec<Dot>>);
+#[derive(Clone, Default, PartialEq, Debug)]
+pub(crate) struct Parents(SortedMap<Dot, Named>);
+
+/// Mostly one: what an author has received is mostly one line of edits.
+type Named = SmallVec<[Dot; 1]>;
 
 /// All events of a document as a file has them: what each had seen is taken in when first asked for.
 #[derive(Debug)]
@@ -143,7 +149,7 @@ impl EventGraph {
         EventGraph {
             version: VersionVector::new(),
             heads: Vec::new(),
-            parents: Parents(BTreeMap::new()),
+            parents: Parents(SortedMap::Few(Vec::new())),
             stored: None,
             horizon: Horizon::new(VersionVector::new(), Vec::new()),
             sightings: None,
@@ -239,7 +245,7 @@ impl EventGraph {
         self.stored.as_ref().map_or(&self.parents, |stored| stored.parents())
     }
 
-    fn name(&mut self, event: Dot, parents: Vec<Dot>) {
+    fn name(&mut self, event: Dot, parents: Named) {
         if let Some(stored) = self.stored.take() {
             self.parents = stored.parents().clone();
         }
@@ -258,7 +264,7 @@ impl EventGraph {
 
     /// What an event builds on besides the event before it of the same replica.
     pub fn parents(&self, event: Dot) -> &[Dot] {
-        self.named().0.get(&event).map_or(&[], Vec::as_slice)
+        self.named().0.get(&event).map_or(&[], SmallVec::as_slice)
     }
 
     /// Whether the author of an event had seen another one; of what is forgotten, whether he has by now, as
@@ -292,7 +298,7 @@ impl EventGraph {
             // Most events follow one of the same author, with nothing received between.
             [head] if head.replica == author => head.seq = last + count,
             heads => {
-                let others: Vec<Dot> = heads.iter().filter(|head| head.replica != author).copied().collect();
+                let others: Named = heads.iter().filter(|head| head.replica != author).copied().collect();
                 if !others.is_empty() {
                     self.name(Dot::new(author, last + 1), others);
                 }
@@ -358,16 +364,16 @@ impl EventGraph {
     }
 
     /// Adds events that [`order`](Self::order) and [`admit`](Self::admit) have let through.
-    pub(crate) fn extend(&mut self, ordered: &[Span], parents: Parents, seen: Sightings) {
+    pub(crate) fn extend(&mut self, ordered: &[Span], parents: &Parents, seen: Sightings) {
         self.sightings.iter_mut().for_each(|sightings| sightings.extend(seen.clone()));
         if let [span] = ordered {
             self.replace_heads(span, parents.0.get(&Dot::new(span.replica, span.after + 1)));
         } else {
-            self.replace_many_heads(ordered, &parents);
+            self.replace_many_heads(ordered, parents);
         }
-        for (event, named) in parents.0 {
-            if !self.version.contains(event) {
-                self.name(event, named);
+        for (event, named) in parents.0.iter() {
+            if !self.version.contains(*event) {
+                self.name(*event, named.clone());
             }
         }
         if let [span] = ordered {
@@ -382,8 +388,10 @@ impl EventGraph {
     fn replace_many_heads(&mut self, ordered: &[Span], parents: &Parents) {
         let first = |span: &Span| Dot::new(span.replica, span.after + 1);
         let named = ordered.iter().filter_map(|span| parents.0.get(&first(span))).flatten().copied();
-        let before = ordered.iter().map(|span| Dot::new(span.replica, span.after));
+        let before =
+            ordered.iter().filter(|span| span.after > 0).map(|span| Dot::new(span.replica, span.after));
         let mut gone: Vec<Dot> = named.chain(before).collect();
+        gone.dedup(); // many may have begun where one left off
         gone.sort_unstable();
         self.heads.extend(ordered.iter().map(|span| Dot::new(span.replica, span.to)));
         self.heads.retain(|head| gone.binary_search(head).is_err());
@@ -392,7 +400,7 @@ impl EventGraph {
 
     /// Puts the last event of a span in place of what its first builds on. There is one head for each replica at
     /// most, so they stay sorted where only a number grows.
-    fn replace_heads(&mut self, span: &Span, named: Option<&Vec<Dot>>) {
+    fn replace_heads(&mut self, span: &Span, named: Option<&Named>) {
         let before = Dot::new(span.replica, span.after);
         if let (Ok(head), None) = (self.heads.binary_search(&before), named) {
             self.heads[head].seq = span.to;
@@ -503,7 +511,7 @@ impl Parents {
 
     /// Reads what [`encode`](Self::encode) wrote for the same spans.
     pub(crate) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut all = BTreeMap::new();
+        let mut all = SortedMap::default();
         for span in spans {
             let mut at = span.after;
             for _ in 0..r.count(4)? {
@@ -517,9 +525,9 @@ impl Parents {
     }
 }
 
-fn decode_parents(of: ReplicaId, r: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeError> {
+fn decode_parents(of: ReplicaId, r: &mut Reader<'_>) -> Result<Named, DecodeError> {
     let n = r.count(2)?;
-    let mut parents: Vec<Dot> = Vec::with_capacity(n);
+    let mut parents = Named::with_capacity(n);
     for _ in 0..n {
         let parent = r.dot()?;
         let sorted = parents.last().is_none_or(|last| last.replica < parent.replica);

@@ -221,8 +221,10 @@ impl<'a> Reader<'a> {
     /// A number of items, as [`count`](Self::count) checks it.
     pub(super) fn fitting(&self, n: u64, min_bytes: usize) -> Result<usize, DecodeError> {
         let min_bytes = if self.is_brief() { 1 } else { min_bytes.max(1) };
-        let most = (self.remaining() / min_bytes) as u64;
-        if n > most { Err(self.limit("more items than the bytes can hold")) } else { Ok(n as usize) }
+        match n.saturating_mul(min_bytes as u64) <= self.remaining() as u64 {
+            true => Ok(n as usize),
+            false => Err(self.limit("more items than the bytes can hold")),
+        }
     }
 
     /// The next `n` bytes.

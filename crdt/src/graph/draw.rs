@@ -59,7 +59,7 @@ impl EventGraph {
     /// The events as runs, cut before those that name others and after those that are named; by first event.
     fn segments(&self) -> BTreeMap<Dot, Span> {
         let mut ends: BTreeSet<Dot> = BTreeSet::new();
-        for (event, parents) in &self.parents.0 {
+        for (event, parents) in self.parents.0.iter() {
             ends.insert(Dot::new(event.replica, event.seq - 1));
             ends.extend(parents.iter().copied());
         }
