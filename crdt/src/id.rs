@@ -195,6 +195,13 @@ pub struct Span {
     pub to: u64,
 }
 
+/// The run of one event.
+impl From<Dot> for Span {
+    fn from(dot: Dot) -> Self {
+        Span { replica: dot.replica, after: dot.seq.saturating_sub(1), to: dot.seq }
+    }
+}
+
 impl Span {
     /// How many events the span holds.
     #[allow(clippy::len_without_is_empty)] // a span is never empty

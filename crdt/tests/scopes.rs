@@ -247,6 +247,16 @@ proptest! {
         let mut seen: CausalContext = ranges.iter_ranges().collect();
         let also: CausalContext = others.iter_ranges().collect();
         prop_assert_eq!(seen >= also, model.is_superset(&other_model));
+        let events = |spans: Vec<Span>| {
+            let dots = spans.into_iter().flat_map(|s| (s.after + 1..=s.to).map(move |seq| Dot::new(s.replica, seq)));
+            dots.collect::<Vec<Dot>>()
+        };
+        let meet: BTreeSet<Dot> = model.intersection(&other_model).copied().collect();
+        prop_assert_eq!(ranges.meet(&others), meet.iter().copied().collect());
+        prop_assert_eq!(seen.meet(&also), meet.iter().copied().map(Span::from).collect());
+        let lacks: Vec<Dot> = events(seen.since(&also).collect());
+        prop_assert_eq!(lacks.len(), model.difference(&other_model).count());
+        prop_assert!(lacks.iter().all(|dot| model.contains(dot) && !other_model.contains(dot)));
         seen.merge(&also);
         ranges.extend(&others);
         model.extend(&other_model);
