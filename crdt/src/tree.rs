@@ -4,7 +4,6 @@ mod order;
 mod shape;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -491,9 +490,8 @@ impl<V: DotStore> DotStore for Tree<V> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let mut touched: BTreeSet<NodeId> = self.nodes.keys_within(theirs.iter_ranges());
-        touched.extend(other.nodes.iter().map(|(node, _)| *node));
-        let touched: Vec<NodeId> = touched.into_iter().collect();
+        let here = self.nodes.find(theirs.iter_ranges(), |dot| theirs.contains(dot)).into_iter();
+        let touched: Vec<NodeId> = here.chain(other.nodes.iter().map(|(node, _)| node)).copied().collect();
         self.reshape(&touched, |nodes| nodes.join(ours, &other.nodes, theirs, changes));
     }
 

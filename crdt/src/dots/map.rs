@@ -97,7 +97,7 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     }
 
     /// The keys under which a dot of some events is live, sorted. The events are given in both ways.
-    fn find(&self, spans: impl Iterator<Item = Span>, contains: impl Fn(Dot) -> bool) -> Vec<&K> {
+    pub(crate) fn find(&self, spans: impl Iterator<Item = Span>, contains: impl Fn(Dot) -> bool) -> Vec<&K> {
         let mut keys: Vec<&K> = Vec::new();
         if self.index.within(spans, |key| keys.push(key)) {
             keys.sort_unstable();
