@@ -222,15 +222,15 @@ fn render(text: &str, range: Range<usize>, sites: &[Site<'_>]) -> String {
             Kind::Body { iterator } => {
                 let body = within(&site.whole);
                 if *iterator {
-                    // More than one cannot be: each is of another type.
-                    for (n, instead) in &site.mutants[..1] {
-                        let _ = write!(
-                            out,
+                    // Each is of another type: one of two of which the second is one of two, and so on.
+                    let or = |rest: String, (n, instead): &(usize, &str)| {
+                        format!(
                             " if {} {{ crate::mutant::Either::A({instead}) }} else {{ \
-                             crate::mutant::Either::B({{ {body} }}) }} /*{n}>*/ ",
+                             crate::mutant::Either::B({{ {rest} }}) }} /*{n}>*/ ",
                             on(*n)
-                        );
-                    }
+                        )
+                    };
+                    out += &site.mutants.iter().rev().fold(body, or);
                 } else {
                     for (n, instead) in &site.mutants {
                         let _ = write!(out, " if {} {{ return {instead}; }} /*{n}>*/ ", on(*n));
