@@ -206,6 +206,49 @@ proptest! {
         }
     }
 
+    /// Maps of so many entries that an index says which event wrote which: one that was kept up to date through all that came
+    /// leads where one leads that is made of a file.
+    #[test]
+    fn large_maps_know_who_wrote_what(
+        steps in prop::collection::vec((0usize..3, 0usize..3, 0u8..5, 0u8..90, 1u8..40), 1..40),
+    ) {
+        type Large = OrMap<u8, AwSet<u8>>;
+        let mut replicas: Vec<Replica<Large>> = (0..3).map(|n| Replica::new(id(n))).collect();
+        for (a, b, what, from, count) in steps {
+            let keys = from..from + count;
+            match what {
+                0 | 1 => replicas[a].update(0, |map, cx| {
+                    keys.for_each(|key| map.update(key, cx, |set, cx| set.insert(what, cx)));
+                }),
+                2 => replicas[a].update(0, |map, cx| {
+                    for key in keys {
+                        map.remove(&key, cx);
+                    }
+                }),
+                _ if a != b => {
+                    let mut read: Replica<Large> = Replica::open(&replicas[a].save(), id(a)).unwrap();
+                    let change = replicas[b].delta_since(replicas[a].seen().version());
+                    read.apply(&change);
+                    if what == 3 {
+                        replicas[a].apply(&change);
+                    } else {
+                        let other = replicas[b].clone();
+                        replicas[a].merge(&other);
+                    }
+                    prop_assert_eq!(read.value(), replicas[a].value());
+                    prop_assert_eq!(read.save(), replicas[a].save());
+                }
+                _ => {}
+            }
+            // What a difference has is what changed, from an index that was kept or one that is new.
+            let read: Replica<Large> = Replica::open(&replicas[a].save(), id(a)).unwrap();
+            for other in &replicas {
+                let since = other.seen().version();
+                prop_assert_eq!(read.delta_since(since).to_bytes(), replicas[a].delta_since(since).to_bytes());
+            }
+        }
+    }
+
     #[test]
     fn rights_are_what_was_added_less_what_was_taken_and_sent(
         steps in prop::collection::vec((0u8..3, 0u64..6, 0usize..3, 0usize..3), 0..40),
@@ -299,6 +342,19 @@ proptest! {
             prop_assert!(plain.values().flatten().all(|dot| log.removed().contains(*dot)));
         }
     }
+}
+
+#[test]
+fn nothing_is_no_event() {
+    assert!(Replica::<GSet<u8>>::new(id(0)).value().is_empty());
+    let (mut up, mut both): (Replica<GCounter>, Replica<PnCounter>) =
+        (Replica::new(id(0)), Replica::new(id(0)));
+    up.update(0, |count, cx| count.add(0, cx));
+    both.update(0, |count, cx| count.add(0, cx));
+    assert!(up.seen().version().is_empty() && both.seen().version().is_empty());
+    let mut stock: Replica<BoundedCounter> = Replica::new(id(0));
+    stock.update(0, |stock, cx| stock.add(1, cx));
+    assert!(!stock.value().is_bottom());
 }
 
 #[test]

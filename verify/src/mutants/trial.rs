@@ -57,7 +57,9 @@ impl Tests {
         let schedules = schedules.to_string();
         let kit = [kit, "fuzz", "--schedules", &schedules, "--quiet"].map(str::to_owned).to_vec();
         let mut args = vec!["test", "-p", "crdt", "--no-run", "--lib"];
-        for test in ["answers", "clocks", "laws", "ops", "removals", "doc", "scopes"] {
+        for test in
+            ["answers", "clocks", "laws", "ops", "removals", "doc", "undo", "forget", "text", "scopes"]
+        {
             args.extend(["--test", test]);
         }
         let of_others = ["testkit::", "sync::", "doc::", "text::", "graph::"];
