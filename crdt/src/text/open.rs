@@ -94,10 +94,10 @@ impl Open {
     /// How far into an open insertion a character is.
     fn inside(&self, id: Id) -> Option<usize> {
         let Open::Insert { first, len, typed, .. } = self else { return None };
-        let n = id.seq.wrapping_sub(first.seq) as usize;
-        (id.replica == first.replica && n < *len).then(|| match typed {
-            Typed::Forwards(_) => n,
-            Typed::Backwards(_) => len - 1 - n,
+        let n = id.seq.wrapping_sub(first.seq);
+        (id.replica == first.replica && n < *len as u64).then(|| match typed {
+            Typed::Forwards(_) => n as usize,
+            Typed::Backwards(_) => len - 1 - n as usize,
         })
     }
 
