@@ -41,8 +41,8 @@ impl<K, V> SortedMap<K, V> {
 
     pub(crate) fn iter(&self) -> Iter<'_, K, V> {
         let entries = match self {
-            SortedMap::Few(list) => Entries::of(list),
-            SortedMap::Many(lists) => lists.entries(),
+            SortedMap::Few(list) => Entries::Few(list.iter()),
+            SortedMap::Many(lists) => Entries::Many(lists.entries()),
         };
         Iter { entries, left: self.len() }
     }
@@ -74,17 +74,17 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
-    fn at(&self, list: usize, at: usize) -> &(K, V) {
+    fn value(&self, list: usize, at: usize) -> &V {
         match self {
-            SortedMap::Few(list) => &list[at],
-            SortedMap::Many(lists) => &lists.list(list)[at],
+            SortedMap::Few(list) => &list[at].1,
+            SortedMap::Many(lists) => lists.value(list, at),
         }
     }
 
-    fn at_mut(&mut self, list: usize, at: usize) -> &mut V {
+    fn value_mut(&mut self, list: usize, at: usize) -> &mut V {
         match self {
             SortedMap::Few(list) => &mut list[at].1,
-            SortedMap::Many(lists) => &mut lists.list_mut(list)[at].1,
+            SortedMap::Many(lists) => lists.value_mut(list, at),
         }
     }
 
@@ -101,9 +101,9 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
-    fn remove_at(&mut self, list: usize, at: usize) -> (K, V) {
+    fn remove_at(&mut self, list: usize, at: usize) -> V {
         match self {
-            SortedMap::Few(list) => list.remove(at),
+            SortedMap::Few(list) => list.remove(at).1,
             SortedMap::Many(lists) => lists.remove_at(list, at),
         }
     }
@@ -113,7 +113,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         let (list, at) = self.find(key);
-        at.ok().map(|at| &self.at(list, at).1)
+        at.ok().map(|at| self.value(list, at))
     }
 
     pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
@@ -121,12 +121,12 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         let (list, at) = self.find(key);
-        at.ok().map(|at| self.at_mut(list, at))
+        at.ok().map(|at| self.value_mut(list, at))
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
-            (list, Ok(at)) => Some(core::mem::replace(self.at_mut(list, at), value)),
+            (list, Ok(at)) => Some(core::mem::replace(self.value_mut(list, at), value)),
             (list, Err(at)) => {
                 self.insert_at(list, at, key, value);
                 None
@@ -139,7 +139,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         let (list, at) = self.find(key);
-        at.ok().map(|at| self.remove_at(list, at).1)
+        at.ok().map(|at| self.remove_at(list, at))
     }
 
     /// Changes what stands under a key, or what would, with one search. It stays or goes as `keep` says.
@@ -183,7 +183,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         change: impl FnOnce(&mut V) -> R,
         keep: impl FnOnce(&V) -> bool,
     ) -> R {
-        let value = self.at_mut(list, at);
+        let value = self.value_mut(list, at);
         let result = change(value);
         if !keep(value) {
             self.remove_at(list, at);
@@ -204,18 +204,17 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
             SortedMap::Few(list) => {
                 let from = list.partition_point(|(key, _)| key < keys.start());
                 let to = list.partition_point(|(key, _)| key <= keys.end());
-                Entries::of(&list[from..to.max(from)])
+                Entries::Few(list[from..to.max(from)].iter())
             }
-            SortedMap::Many(lists) => lists.range(keys.start(), keys.end()),
+            SortedMap::Many(lists) => Entries::Many(lists.range(keys.start(), keys.end())),
         }
     }
 
     pub(crate) fn last_mut(&mut self) -> Option<(&K, &mut V)> {
-        let last = match self {
-            SortedMap::Few(list) => list.last_mut(),
+        match self {
+            SortedMap::Few(list) => list.last_mut().map(|(key, value)| (&*key, value)),
             SortedMap::Many(lists) => lists.last_mut(),
-        };
-        last.map(|(key, value)| (&*key, value))
+        }
     }
 }
 
@@ -289,46 +288,29 @@ pub(crate) struct Iter<'a, K, V> {
     left: usize,
 }
 
-/// Some of the entries of a [`SortedMap`], by key: the end of one list, whole lists, the beginning of another.
+/// Some of the entries of a [`SortedMap`], by key.
 #[derive(Debug)]
-struct Entries<'a, K, V> {
-    front: core::slice::Iter<'a, (K, V)>,
-    middle: core::slice::Iter<'a, Vec<(K, V)>>,
-    back: core::slice::Iter<'a, (K, V)>,
-}
-
-impl<'a, K, V> Entries<'a, K, V> {
-    fn of(list: &'a [(K, V)]) -> Self {
-        Entries { front: list.iter(), middle: [].iter(), back: [].iter() }
-    }
+enum Entries<'a, K, V> {
+    Few(core::slice::Iter<'a, (K, V)>),
+    Many(lists::Entries<'a, K, V>),
 }
 
 impl<'a, K, V> Iterator for Entries<'a, K, V> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some((key, value)) = self.front.next() {
-                return Some((key, value));
-            }
-            match self.middle.next() {
-                Some(list) => self.front = list.iter(),
-                None => return self.back.next().map(|(key, value)| (key, value)),
-            }
+        match self {
+            Entries::Few(entries) => entries.next().map(|(key, value)| (key, value)),
+            Entries::Many(entries) => entries.next(),
         }
     }
 }
 
 impl<K, V> DoubleEndedIterator for Entries<'_, K, V> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some((key, value)) = self.back.next_back() {
-                return Some((key, value));
-            }
-            match self.middle.next_back() {
-                Some(list) => self.back = list.iter(),
-                None => return self.front.next_back().map(|(key, value)| (key, value)),
-            }
+        match self {
+            Entries::Few(entries) => entries.next_back().map(|(key, value)| (key, value)),
+            Entries::Many(entries) => entries.next_back(),
         }
     }
 }

@@ -3,6 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::dots::{DotMap, DotStore};
 use crate::hlc::Hlc;
 use crate::id::Dot;
@@ -36,6 +38,9 @@ pub(super) struct Shape {
     /// How often a cycle made a node give way: once, it stands where it was before; twice, at the root.
     yielded: BTreeMap<NodeId, u8>,
 }
+
+/// So many nodes, with the one above them, are counted before the way up is taken.
+const FEW_BELOW: usize = 8;
 
 type Siblings = SortedMap<(OrderKey, NodeId), ()>;
 
@@ -102,8 +107,7 @@ impl Shape {
         // Nodes from which the way up ends, so that each is walked over once where many are looked at.
         let mut safe = BTreeSet::new();
         while let Some(node) = look.pop() {
-            // What has nothing below it is on no cycle.
-            if self.child_count(Parent::Node(node)) == 0 {
+            if self.has_little_below(node) {
                 continue;
             }
             if let Some(last) = self.last_on_cycle(nodes, node, &safe) {
@@ -117,6 +121,22 @@ impl Shape {
                 safe.extend(way);
             }
         }
+    }
+
+    /// Whether only few nodes stand below one, which is on no cycle then: most do not have many, and to count them costs
+    /// less than to go all the way up.
+    fn has_little_below(&self, node: NodeId) -> bool {
+        let mut below: SmallVec<[NodeId; FEW_BELOW]> = smallvec![node];
+        let mut seen = 0;
+        while let Some(node) = below.get(seen) {
+            let children = self.children(Parent::Node(*node));
+            below.extend(children.take(FEW_BELOW + 1).map(|(_, child)| child));
+            if below.len() > FEW_BELOW {
+                return false;
+            }
+            seen += 1;
+        }
+        true
     }
 
     /// The children of a place, in order.
