@@ -360,6 +360,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_follows_where_it_leaves_no_gap() {
+        let mut v = VersionVector::new();
+        let span = |after, to| Span { replica: A, after, to };
+        assert!(!v.follow(span(1, 2)) && !v.follow(span(0, 0)));
+        assert!(v.follow(span(0, 2)) && v.follow(span(2, 5)) && v.follow(span(3, 4)));
+        assert!(!v.follow(span(6, 7)));
+        assert_eq!(v.get(A), 5);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn an_entry_can_be_lowered() {
+        let mut v: VersionVector = [(A, 5), (B, 2)].into_iter().collect();
+        v.lower(A, 7);
+        assert_eq!(v.get(A), 5);
+        v.lower(A, 3);
+        assert_eq!(v.get(A), 3);
+        v.lower(A, 0);
+        assert_eq!(v, [(B, 2)].into_iter().collect());
+    }
+
+    #[test]
     fn zero_is_absence() {
         let mut v = VersionVector::new();
         assert!(!v.advance(A, 0));

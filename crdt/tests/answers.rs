@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crdt::codec::{Decode, Encode, from_bytes, to_bytes};
+use crdt::codec::{Decode, Encode, Writer, from_bytes, to_bytes};
+use crdt::context::DotRanges;
 use crdt::counter::{BoundedCounter, GCounter, NotEnoughRights, PnCounter};
-use crdt::dots::{DotMap, DotSet, DotStore, RemovalLog};
+use crdt::dots::{Changes, Cx, DotMap, DotSet, DotStore, RemovalLog};
 use crdt::log::Log;
 use crdt::map::{GMap, LwwMap, OrMap};
 use crdt::register::{LwwRegister, MaxRegister, MvRegister};
@@ -404,11 +405,107 @@ fn stores_are_equal_when_they_hold_the_same() {
         empty.is_empty()
             && empty.keys_within([Span { replica: id(0), after: 0, to: 1 }].into_iter()).is_empty()
     );
-    let mut cx = crdt::dots::Cx::new(id(0), 0, Hlc::ZERO);
+    let mut cx = Cx::new(id(0), 0, Hlc::ZERO);
     (0..50).for_each(|key| empty.update(key, &mut cx, |dots, cx| dots.set((), cx)));
     assert_eq!((empty.len(), empty.is_empty()), (50, false));
     let found = empty.keys_within([Span { replica: id(0), after: 9, to: 12 }].into_iter());
     assert!(found.into_iter().eq([9, 10, 11]));
     let again: DotMap<u8, DotSet> = empty.iter().map(|(key, dots)| (*key, dots.clone())).collect();
     assert_eq!(again, empty);
+}
+
+#[test]
+fn an_end_says_whether_there_was_anything() {
+    let mut pair: Replica<(PnCounter, GSet<u8>)> = Replica::new(id(0));
+    assert!(!pair.update(0, |pair, cx| pair.end(cx)));
+    pair.update(0, |pair, cx| pair.0.add(1, cx));
+    assert!(pair.update(0, |pair, cx| pair.end(cx)));
+    assert!(!pair.update(0, |pair, cx| pair.end(cx)));
+    let mut nothing: Replica<()> = Replica::new(id(0));
+    assert!(nothing.value().is_bottom() && !nothing.update(0, |nothing, cx| nothing.end(cx)));
+    // What was added may have been taken elsewhere: it stays.
+    let mut stock: Replica<BoundedCounter> = Replica::new(id(0));
+    stock.update(0, |stock, cx| stock.add(1, cx));
+    assert!(!stock.update(0, |stock, cx| stock.end(cx)));
+}
+
+#[test]
+fn a_value_written_by_a_slow_clock_wins_over_what_it_replaces() {
+    let mut register = LwwRegister::default();
+    for (seq, now) in [(0, 1_000), (1, 500), (2, 500)] {
+        register.set(seq, &mut Cx::new(id(0), seq, Hlc::new(now, 0)));
+    }
+    assert_eq!((register.get(), register.stamp()), (Some(&2), Some(Hlc::new(1_000, 2))));
+    register.set(3, &mut Cx::new(id(0), 3, Hlc::new(2_000, 0)));
+    assert_eq!((register.get(), register.stamp()), (Some(&3), Some(Hlc::new(2_000, 0))));
+}
+
+#[test]
+fn what_a_join_changes_is_noted() {
+    let mut changes = Changes::default();
+    changes.add(dot(0, 7));
+    changes.remove(dot(0, 6));
+    assert_eq!(format!("{changes:?}"), "Changes { added: [00000001:7], removed: [00000001:6] }");
+}
+
+#[test]
+fn a_late_change_brings_nothing_back_to_a_counter_of_many() {
+    let mut all: Replica<PnCounter> = Replica::new(id(99));
+    let mut first = None;
+    for n in 0..20 {
+        let mut one: Replica<PnCounter> = Replica::new(id(n));
+        let change = one.edit(0, |count, cx| count.add(1, cx));
+        all.apply(&change);
+        all.apply(&one.edit(0, |count, cx| count.add(1, cx)));
+        first.get_or_insert(change);
+    }
+    let before = (all.value().clone(), to_bytes(all.value()));
+    all.apply(&first.unwrap());
+    assert_eq!((all.value().clone(), to_bytes(all.value())), before);
+    assert_eq!(all.value().value(), 40);
+}
+
+/// Bytes of a type written by hand.
+struct Raw<F: Fn(&mut Writer)>(F);
+
+impl<F: Fn(&mut Writer)> Encode for Raw<F> {
+    fn encode(&self, w: &mut Writer) {
+        (self.0)(w);
+    }
+}
+
+#[test]
+fn what_is_written_otherwise_than_by_its_type_is_refused() {
+    let set = |seqs: &[u64]| seqs.iter().map(|seq| dot(0, *seq)).collect::<DotRanges>();
+    let removal = |replaces: DotRanges, removed: DotRanges| {
+        let raw = Raw(|w| {
+            w.u64(1);
+            w.dot(dot(0, 9));
+            w.u64(0);
+            replaces.encode(w);
+            removed.encode(w);
+        });
+        from_bytes::<RemovalLog>(&to_bytes(&raw))
+    };
+    assert!(removal(set(&[1]), set(&[1, 3])).is_ok());
+    assert!(removal(set(&[1]), set(&[1])).is_err()); // has a shorter form
+    assert!(removal(set(&[]), set(&[])).is_err());
+    assert!(removal(set(&[2]), set(&[1, 3])).is_err());
+
+    let account = |sent: &[(usize, u64)]| {
+        let raw = Raw(|w| {
+            w.u64(1);
+            w.dot(dot(0, 1));
+            w.u64(9);
+            w.u64(0);
+            w.u64(sent.len() as u64);
+            for (to, n) in sent {
+                w.replica(id(*to));
+                w.u64(*n);
+            }
+        });
+        from_bytes::<BoundedCounter>(&to_bytes(&raw)).is_ok()
+    };
+    assert!(account(&[]) && account(&[(1, 2), (2, 1)]));
+    assert!(!account(&[(1, 0)]) && !account(&[(2, 1), (1, 2)]) && !account(&[(1, 2), (1, 2)]));
 }

@@ -293,6 +293,12 @@ fn what_is_no_clock_is_refused() {
         w.u64(1);
         entry(w, 0, Dot::MAX_SEQ + 1)
     }));
+    let last: VersionVector = [(a, Dot::MAX_SEQ)].into_iter().collect();
+    let run: DotRanges = [dot(0, Dot::MAX_SEQ)].into_iter().collect();
+    same(&last);
+    same(&run);
+    assert!(format!("{last:?}").contains(&Dot::MAX_SEQ.to_string()));
+    assert!(format!("{:?}", Hlc::new(1_234, 5)).contains("1234"));
     let siblings = |seen: u64, dots: &[u64]| {
         let mut w = crdt::codec::Writer::with_table([id(0)]);
         [(id(0), seen)].into_iter().collect::<VersionVector>().encode(&mut w);

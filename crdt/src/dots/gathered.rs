@@ -103,6 +103,33 @@ mod tests {
     use alloc::collections::BTreeMap;
     use proptest::prelude::*;
 
+    #[test]
+    fn what_comes_in_order_is_not_sorted() {
+        let dot = |replica, seq| Dot::new(ReplicaId::from_u128(replica), seq);
+        let gathered = |dots: &[Dot]| {
+            let mut gathered = Gathered::new();
+            dots.iter().for_each(|dot| gathered.push(*dot, ()));
+            gathered
+        };
+        let one = gathered(&[dot(1, 2)]);
+        assert!(one.in_order && one.dots.capacity() == 16);
+        assert!(gathered(&[dot(1, 2), dot(1, 3), dot(2, 1)]).in_order);
+        assert!(!gathered(&[dot(1, 3), dot(1, 2), dot(1, 4)]).in_order);
+        assert!(!gathered(&[dot(1, 3), dot(1, 3)]).in_order);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn runs_of_dots_are_one_range_each() {
+        let mut gathered = Gathered::new();
+        let dots = [(2, 9), (1, 4), (1, 2), (1, 3), (1, 7), (2, 10)].map(|(replica, seq)| {
+            let dot = Dot::new(ReplicaId::from_u128(replica), seq);
+            gathered.push(dot, ());
+            dot
+        });
+        assert_eq!(gathered.into_ranges(), Some(dots.into_iter().collect()));
+    }
+
     proptest! {
         #[test]
         fn all_come_in_order(dots in prop::collection::vec((0u128..3, prop_oneof![1u64..60, 1..Dot::MAX_SEQ]), 0..40)) {

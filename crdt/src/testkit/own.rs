@@ -132,9 +132,10 @@ impl Specified for AwSet<u8> {
     fn spec(history: &History<'_, [u8; 5]>) -> Vec<u8> {
         let member = |event| what(event) / 3 % 3;
         let inserts = |event| !is_clear(what(event)) && !what(event).is_multiple_of(3);
+        let removals: Vec<_> = history.events().filter(|event| !inserts(event)).collect();
         let removed = |add| {
-            let removes = |event| is_clear(what(event)) || !inserts(event) && member(event) == member(add);
-            history.events().any(|event| removes(event) && event.saw(add))
+            let removes = |event| is_clear(what(event)) || member(event) == member(add);
+            removals.iter().any(|event| removes(event) && event.saw(add))
         };
         let members: BTreeSet<u8> =
             history.events().filter(|event| inserts(event) && !removed(event)).map(member).collect();

@@ -22,8 +22,9 @@ Puts known mistakes into what merges and what keeps causality, one at a time, an
 
 Usage: mutants [OPTIONS]
 
-  --schedules N   schedules that the kit plays of each type          [3000]
+  --schedules N   schedules that the kit plays of each type; 0: none [3000]
   --only TEXT     only mistakes whose name has this in it
+  --again FILE    only mistakes that stand in a list of an earlier table, wherever their lines are now
   --scratch DIR   where the changed copy is built                    [a new directory, removed at the end]
   --out FILE      the table goes here, as Markdown                   [standard output]
   --help          this
@@ -38,12 +39,13 @@ Exit code: 0 done, 1 the library fails without a mistake, 2 wrong usage.
 struct Options {
     schedules: u64,
     only: String,
+    again: Option<PathBuf>,
     scratch: Option<PathBuf>,
     out: Option<PathBuf>,
 }
 
 fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { schedules: 3000, only: String::new(), scratch: None, out: None };
+    let mut options = Options { schedules: 3000, only: String::new(), again: None, scratch: None, out: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
@@ -53,6 +55,7 @@ fn options() -> Result<Option<Options>, String> {
                 options.schedules = value()?.parse().map_err(|_| "--schedules wants a number".to_owned())?;
             }
             "--only" => options.only = value()?,
+            "--again" => options.again = Some(value()?.into()),
             "--scratch" => options.scratch = Some(value()?.into()),
             "--out" => options.out = Some(value()?.into()),
             _ => return Err(format!("{arg} is unknown; see --help")),
@@ -109,6 +112,12 @@ fn run(options: &Options, scratch: &Path) -> Result<String, String> {
     }
     let mut mutants = Mutant::list(&listed.stdout)?;
     mutants.retain(|mutant| mutant.name.contains(&options.only));
+    if let Some(file) = &options.again {
+        let table = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let listed: BTreeSet<String> =
+            table.lines().filter_map(|line| line.strip_prefix("- ")).map(without_line).collect();
+        mutants.retain(|mutant| listed.contains(&without_line(&mutant.name)));
+    }
     eprintln!("{} mistakes; copying and building …", mutants.len());
     switches::copy(&root, scratch)?;
 
@@ -129,6 +138,13 @@ fn run(options: &Options, scratch: &Path) -> Result<String, String> {
     let outcomes = tests.try_all(&tried)?;
     let outcomes: Vec<(usize, Caught)> = tried.into_iter().zip(outcomes).collect();
     Ok(table(&mutants, &outcomes, &alone))
+}
+
+/// The name of a mistake without the line where it stands, which may have moved.
+fn without_line(name: &str) -> String {
+    let (place, what) = name.split_once(": ").unwrap_or((name, ""));
+    let file = place.split(':').next().unwrap_or(place);
+    format!("{file}: {what}")
 }
 
 fn table(mutants: &[Mutant], outcomes: &[(usize, Caught)], alone: &BTreeSet<usize>) -> String {
