@@ -15,8 +15,8 @@ pub(crate) fn best_rival(family: &Family, work: &str, row: &Row) -> Option<(Peer
 
 pub(crate) fn write(md: &mut String, family: &Family) -> std::fmt::Result {
     let rows = || family.rows.iter().filter(|row| row.goal != Goal::None);
-    let verdicts = |row: &'static Row| {
-        let of_work = move |work| Some((work, verdict(family, work, row)?));
+    let verdicts = |row: &Row| {
+        let of_work = |work| Some((work, verdict(family, work, row)?));
         family.works().into_iter().filter_map(of_work).collect::<Vec<(&str, Verdict)>>()
     };
     writeln!(

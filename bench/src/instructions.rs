@@ -1,50 +1,50 @@
 //! Instruction counts, which other load on the machine does not disturb: a run under valgrind's callgrind.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
-use crate::measure::{COUNTED, Line};
+use crate::measure::{COUNTED, Sample};
 
-/// The instructions of each row and format of one peer, for the whole stretch that is timed, run once.
-pub(crate) fn count(family: &str, work: &str, peer: &str) -> anyhow::Result<BTreeMap<(String, String), u64>> {
-    let folder = std::env::temp_dir().join(format!("crdt-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let counted = count_in(&folder, family, work, peer);
-    std::fs::remove_dir_all(&folder)?;
-    counted
+/// Where callgrind puts a dump for each stretch that is timed, while one cell runs.
+pub(crate) struct Counter {
+    folder: PathBuf,
 }
 
-fn count_in(
-    folder: &Path,
-    family: &str,
-    work: &str,
-    peer: &str,
-) -> anyhow::Result<BTreeMap<(String, String), u64>> {
-    let stretch = "crdt_bench::measure::timed";
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
-        .args([format!("--toggle-collect={stretch}"), format!("--dump-after={stretch}")])
-        .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
-        .arg(std::env::current_exe()?)
-        .args(["cell", family, peer, work])
-        .env(COUNTED, "1")
-        .output()
-        .context("cannot run valgrind, which counts the instructions")?;
-    ensure!(output.status.success(), "{peer} failed under valgrind: {}", output.status);
-    let mut counts = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(Line::Sample(sample)) = serde_json::from_str(line) else { continue };
-        let (after, to) = sample.calls;
-        let dumps = (after + 1..=to).map(|call| instructions(&folder.join(format!("out.{call}"))));
-        let sum = dumps.sum::<anyhow::Result<u64>>()?;
-        if sum > 0 {
-            counts.insert((sample.row, sample.format), sum);
-        }
+impl Counter {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("crdt-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Counter { folder })
     }
-    Ok(counts)
+
+    /// The command that runs this program under callgrind.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let stretch = "crdt_bench::measure::timed";
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--tool=callgrind", "--collect-atstart=no"])
+            .args([format!("--toggle-collect={stretch}"), format!("--dump-after={stretch}")])
+            .arg(format!("--callgrind-out-file={}", self.folder.join("out").display()))
+            .arg(program)
+            .env(COUNTED, "1");
+        command
+    }
+
+    /// A sample with the millions of instructions of its stretches as value; `None` where nothing was timed.
+    pub(crate) fn count(&self, sample: Sample) -> anyhow::Result<Option<Sample>> {
+        let (after, to) = sample.calls;
+        let dumps = (after + 1..=to).map(|call| instructions(&self.folder.join(format!("out.{call}"))));
+        let sum = dumps.sum::<anyhow::Result<u64>>()?;
+        Ok((sum > 0).then_some(Sample { value: sum as f64 / 1e6, ..sample }))
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder); // only room on the disk
+    }
 }
 
 /// The total of one dump.

@@ -31,7 +31,7 @@ const EXAMPLES: &str = "Examples:
   crdt-bench text --traces ../traces             all text rows, on the traces there and on generated histories
   crdt-bench text --only yrs --only crdt         two peers
   crdt-bench text --only rustcode --runs 1       one trace, quickly
-  crdt-bench text --only rustcode --only crdt --runs 1 --instructions --out /tmp/results
+  crdt-bench text --only rustcode --only crdt --instructions --out /tmp/results
   crdt-bench all --traces ../traces --out /tmp/results
 
 Traces are files in the format of the public editing-traces, plain or gzip, sequential or concurrent; without
@@ -77,7 +77,7 @@ struct Options {
     /// A peer that takes longer than this for one run is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     limit: u64,
-    /// Also count instructions, into the CSV; needs valgrind, and takes fifty times as long
+    /// Count instructions instead of time, into text-instructions.md and .csv; needs valgrind, and takes fifty times as long
     #[arg(long)]
     instructions: bool,
 }

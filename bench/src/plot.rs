@@ -35,7 +35,7 @@ pub(crate) fn all(family: &Family) -> Vec<(String, String)> {
 }
 
 pub(crate) fn file_name(family: &Family, plot: &str) -> String {
-    format!("{}-{plot}.svg", family.name)
+    format!("{}-{plot}.svg", family.file())
 }
 
 /// A plot of one row: a group of bars for each piece of work. `None` if there is nothing to compare.

@@ -14,9 +14,18 @@ use crate::{goals, plot};
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: String,
-    pub(crate) rows: &'static [Row],
+    pub(crate) measured: Measured,
+    pub(crate) rows: Vec<Row>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) cells: Vec<Cell>,
+}
+
+/// What is measured of what is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Measured {
+    /// Processor time, bytes, memory.
+    Time,
+    Instructions,
 }
 
 /// One peer on one piece of work.
@@ -34,8 +43,6 @@ pub(crate) struct Cell {
 pub(crate) struct Values {
     pub(crate) values: Vec<f64>,
     pub(crate) scaled: bool,
-    /// Of the whole stretch that is timed, if they were counted.
-    pub(crate) instructions: Option<u64>,
 }
 
 /// The figure of a row: the median, of the peer's best format.
@@ -80,6 +87,14 @@ impl Values {
 }
 
 impl Family {
+    /// What its files are called, without their endings.
+    pub(crate) fn file(&self) -> String {
+        match self.measured {
+            Measured::Time => self.name.clone(),
+            Measured::Instructions => format!("{}-instructions", self.name),
+        }
+    }
+
     /// The works, in the order in which they were done.
     pub(crate) fn works(&self) -> Vec<&str> {
         let mut works: Vec<&str> = self.cells.iter().map(|cell| cell.work.as_str()).collect();
@@ -105,15 +120,18 @@ impl Family {
 
 /// Writes a family's tables, all its figures, and its plots.
 pub(crate) fn write(family: &Family, out: &Path) -> anyhow::Result<()> {
-    let mut md = format!("# {}\n{PREFACE}", capitalised(&family.name));
+    let mut md = match family.measured {
+        Measured::Time => format!("# {}\n{PREFACE}", capitalised(&family.name)),
+        Measured::Instructions => format!("# {}, in instructions\n{COUNTED}", capitalised(&family.name)),
+    };
     tables(&mut md, family)?;
     goals::write(&mut md, family)?;
     failures(&mut md, family)?;
-    put(out, &format!("{}.md", family.name), &md)?;
+    put(out, &format!("{}.md", family.file()), &md)?;
 
-    let mut csv = String::from("family,work,row,unit,peer,format,median,min,max,runs,scaled,instructions\n");
+    let mut csv = String::from("family,work,row,unit,peer,format,median,min,max,runs,scaled\n");
     figures(&mut csv, family)?;
-    put(out, &format!("{}.csv", family.name), &csv)?;
+    put(out, &format!("{}.csv", family.file()), &csv)?;
     plot::all(family).iter().try_for_each(|(name, svg)| put(out, name, svg))
 }
 
@@ -123,6 +141,13 @@ bench/Cargo.toml -- --help`). Processor time, medians; less is better in every r
 `≈` marks a loop that was stopped after 3 s and scaled up. A small number after a figure says that it is of so
 many runs only, because one took long. In brackets: the format, where a peer has several; the best of them counts.
 Peers in italics are limits, not rivals: they do less than the others.
+";
+
+const COUNTED: &str = "
+Written by `crdt-bench` with `--instructions`: instructions that callgrind counted in the stretches that are timed, of one run each,
+in millions. Other load on the machine does not change them; they say nothing of waiting for memory. Less is better; the best
+rival is in bold. In brackets: the format, where a peer has several; the best of them counts. Peers in italics are limits, not
+rivals: they do less than the others.
 ";
 
 fn put(out: &Path, name: &str, text: &str) -> anyhow::Result<()> {
@@ -159,7 +184,7 @@ pub(crate) fn number(value: f64, unit: Unit) -> String {
 /// A table for each row where most works have it, as with text; else one for each piece of work.
 fn tables(md: &mut String, family: &Family) -> std::fmt::Result {
     if family.name == "text" {
-        for row in family.rows {
+        for row in &family.rows {
             let lines: Vec<_> = family.works().into_iter().map(|work| (work, work, row)).collect();
             table(md, family, &format!("{}, {}", row.title, row.unit.name()), &lines)?;
             embed(md, &plot::file_name(family, row.id), plot::of_row(family, row).is_some())?;
@@ -170,7 +195,7 @@ fn tables(md: &mut String, family: &Family) -> std::fmt::Result {
         let titles: Vec<_> =
             family.rows.iter().map(|row| format!("{}, {}", row.title, row.unit.name())).collect();
         let lines: Vec<_> =
-            titles.iter().zip(family.rows).map(|(title, row)| (title.as_str(), work, row)).collect();
+            titles.iter().zip(&family.rows).map(|(title, row)| (title.as_str(), work, row)).collect();
         table(md, family, work, &lines)?;
         embed(md, &plot::file_name(family, work), plot::of_work(family, work).is_some())?;
     }
@@ -226,7 +251,7 @@ fn shown_figure(figure: &Figure, unit: Unit, best: bool) -> String {
         text = format!("{text} ({})", figure.format);
     }
     // What is exact is measured once.
-    if figure.runs < 5 && !matches!(unit, Unit::Bytes | Unit::Count) {
+    if figure.runs < 5 && !matches!(unit, Unit::Bytes | Unit::Count | Unit::Instructions) {
         text = format!("{text} <sub>{}</sub>", figure.runs);
     }
     text
@@ -252,14 +277,13 @@ fn figures(csv: &mut String, family: &Family) -> std::fmt::Result {
             let (min, max) = (sorted.first().unwrap_or(&0.0), sorted.last().unwrap_or(&0.0));
             writeln!(
                 csv,
-                "{},{},{id},{unit},{},{format},{},{min},{max},{},{},{}",
+                "{},{},{id},{unit},{},{format},{},{min},{max},{},{}",
                 family.name,
                 cell.work,
                 cell.peer.name,
                 values.median(),
                 values.values.len(),
-                values.scaled,
-                values.instructions.map(|count| count.to_string()).unwrap_or_default()
+                values.scaled
             )?;
         }
     }

@@ -26,6 +26,7 @@ pub(crate) enum Unit {
     Ns,
     Bytes,
     Count,
+    Instructions,
 }
 
 impl Unit {
@@ -36,6 +37,7 @@ impl Unit {
             Unit::Ns => "ns",
             Unit::Bytes => "bytes",
             Unit::Count => "count",
+            Unit::Instructions => "million instructions",
         }
     }
 }
@@ -62,6 +64,18 @@ pub(crate) struct Row {
     pub(crate) goal: Goal,
     /// Whether it is about history, so that those who forget are no rivals in it.
     pub(crate) history: bool,
+}
+
+impl Row {
+    /// The same row in instructions, of the whole stretch that is timed; `None` where nothing is timed.
+    pub(crate) fn in_instructions(self) -> Option<Row> {
+        let goal = match self.goal {
+            Goal::Most(_) => Goal::Ratio(1.0),
+            goal => goal,
+        };
+        let timed = matches!(self.unit, Unit::Ms | Unit::Us | Unit::Ns);
+        timed.then_some(Row { unit: Unit::Instructions, goal, ..self })
+    }
 }
 
 const fn row(id: &'static str, title: &'static str, unit: Unit, goal: Goal) -> Row {

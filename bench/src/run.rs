@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::instructions::Counter;
 use crate::measure::{Line, Sample};
-use crate::report::{self, Cell, Family};
+use crate::report::{self, Cell, Family, Measured};
 use crate::rows::{self, Peer};
 use crate::workload::{GENERATED, Workload};
-use crate::{Options, instructions, text, types};
+use crate::{Options, text, types};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sync-daemon/traces/own.json.gz");
 
@@ -93,21 +94,17 @@ fn measure(family: &str, options: &Options) -> anyhow::Result<Family> {
         let taking_part = peers.iter().filter(|peer| takes_part(family, peer, work));
         let mut measured: Vec<Cell> = taking_part.map(|peer| Cell::new(short(work), *peer)).collect();
         let mut spent = vec![Duration::ZERO; peers.len()];
-        for pass in 0..options.runs {
+        let counter = options.instructions.then(Counter::new).transpose()?;
+        // Instructions are the same each time.
+        for pass in 0..if options.instructions { 1 } else { options.runs } {
             for (cell, spent) in measured.iter_mut().zip(&mut spent) {
                 if cell.failed.is_none() && (pass == 0 || *spent < Duration::from_secs(options.budget)) {
                     progress(&format!("  run {} of {}: {} …", pass + 1, options.runs, cell.peer.name));
-                    *spent += one_pass(family, work, cell, pass == 0, options)?;
+                    *spent += one_pass(family, work, cell, pass == 0, counter.as_ref(), options)?;
                 }
             }
         }
         progress("");
-        for cell in measured.iter_mut().filter(|cell| options.instructions && cell.failed.is_none()) {
-            progress(&format!("  counting instructions: {} …", cell.peer.name));
-            for (key, count) in instructions::count(family, work, cell.peer.name)? {
-                cell.values.entry(key).or_default().instructions = Some(count);
-            }
-        }
         for cell in &measured {
             if let Some(failure) = &cell.failed {
                 println!("  {}: {failure}", cell.peer.name);
@@ -115,7 +112,11 @@ fn measure(family: &str, options: &Options) -> anyhow::Result<Family> {
         }
         cells.extend(measured);
     }
-    Ok(Family { name: family.to_owned(), rows, peers, cells })
+    let (measured, rows) = match options.instructions {
+        false => (Measured::Time, rows.to_vec()),
+        true => (Measured::Instructions, rows.iter().filter_map(|row| row.in_instructions()).collect()),
+    };
+    Ok(Family { name: family.to_owned(), measured, rows, peers, cells })
 }
 
 /// A line that the next one overwrites, on a terminal.
@@ -132,15 +133,21 @@ fn one_pass(
     work: &str,
     cell: &mut Cell,
     first: bool,
+    counter: Option<&Counter>,
     options: &Options,
 ) -> anyhow::Result<Duration> {
     let began = Instant::now();
-    let mut command = Command::new(std::env::current_exe()?);
+    let program = std::env::current_exe()?;
+    let mut command = match counter {
+        Some(counter) => counter.command(&program),
+        None => Command::new(program),
+    };
     command.args(["cell", family, cell.peer.name, work]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if first {
+    if first && counter.is_none() {
         command.arg("--first");
     }
-    let mut child = command.spawn().context("cannot start a process for a peer")?;
+    let mut child =
+        command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let complaints = std::thread::spawn(move || {
         let mut text = String::new();
@@ -153,7 +160,10 @@ fn one_pass(
     let stopped = watch(&child, Duration::from_secs(options.limit));
     for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()) {
         match serde_json::from_str(&line?) {
-            Ok(Line::Sample(sample)) => cell.add(sample),
+            Ok(Line::Sample(sample)) => match counter {
+                Some(counter) => counter.count(sample)?.into_iter().for_each(|sample| cell.add(sample)),
+                None => cell.add(sample),
+            },
             Ok(Line::Failed(why)) => cell.failed = Some(why),
             Err(_) => {} // something that a peer printed
         }

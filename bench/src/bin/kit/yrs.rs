@@ -34,7 +34,9 @@ impl Model for Document {
 
     fn new(me: u8) -> Self {
         let doc = Doc::with_options(Options::with_client_id(ClientID::new(u64::from(me) + 1)));
-        (doc.get_or_insert_map("map"), doc.get_or_insert_array("list"), doc.get_or_insert_text("text"));
+        doc.get_or_insert_map("map");
+        doc.get_or_insert_array("list");
+        doc.get_or_insert_text("text");
         Document { me, doc }
     }
 
