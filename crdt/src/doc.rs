@@ -365,6 +365,9 @@ impl Doc {
         if !body.is_text_only() {
             self.admit_tree(delta, body, marks)?;
         }
+        // Of what is here already an operation says no more what it was: its rest is looked at by itself.
+        let is_new = |span: &Span| self.version().get(span.replica) <= span.after;
+        let all_new = delta.spans.iter().all(is_new);
         for (path, ops) in &body.texts {
             // A single operation, as of a keystroke, is looked at when it is done.
             if body.is_one_op() && self.texts.contains(path) {
@@ -378,7 +381,7 @@ impl Doc {
                     false => Text::here_or_coming(text, span, &none),
                 })
             };
-            if ops.iter().all(is_plain) {
+            if all_new && ops.iter().all(is_plain) {
                 continue;
             }
             let mut come = none;

@@ -352,3 +352,26 @@ fn one_typed_character_costs_few_bytes() {
     let delta = doc.delta_since(&before);
     assert!(delta.body.len() <= 16, "{} bytes: {delta:?}", delta.body.len());
 }
+
+/// Events that are here, told once more as other operations, with news behind them.
+#[test]
+fn a_delta_that_is_refused_leaves_no_trace() {
+    let mut a = Doc::new(id(1));
+    a.transact(0, |tx| {
+        tx.text("body").insert(0, "from a");
+        tx.map("m").put("from a", 1);
+    });
+    let told = a.delta_since(&VersionVector::new());
+    let mut moved = told.clone();
+    (moved.spans[0].after, moved.spans[0].to) = (2, 9);
+    for watched in [false, true] {
+        let mut b = Doc::new(id(8));
+        b.transact(0, |tx| tx.text("body").insert(0, "kept"));
+        assert_eq!(b.apply(&moved), Err(ApplyError::Missing));
+        b.apply(&told).unwrap();
+        let _guard = watched.then(|| b.subscribe(|_| panic!("nothing happened")));
+        let before = (b.save(), b.value());
+        assert!(matches!(b.apply(&moved), Err(ApplyError::Refused(_))));
+        assert_eq!((b.save(), b.value()), before);
+    }
+}

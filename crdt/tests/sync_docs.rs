@@ -453,7 +453,8 @@ proptest! {
         }
         let doc = victim.doc(&note()).unwrap().as_doc().unwrap();
         prop_assert!(doc.text("body").unwrap().to_string().contains("kept"));
-        prop_assert!(crdt::Doc::load(&doc.save(), ReplicaId::from_u128(99)).is_ok());
+        let again = crdt::Doc::load(&doc.save(), ReplicaId::from_u128(99));
+        prop_assert!(again.is_ok(), "{:?}", again.err());
     }
 }
 
