@@ -33,6 +33,7 @@ mod order;
 mod past;
 mod rope;
 mod roster;
+mod runs;
 mod sequence;
 mod steps;
 mod stored;
@@ -149,13 +150,8 @@ pub struct Text {
 
 impl Text {
     /// A text that is read from a file, its history when it is first needed.
-    pub(crate) fn stored(
-        visible: String,
-        history: [Packed; 2],
-        names_in_brief: bool,
-        order: Arc<Order>,
-    ) -> Text {
-        let stored = Stored { visible, history, names_in_brief, order, core: OnceLock::new() };
+    pub(crate) fn stored(visible: String, history: [Packed; 2], short: bool, order: Arc<Order>) -> Text {
+        let stored = Stored { visible, history, short, order, core: OnceLock::new() };
         Text { stored: Some(Box::new(stored)), ..Text::default() }
     }
 

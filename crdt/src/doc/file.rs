@@ -33,9 +33,11 @@ const PLAIN: u8 = 2;
 const PLAIN_SHALLOW: u8 = 3;
 /// The format in which the names in histories are not; it is still read.
 const PLAIN_NAMES: u8 = 4;
-/// Of a document that has forgotten.
-const SHALLOW: u8 = 5;
+/// Of a document that has forgotten, with the places of its texts in pieces; it is still read.
+const PIECES: u8 = 5;
 const FORMAT: u8 = 6;
+/// Of a document that has forgotten.
+const SHALLOW: u8 = 7;
 /// So much, without its history, is better read at once than small, unless packing halves it.
 const LONG: usize = 64 * 1024;
 
@@ -46,8 +48,8 @@ pub(super) struct Form {
     pub(super) shallow: bool,
     /// Its state is in the brief form of values.
     pub(super) brief: bool,
-    /// The names in histories of texts are, too.
-    pub(super) brief_names: bool,
+    /// The names in histories of texts are, too, and places of characters are those of runs.
+    pub(super) short: bool,
 }
 
 impl Doc {
@@ -81,7 +83,8 @@ impl Doc {
         seal(MAGIC, if shallow { SHALLOW } else { FORMAT }, &w.into_body())
     }
 
-    /// What the document shows, without its history, as bytes: near the size of what it shows, compressed. What
+    /// What the document shows, without its history, as bytes: that, compressed, and where each character of its texts stands,
+    /// deleted ones too, beside which others may still write: all together twice to three times the compressed text. What
     /// [loads](Self::load) from them has [forgotten](Self::forget) all up to this version: it goes on with
     /// those who have seen all that, and no others.
     ///
@@ -153,11 +156,11 @@ impl Doc {
     /// [`ApplyError::Invalid`] for bytes that are damaged, of something else, or of a newer format.
     pub fn load(bytes: &[u8], author: ReplicaId) -> Result<Doc, ApplyError> {
         let mut doc = Doc::new(author);
-        let (format, content) = unseal(MAGIC, PLAIN..=FORMAT, bytes)?;
+        let (format, content) = unseal(MAGIC, PLAIN..=SHALLOW, bytes)?;
         let form = Form {
-            shallow: matches!(format, PLAIN_SHALLOW | SHALLOW),
+            shallow: matches!(format, PLAIN_SHALLOW | PIECES | SHALLOW),
             brief: format >= PLAIN_NAMES,
-            brief_names: format >= FORMAT,
+            short: format >= FORMAT,
         };
         let mut r = Reader::new(content, &[]);
         let events = read_version(&mut r, form.shallow)?;
@@ -200,7 +203,7 @@ impl Doc {
                 return Err(s.invalid("texts must be sorted").into());
             }
             let history = [Packed::decode(r)?, Packed::decode(r)?];
-            let text = Text::stored(visible.to_owned(), history, form.brief_names, Arc::clone(&order));
+            let text = Text::stored(visible.to_owned(), history, form.short, Arc::clone(&order));
             self.texts.insert(path, text);
         }
         s.end()?;
@@ -313,7 +316,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let error = Doc::load(&with_checksum(b"CRDT\x09what comes".to_vec()), id(3)).unwrap_err();
-        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 6 }));
+        assert_eq!(error, ApplyError::Invalid(DecodeError::Version { found: 9, known: 7 }));
     }
 
     #[test]

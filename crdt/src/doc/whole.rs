@@ -14,7 +14,7 @@ use crate::version::VersionVector;
 use super::file::{Form, check_forgotten, read_forgotten};
 use super::path::Path;
 use super::record::Record;
-use super::wire::{BRIEF, BRIEF_NAMES, SHALLOW, WHOLE};
+use super::wire::{BRIEF, SHALLOW, SHORT, WHOLE};
 use super::{Doc, Origin};
 
 /// With fewer events than this a document goes as operations: they are as short, and cheaper.
@@ -26,7 +26,7 @@ const FEW_OPERATIONS: usize = 16;
 
 /// Whether a delta is a whole document.
 pub(super) fn is_whole(delta: &Delta) -> bool {
-    delta.body.first().is_some_and(|flags| flags & !(SHALLOW | BRIEF | BRIEF_NAMES) == WHOLE)
+    delta.body.first().is_some_and(|flags| flags & !(SHALLOW | BRIEF | SHORT) == WHOLE)
 }
 
 impl Doc {
@@ -51,7 +51,7 @@ impl Doc {
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
         let shallow = !self.forgotten().is_empty();
         let mut w = Delta::writer(&all);
-        w.u8(WHOLE | BRIEF | if shallow { SHALLOW } else { BRIEF_NAMES });
+        w.u8(WHOLE | BRIEF | SHORT | if shallow { SHALLOW } else { 0 });
         if shallow {
             events.iter().for_each(|span| w.u64(span.after));
         }
@@ -65,7 +65,7 @@ impl Doc {
         let mut r = Reader::new(&delta.body, &[]);
         let flags = r.u8()?;
         let has = |flag| flags & flag != 0;
-        let form = Form { shallow: has(SHALLOW), brief: has(BRIEF), brief_names: has(BRIEF_NAMES) };
+        let form = Form { shallow: has(SHALLOW), brief: has(BRIEF), short: has(SHORT) };
         if !delta.others.is_empty() || delta.spans.iter().any(|span| span.after > 0) {
             return Err(r.invalid("a whole document that is not whole").into());
         }

@@ -33,8 +33,8 @@ pub(super) const WHOLE: u8 = 4;
 pub(super) const SHALLOW: u8 = 8;
 /// Its state, or of events the tree, is in the brief form; that of events with short times.
 pub(super) const BRIEF: u8 = 16;
-/// The names in the histories of its texts are.
-pub(super) const BRIEF_NAMES: u8 = 32;
+/// The names in the histories of its texts are, and places of characters are those of runs.
+pub(super) const SHORT: u8 = 32;
 /// In which form the removals of such a tree are.
 const ENTRIES: u8 = 32 | 64;
 /// Events are needed for such a tree.

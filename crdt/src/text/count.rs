@@ -39,6 +39,11 @@ impl Count {
         Count([chars, text.len(), chars + pairs, lines])
     }
 
+    /// So many characters of which nothing else is counted.
+    pub(super) fn of_chars(chars: usize) -> Count {
+        Count([chars, 0, 0, 0])
+    }
+
     pub(super) fn get(&self, unit: Unit) -> usize {
         self.0[unit as usize]
     }

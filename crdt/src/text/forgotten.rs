@@ -19,6 +19,7 @@ use super::count::{Count, byte_of_char};
 use super::crowds::Crowds;
 use super::log::What;
 use super::op::{self, Op};
+use super::runs;
 
 /// Which events are forgotten, and what is kept of the characters among them.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +41,8 @@ impl Forgotten {
         self.lanes.iter().all(|lane| lane.to == 0)
     }
 
-    fn to(&self, replica: u32) -> u64 {
+    /// The last event of a replica that is forgotten.
+    pub(super) fn to(&self, replica: u32) -> u64 {
         self.lanes.get(replica as usize).map_or(0, |lane| lane.to)
     }
 
@@ -129,16 +131,16 @@ impl Core {
 
 /// Characters in a row, all visible or all deleted; all but the first were written right of the one before.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
-    first: Id,
-    len: u64,
-    deleted: bool,
+pub(super) struct Piece {
+    pub(super) first: Id,
+    pub(super) len: u64,
+    pub(super) deleted: bool,
     /// The first was written right of what stands before it; only of forgotten ones.
-    follows: bool,
+    pub(super) follows: bool,
 }
 
 /// The longest piece: as long as a run may be.
-const MAX_PIECE: u64 = (1 << 30) - 1;
+pub(super) const MAX_PIECE: u64 = (1 << 30) - 1;
 
 const DELETED: u8 = 1;
 const FOLLOWS: u8 = 2;
@@ -146,7 +148,7 @@ const FOLLOWS: u8 = 2;
 const OTHER: u8 = 4;
 
 /// All characters in pieces as long as can be, so that equal texts have equal ones.
-fn pieces(core: &Core) -> Vec<Piece> {
+pub(super) fn pieces(core: &Core) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for run in core.sequence.stretches() {
         let forgotten = core.forgotten.has(run.first);
@@ -184,27 +186,9 @@ impl Ends {
 
 /// The places of all characters, and the operations of `spans`, the events that are not forgotten.
 pub(super) fn encode(core: &Core, spans: &[Span], replicas: &[ReplicaId]) -> [Vec<u8>; 2] {
-    let (mut flags, mut ends, mut last) = (Vec::new(), Ends::default(), 0);
-    let [mut names, mut firsts, mut lens] = [(); 3].map(|()| Writer::new());
-    for piece in pieces(core) {
-        let replica = replicas.binary_search(&core.dot(piece.first).replica).unwrap_or_default();
-        let other = replica != last;
-        if other {
-            names.u64(replica as u64);
-        }
-        let bits = [(piece.deleted, DELETED), (piece.follows, FOLLOWS), (other, OTHER)];
-        flags.push(bits.iter().map(|(is, bit)| if *is { *bit } else { 0 }).sum());
-        let end = ends.of(replica);
-        firsts.i64(piece.first.seq as i64 - *end as i64);
-        lens.u64(piece.len - 1);
-        (*end, last) = (piece.first.seq + piece.len, replica);
-    }
-    let mut places = Writer::new();
-    places.bytes(&flags);
-    [names, firsts, lens].into_iter().for_each(|column| places.bytes(&column.into_body()));
     let mut ops = Writer::with_table(replicas.iter().copied());
     core.encode(&remembered(spans), &mut ops);
-    [places.into_body(), ops.into_body()]
+    [runs::encode(core, &pieces(core), replicas), ops.into_body()]
 }
 
 /// The spans that hold any event.
@@ -212,10 +196,11 @@ fn remembered(spans: &[Span]) -> Vec<Span> {
     spans.iter().copied().filter(|span| span.after < span.to).collect()
 }
 
-/// Reads what [`encode`] wrote. `spans` are the events that are not forgotten, with an empty one for a replica
+/// Reads what [`encode`] wrote, of an older file with the pieces themselves unless they are `in_runs`. `spans` are the events that are not forgotten, with an empty one for a replica
 /// that has none.
 pub(super) fn decode(
     places: &[u8],
+    in_runs: bool,
     ops: &[u8],
     visible: &str,
     spans: &[Span],
@@ -231,7 +216,7 @@ pub(super) fn decode(
     r.end()?;
     let inserted = take_ops(&mut core, &ops);
     let mut r = Reader::new(places, &[]);
-    let pieces = decode_pieces(spans, &mut r)?;
+    let pieces = if in_runs { runs::decode(spans, &mut r)? } else { decode_pieces(spans, &mut r)? };
     place(&mut core, &pieces, visible, inserted).map_err(|what| r.invalid(what))?;
     if !ops.iter().all(|(_, op)| core.accepts(op, &Default::default())) {
         return Err(r.invalid("an edit next to a character that never was"));
@@ -257,6 +242,7 @@ fn take_ops(core: &mut Core, ops: &[(Dot, Op<'_>)]) -> u64 {
     inserted
 }
 
+/// The pieces as older files have them, in the order of the text.
 fn decode_pieces(spans: &[Span], r: &mut Reader<'_>) -> Result<Vec<Piece>, DecodeError> {
     let flags = r.bytes()?;
     let [names, firsts, lens] = [r.bytes()?, r.bytes()?, r.bytes()?];

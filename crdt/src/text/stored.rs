@@ -16,8 +16,8 @@ pub(super) struct Stored {
     /// The operations and what they deleted; of a document that has forgotten, the places of all characters and
     /// the operations.
     pub(super) history: [Packed; 2],
-    /// Whether the operations name characters in the brief form.
-    pub(super) names_in_brief: bool,
+    /// Whether the operations name characters in the brief form, and places are those of runs.
+    pub(super) short: bool,
     pub(super) order: Arc<Order>,
     pub(super) core: OnceLock<Core>,
 }
@@ -38,10 +38,17 @@ impl Stored {
         if self.order.is_cut() {
             let [places, ops] = [self.history[0].unpack()?, self.history[1].unpack()?];
             let replicas = self.order.replicas();
-            return forgotten::decode(&places, &ops, &self.visible, self.order.events(), &replicas);
+            return forgotten::decode(
+                &places,
+                self.short,
+                &ops,
+                &self.visible,
+                self.order.events(),
+                &replicas,
+            );
         }
         let (ops, deleted) = (self.history[0].unpack()?, self.history[1].unpack_text()?);
         let (order, replicas) = (self.order.spans(), self.order.replicas());
-        history::decode(&ops, self.names_in_brief, &self.visible, &deleted, order, &replicas)
+        history::decode(&ops, self.short, &self.visible, &deleted, order, &replicas)
     }
 }

@@ -224,6 +224,8 @@ fn render(text: &str, range: Range<usize>, sites: &[Site<'_>]) -> String {
                 if *iterator {
                     // Each is of another type: one of two of which the second is one of two, and so on.
                     let or = |rest: String, (n, instead): &(usize, &str)| {
+                        // In a body it would become a shared reference by itself.
+                        let instead = instead.replace("Box::leak(", "&*Box::leak(");
                         format!(
                             " if {} {{ crate::mutant::Either::A({instead}) }} else {{ \
                              crate::mutant::Either::B({{ {rest} }}) }} /*{n}>*/ ",
