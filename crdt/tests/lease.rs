@@ -181,6 +181,11 @@ impl World {
                 self.send(pair / n, pair % n);
             }
             (0..n * n).for_each(|pair| self.come_back(pair / n, pair % n));
+            // Time goes on: who came back left an id that nobody reports for any more.
+            for member in &mut self.members {
+                member.clock += TERM / 4;
+                member.leases.tick(member.clock);
+            }
         }
         self.members.iter().any(|member| !member.is_out())
     }
