@@ -130,6 +130,8 @@ fn noticed(scratch: &Path, args: &[String], mutant: Option<usize>, limit: u64) -
     // A mistake may take all memory, or all time: of the processor, so that a busy machine changes nothing.
     command.args(["-c", &format!("ulimit -v 4194304; ulimit -t {limit}; exec \"$0\" \"$@\"")]).args(args);
     command.current_dir(scratch.join("crdt")).env("RUST_TEST_THREADS", "1").env("PROPTEST_CASES", "64");
+    // What one mistake brought up must not be played to the next.
+    command.env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(mutant) = mutant {
         command.env("MUTANT", mutant.to_string());
