@@ -19,13 +19,19 @@ const LANES: usize = 8;
 
 pub type Ws = WebSocketStream<TcpStream>;
 
-/// Connects from the `number`th loopback address, so that no cap on one address is in the way.
-pub async fn dial(address: SocketAddr, path: &str, number: usize) -> anyhow::Result<Ws> {
+/// Connects from the `number`th loopback address, without a protocol.
+pub async fn connect(address: SocketAddr, number: usize) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     let [low, high] = [(number % 250 + 1) as u8, (number / 250) as u8];
     socket.bind(SocketAddr::from(([127, 1, high, low], 0)))?;
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Connects from the `number`th loopback address, so that no cap on one address is in the way.
+pub async fn dial(address: SocketAddr, path: &str, number: usize) -> anyhow::Result<Ws> {
+    let stream = connect(address, number).await?;
     let request = format!("ws://{address}/{path}").into_client_request()?;
     let config = WebSocketConfig::default().read_buffer_size(16 << 10).write_buffer_size(16 << 10);
     Ok(tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?.0)

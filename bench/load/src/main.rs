@@ -4,6 +4,7 @@
 mod automerge;
 mod clock;
 mod link;
+mod redis;
 mod relay;
 mod report;
 mod run;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,19 @@ use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Kind as DocKind, Output};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hdrhistogram::Histogram;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::codec::{BytesCodec, FramedRead, FramedWrite};
 
 use crate::clock::Clock;
 use crate::link::{self, Client, LINK, Link, Ws};
 use crate::server::{Kind, Protocol, Server, own_cpu};
-use crate::sink::Sink;
-use crate::{automerge, yjs};
+use crate::sink::Sink as Counter;
+use crate::{automerge, redis, yjs};
 
 /// How large a message of many edits is made when they are sent as fast as they are taken.
 const PACK_BYTES: usize = 16 << 10;
@@ -160,13 +163,48 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
 /// A connection with all that it will send.
 struct Writer {
     plan: Plan,
-    ws: Ws,
+    socket: Socket,
     /// Whether messages may be joined into larger ones when all are due at once.
     pack: bool,
     messages: Vec<Bytes>,
     /// For the daemon: who made the messages, and how many events are to be called durable. Other servers call nothing so.
     client: Option<(Client<AnyDoc>, u64)>,
 }
+
+/// Where messages go.
+enum Socket {
+    Web(Box<Ws>),
+    Plain(TcpStream),
+}
+
+impl Socket {
+    /// Its two directions: what is put into the one is written as it is or as a message, the other gives messages.
+    fn split(self) -> (Out, In) {
+        match self {
+            Socket::Web(ws) => {
+                let (sink, stream) = ws.split();
+                let sink = sink.with(|bytes| std::future::ready(anyhow::Ok(Message::Binary(bytes))));
+                let stream = stream.filter_map(|message| async {
+                    match message.map_err(anyhow::Error::from) {
+                        Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
+                        Ok(_) => None,
+                        Err(error) => Some(Err(error)),
+                    }
+                });
+                (Box::pin(sink), Box::pin(stream))
+            }
+            Socket::Plain(stream) => {
+                let (read, write) = stream.into_split();
+                let sink = FramedWrite::new(write, BytesCodec::new()).sink_err_into();
+                let stream = FramedRead::new(read, BytesCodec::new());
+                (Box::pin(sink), Box::pin(stream.map(|bytes| Ok(bytes?.freeze()))))
+            }
+        }
+    }
+}
+
+type Out = Pin<Box<dyn Sink<Bytes, Error = anyhow::Error> + Send>>;
+type In = Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>;
 
 /// What one typed character adds to a document.
 pub fn type_one(doc: &mut AnyDoc, at: usize) {
@@ -181,17 +219,24 @@ impl Writer {
             Protocol::Native => return Self::connect_daemon(plan, server.address, number).await,
             Protocol::Yjs { named } => return Self::connect_yjs(plan, server.address, number, named).await,
             Protocol::Automerge => return Self::connect_automerge(plan, server.address, number).await,
-            Protocol::Raw => {}
+            Protocol::Raw | Protocol::Redis => {}
         }
-        let ws = link::dial(server.address, &format!("w{number}"), number).await?;
-        let mut messages = Vec::new();
-        for k in (0..plan.edits()).filter(|k| plan.writer_of(*k) == number) {
+        let edits = (0..plan.edits()).filter(|k| plan.writer_of(*k) == number).map(|k| {
             let mut edit = [0; RAW_BYTES];
             let (head, _) = edit.split_at_mut(8);
             head.copy_from_slice(&k.to_le_bytes());
-            messages.push(Bytes::copy_from_slice(&edit));
-        }
-        Ok(Writer { plan, ws, pack: server.kind == Kind::WsFramed, messages, client: None })
+            (k, edit)
+        });
+        let (socket, messages) = if server.kind == Kind::Redis {
+            let publish =
+                |(k, edit): (u64, [u8; RAW_BYTES])| redis::publish(&plan.name(k % plan.docs), &edit);
+            (Socket::Plain(link::connect(server.address, number).await?), edits.map(publish).collect())
+        } else {
+            let ws = link::dial(server.address, &format!("w{number}"), number).await?;
+            (Socket::Web(ws.into()), edits.map(|(_, edit)| Bytes::copy_from_slice(&edit)).collect())
+        };
+        let pack = matches!(server.kind, Kind::WsFramed | Kind::Redis);
+        Ok(Writer { plan, socket, pack, messages, client: None })
     }
 
     async fn connect_yjs(
@@ -207,7 +252,7 @@ impl Writer {
         }
         let rounds = (0..plan.rounds).flat_map(|round| docs.iter().map(move |doc| (round, doc)));
         let messages = rounds.map(|(round, doc)| yjs::edit(doc.as_deref(), round)).collect();
-        Ok(Writer { plan, ws, pack: false, messages, client: None })
+        Ok(Writer { plan, socket: Socket::Web(ws.into()), pack: false, messages, client: None })
     }
 
     async fn connect_automerge(plan: Plan, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
@@ -220,7 +265,13 @@ impl Writer {
             automerge::create(&mut ws, messages.next().context("no first message")?).await?;
             rounds.iter_mut().zip(messages).for_each(|(round, message)| round.push(message));
         }
-        Ok(Writer { plan, ws, pack: false, messages: rounds.concat(), client: None })
+        Ok(Writer {
+            plan,
+            socket: Socket::Web(ws.into()),
+            pack: false,
+            messages: rounds.concat(),
+            client: None,
+        })
     }
 
     /// Puts the documents in place with one edit each, and makes all other edits without sending them yet:
@@ -253,7 +304,8 @@ impl Writer {
         }
         while link.client.poll_output().is_some() {}
         let events = docs.len() as u64 * (plan.rounds + 1);
-        Ok(Writer { plan, ws: link.ws, pack: true, messages, client: Some((link.client, events)) })
+        let client = Some((link.client, events));
+        Ok(Writer { plan, socket: Socket::Web(link.ws.into()), pack: true, messages, client })
     }
 
     /// Sends each edit when it is due; then waits until all are durable, where the server says so.
@@ -262,7 +314,7 @@ impl Writer {
         clock: Arc<Clock>,
         mut due: UnboundedReceiver<()>,
     ) -> anyhow::Result<Option<Duration>> {
-        let (mut sink, mut stream) = self.ws.split();
+        let (mut sink, mut stream) = self.socket.split();
         let start = clock.start();
         let within = self.plan.within;
         let by_lane = self.client.is_some();
@@ -273,8 +325,7 @@ impl Writer {
                 return None;
             };
             let wait = async {
-                while let Some(Ok(message)) = stream.next().await {
-                    let Message::Binary(bytes) = message else { continue };
+                while let Some(Ok(bytes)) = stream.next().await {
                     client.receive(start.elapsed().as_millis() as u64, &bytes);
                     let mut acked = false;
                     while let Some(output) = client.poll_output() {
@@ -293,7 +344,7 @@ impl Writer {
                 if due.recv().await.is_none() {
                     break;
                 }
-                sink.feed(Message::Binary(message)).await?;
+                sink.feed(message).await?;
                 if due.is_empty() {
                     sink.flush().await?;
                 }
@@ -302,7 +353,7 @@ impl Writer {
             tokio::time::sleep_until(start.into()).await;
             let messages = if self.pack { packed(&self.messages, by_lane) } else { self.messages };
             for message in messages {
-                sink.feed(Message::Binary(message)).await?;
+                sink.feed(message).await?;
             }
         }
         sink.flush().await?;
@@ -361,6 +412,7 @@ impl Reader {
                 Protocol::Yjs { named } => self.count_yjs(ready, &mut latency, named).await,
                 Protocol::Automerge => self.count_automerge(ready, &mut latency).await,
                 Protocol::Raw => self.count_raw(ready, &mut latency).await,
+                Protocol::Redis => self.count_redis(ready, &mut latency).await,
             }
         };
         // What has not come by then counts as lost.
@@ -389,6 +441,20 @@ impl Reader {
                 let k = edit.first_chunk().copied().map(u64::from_le_bytes).context("no edit")?;
                 latency.record(self.clock.late(k))?;
             }
+        }
+        Ok(())
+    }
+
+    async fn count_redis(&self, ready: mpsc::Sender<()>, latency: &mut Histogram<u64>) -> anyhow::Result<()> {
+        let channels: Vec<String> = self.plan.docs_of(self.writer()).map(|doc| self.plan.name(doc)).collect();
+        let stream = link::connect(self.address, self.number).await?;
+        let mut subscriber = redis::Subscriber::open(stream, &channels).await?;
+        ready.send(()).await?;
+        drop(ready);
+        while latency.len() < self.expected() {
+            let edit = subscriber.next().await?;
+            let k = edit.first_chunk().copied().map(u64::from_le_bytes).context("no edit")?;
+            latency.record(self.clock.late(k))?;
         }
         Ok(())
     }
@@ -452,7 +518,7 @@ impl Reader {
             one @ [_] => Client::of(one),
             _ => Client::of_prefix(&format!("w{}/", self.writer())),
         };
-        let mut link = Link::<Sink>::connect(client, self.address, self.number).await?;
+        let mut link = Link::<Counter>::connect(client, self.address, self.number).await?;
         let mut docs = self.plan.docs_of(self.writer()).count() as u64;
         link.until(|output| {
             docs -= u64::from(matches!(output, Output::Changed { .. }));

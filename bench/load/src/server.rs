@@ -19,6 +19,8 @@ pub enum Kind {
     WsBroadcast,
     /// A relay that packs edits into messages.
     WsFramed,
+    /// Redis, publishing and subscribing, nothing kept.
+    Redis,
     /// The server of y-websocket.
     YWebsocket,
     /// Hocuspocus with a file for each document.
@@ -36,6 +38,8 @@ pub enum Protocol {
     Native,
     /// Edits as they are, to a relay.
     Raw,
+    /// Commands of Redis.
+    Redis,
     /// Messages of y-protocols, with the name of a document before each if a connection has many.
     Yjs { named: bool },
     /// Sync messages of automerge in those of automerge-repo.
@@ -49,6 +53,7 @@ impl Kind {
             Kind::Daemon => "sync-daemon (durable)",
             Kind::WsBroadcast => "ws-broadcast (limit)",
             Kind::WsFramed => "ws-framed (limit)",
+            Kind::Redis => "Redis pub/sub (limit)",
             Kind::YWebsocket => "y-websocket (memory)",
             Kind::Hocuspocus => "Hocuspocus (debounced)",
             Kind::AutomergeRepo => "automerge-repo (debounced)",
@@ -60,6 +65,7 @@ impl Kind {
         match self {
             Kind::Daemon => Protocol::Native,
             Kind::WsBroadcast | Kind::WsFramed => Protocol::Raw,
+            Kind::Redis => Protocol::Redis,
             Kind::YWebsocket => Protocol::Yjs { named: false },
             Kind::Hocuspocus => Protocol::Yjs { named: true },
             Kind::AutomergeRepo | Kind::Samod => Protocol::Automerge,
@@ -72,7 +78,7 @@ impl Kind {
             Kind::YWebsocket => Some("y-websocket.mjs"),
             Kind::Hocuspocus => Some("hocuspocus.mjs"),
             Kind::AutomergeRepo => Some("automerge-repo.mjs"),
-            Kind::Daemon | Kind::WsBroadcast | Kind::WsFramed | Kind::Samod => None,
+            Kind::Daemon | Kind::WsBroadcast | Kind::WsFramed | Kind::Redis | Kind::Samod => None,
         }
     }
 
@@ -113,6 +119,11 @@ impl Kind {
                 "{} is left out: with Node, `(cd {folder} && npm install --omit=optional --ignore-scripts)` installs it",
                 self.name()
             )),
+            None if self == Kind::Redis
+                && Command::new("redis-server").arg("--version").output().is_err() =>
+            {
+                Some(format!("{} is left out: there is no redis-server", self.name()))
+            }
             _ => None,
         }
     }
@@ -168,6 +179,15 @@ impl Server {
                 command.arg("samod").arg("--data-dir").arg(dir);
                 command
             }
+            (Kind::Redis, _) => {
+                let mut command = Command::new("redis-server");
+                command.args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()]);
+                // Its clients come from many loopback addresses.
+                command
+                    .args(["--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir"])
+                    .arg(dir);
+                command
+            }
             (relay, _) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("relay");
@@ -177,7 +197,10 @@ impl Server {
                 command
             }
         };
-        command.args(["--listen", &address.to_string()]).stdin(Stdio::null()).stdout(Stdio::null());
+        if kind != Kind::Redis {
+            command.args(["--listen", &address.to_string()]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().with_context(|| format!("cannot start {kind:?}"))?;
         let mut server = Server { kind, address, child };
         let started = Instant::now();

@@ -209,7 +209,7 @@ impl Bench {
     pub async fn idle(&self, kind: Kind, connections: usize) -> anyhow::Result<Row> {
         let (server, _dir) = self.start(kind, &[]).await?;
         let before = server.rss_kib()?;
-        let (mut links, mut raw) = (Vec::new(), Vec::new());
+        let (mut links, mut raw, mut plain) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..connections {
             let ws = || link::dial(server.address, "idle", number);
             match kind.protocol() {
@@ -220,6 +220,7 @@ impl Bench {
                     links.push(link);
                 }
                 Protocol::Raw => raw.push(ws().await?),
+                Protocol::Redis => plain.push(link::connect(server.address, number).await?),
                 Protocol::Yjs { named } => {
                     let mut ws = ws().await?;
                     yjs::open(&mut ws, named.then_some("idle")).await?;
