@@ -367,7 +367,6 @@ impl Doc {
         }
         // Of what is here already an operation says no more what it was: its rest is looked at by itself.
         let is_new = |span: &Span| self.version().get(span.replica) <= span.after;
-        let all_new = delta.spans.iter().all(is_new);
         for (path, ops) in &body.texts {
             // A single operation, as of a keystroke, is looked at when it is done.
             if body.is_one_op() && self.texts.contains(path) {
@@ -381,7 +380,7 @@ impl Doc {
                     false => Text::here_or_coming(text, span, &none),
                 })
             };
-            if all_new && ops.iter().all(is_plain) {
+            if delta.spans.iter().all(is_new) && ops.iter().all(is_plain) {
                 continue;
             }
             let mut come = none;

@@ -45,8 +45,22 @@ fn programs(scratch: &Path, args: &[&str]) -> Result<Vec<String>, String> {
 
 /// The tests of the library that a mistake is put before, those first that take the least time.
 const TESTS: [&str; 16] = [
-    "answers", "clocks", "removals", "ops", "golden", "laws", "derive", "doc", "undo", "scopes", "text", "tree", "forget", "lease",
-    "sync", "sync_docs",
+    "answers",
+    "clocks",
+    "removals",
+    "ops",
+    "golden",
+    "laws",
+    "derive",
+    "doc",
+    "undo",
+    "scopes",
+    "text",
+    "tree",
+    "forget",
+    "lease",
+    "sync",
+    "sync_docs",
 ];
 
 /// Programs to run for each mistake, and how many seconds of the processor each may take.
