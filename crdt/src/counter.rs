@@ -14,7 +14,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::{Dot, ReplicaId, Span};
-use crate::sorted::Walk;
+use crate::sorted::{Walk, are_few};
 
 pub use bounded::{BoundedCounter, NotEnoughRights};
 pub use grow::GCounter;
@@ -145,7 +145,7 @@ impl<N: Total> DotStore for Totals<N> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        if other.entries.len() > self.entries.len() / 8 {
+        if !are_few(other.entries.len(), self.entries.len()) {
             return self.join_many(ours, other, theirs, changes);
         }
         let (mut here, mut there) = (Walk::new(&self.entries), Walk::new(&other.entries));

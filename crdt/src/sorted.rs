@@ -13,6 +13,11 @@ use lists::Lists;
 /// Up to so many entries stand in one sorted list; more in several.
 pub(crate) const FEW: usize = 32;
 
+/// Whether so few come to so many that each is put in for itself; more are joined in one pass over both.
+pub(crate) fn are_few(come: usize, here: usize) -> bool {
+    come <= here / 8
+}
+
 /// A map in the order of its keys: a list while it has few entries, then a list of lists.
 #[derive(Clone)]
 pub(crate) enum SortedMap<K, V> {
@@ -342,6 +347,12 @@ mod tests {
     use super::*;
     use alloc::collections::BTreeMap;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_eighth_is_few() {
+        assert!(are_few(0, 0) && are_few(0, 7) && are_few(1, 8) && are_few(2, 23));
+        assert!(!are_few(1, 0) && !are_few(1, 7) && !are_few(2, 15) && !are_few(9, 8));
+    }
 
     proptest! {
         #[test]

@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
-use crate::sorted::Walk;
+use crate::sorted::{Walk, are_few};
 
 /// For each replica, the number of its last event that has been seen; all before it have been too.
 ///
@@ -201,7 +201,7 @@ impl VersionVector {
             self.entries.clone_from(&other.entries);
             return;
         }
-        if other.len() <= self.len() / 8 {
+        if are_few(other.len(), self.len()) {
             for (replica, seq) in other.iter() {
                 self.advance(replica, seq);
             }

@@ -53,13 +53,20 @@ impl<T: Copy> Gathered<T> {
     }
 }
 
+/// The place of a number that no dot has.
+const NONE: u32 = u32::MAX;
+
+/// Whether so many dots, the last so far behind the first, get a place for each number between: a document's events are
+/// nearly all live.
+fn are_dense(distance: u64, dots: usize) -> bool {
+    distance < 4 * dots as u64 && dots < NONE as usize
+}
+
 /// Appends dots of one replica by their numbers; `None` when one is there twice.
 fn by_number<T: Copy>(mut dots: Vec<(Dot, T)>, sorted: &mut Vec<(Dot, T)>) -> Option<()> {
-    const NONE: u32 = u32::MAX;
     let numbers = || dots.iter().map(|(dot, _)| dot.seq);
     let (first, last) = (numbers().min()?, numbers().max()?);
-    // A document's events are nearly all live: each has a place of its own.
-    if last - first < 4 * dots.len() as u64 && dots.len() < NONE as usize {
+    if are_dense(last - first, dots.len()) {
         let mut places = alloc::vec![NONE; (last - first) as usize + 1];
         for (i, (dot, _)) in (0..).zip(&dots) {
             let place = &mut places[(dot.seq - first) as usize];
@@ -116,6 +123,16 @@ mod tests {
         assert!(gathered(&[dot(1, 2), dot(1, 3), dot(2, 1)]).in_order);
         assert!(!gathered(&[dot(1, 3), dot(1, 2), dot(1, 4)]).in_order);
         assert!(!gathered(&[dot(1, 3), dot(1, 3)]).in_order);
+    }
+
+    #[test]
+    fn places_are_made_for_dots_that_stand_close() {
+        assert!(are_dense(11, 3) && !are_dense(12, 3) && !are_dense(13, 3));
+        assert!(
+            are_dense(0, NONE as usize - 1)
+                && !are_dense(0, NONE as usize)
+                && !are_dense(0, NONE as usize + 1)
+        );
     }
 
     #[cfg(feature = "std")]

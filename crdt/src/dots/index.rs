@@ -182,7 +182,49 @@ fn remove<K: Ord + Clone>(all: &mut Vec<(ReplicaId, Runs<K>)>, dot: Dot) {
 mod tests {
     use super::*;
     use alloc::collections::{BTreeMap, BTreeSet};
+    use alloc::vec;
     use proptest::prelude::*;
+
+    fn dot(seq: u64) -> Dot {
+        Dot::new(ReplicaId::from_u128(1), seq)
+    }
+
+    /// How many dots are counted; `None` if it is no count.
+    fn count(index: &Index<u8>) -> Option<usize> {
+        let Index::Few(dots) = index else { return None };
+        Some(*dots)
+    }
+
+    #[test]
+    fn few_dots_are_counted_and_more_are_due() {
+        let mut index = Index::default();
+        index.note(1, &[dot(1), dot(2), dot(3)], &[]);
+        index.note(1, &[dot(4), dot(5)], &[dot(1)]);
+        assert_eq!(count(&index), Some(4));
+        index.remove(dot(2));
+        assert_eq!(count(&index), Some(3));
+        index.extend(vec![(dot(6), 1), (dot(7), 2)]);
+        assert_eq!(count(&index), Some(5));
+        index.extend((8..8 + FEW as u64 - 5).map(|seq| (dot(seq), 1)).collect());
+        assert_eq!((count(&index), index.is_due()), (Some(FEW), false));
+        index.note(1, &[dot(99)], &[]);
+        assert!(index.is_due());
+        assert!(Index::<u8>::Later.is_due() && !Index::<u8>::Many(Vec::new()).is_due());
+        assert_eq!(Index::<u8>::few(FEW).as_ref().and_then(count), Some(FEW));
+        assert!(Index::<u8>::few(FEW + 1).is_none());
+    }
+
+    #[test]
+    fn an_index_is_made_of_more_than_few() {
+        let of = |dots: u64| {
+            let mut gathered = Gathered::new();
+            (1..=dots).for_each(|seq| gathered.push(dot(seq), 0));
+            Index::of(gathered, |_| 0u8).unwrap()
+        };
+        assert_eq!(count(&of(FEW as u64)), Some(FEW));
+        let Index::Many(all) = of(FEW as u64 + 1) else { panic!("no index") };
+        assert_eq!(all[0].1.len(), 1, "dots that follow each other under one key are one entry");
+    }
 
     proptest! {
         #[test]

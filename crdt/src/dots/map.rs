@@ -276,3 +276,51 @@ impl<K: Decode + Ord + Clone, S: Decode + DotStore> Decode for DotMap<K, S> {
         Self::decode_with(r, |_, r| S::decode(r))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dots::DotSet;
+    use crate::hlc::Hlc;
+    use crate::id::ReplicaId;
+
+    type Map = DotMap<u64, DotSet>;
+
+    /// A map of so many keys with one dot each.
+    fn of(keys: usize) -> Map {
+        let mut map = Map::default();
+        for key in 0..keys as u64 {
+            let mut cx = Cx::new(ReplicaId::from_u128(1), key, Hlc::ZERO);
+            map.update(key, &mut cx, |dots, cx| dots.set((), cx));
+        }
+        map
+    }
+
+    fn read(map: &Map, how: Twice) -> Map {
+        let mut w = Writer::new();
+        map.encode(&mut w);
+        let (body, table) = w.into_parts();
+        Reader::new(&body, &table).looking(how, Map::decode).unwrap()
+    }
+
+    #[test]
+    fn a_map_of_many_has_an_index() {
+        assert!(matches!(of(FEW).index, Index::Few(FEW)));
+        let many = of(FEW + 1);
+        assert!(matches!(many.index, Index::Many(_)));
+        assert!(matches!(
+            many.iter().map(|(key, dots)| (*key, dots.clone())).collect::<Map>().index,
+            Index::Many(_)
+        ));
+        for (map, few) in [(of(FEW), true), (many, false)] {
+            assert!(
+                matches!(read(&map, Twice::Part).index, Index::Later),
+                "it is joined, not looked through"
+            );
+            for whole in [read(&map, Twice::Each), read(&map, Twice::Whole)] {
+                assert_eq!((whole == map, matches!(whole.index, Index::Few(FEW))), (true, few));
+                assert_ne!(matches!(whole.index, Index::Many(_)), few);
+            }
+        }
+    }
+}

@@ -426,3 +426,25 @@ fn decode_removal(r: &mut Reader<'_>) -> Result<Removal, DecodeError> {
     }
     Ok(Removal::new(removed, replaces))
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::id::ReplicaId;
+
+    /// An event that ended one which had ended so many dots that do not touch.
+    fn ending(dots: u64) -> RemovalLog {
+        let dot = |seq| Dot::new(ReplicaId::from_u128(1), seq);
+        let mut log = RemovalLog::default();
+        log.record_causal(dot(100), (1..=dots).map(|n| dot(2 * n)).collect(), &VersionVector::new());
+        log.record_causal(dot(200), core::iter::once(dot(100)).collect(), &VersionVector::new());
+        log
+    }
+
+    #[test]
+    fn an_entry_includes_others_while_it_stays_small() {
+        let most = RemovalLog::MAX_INCLUDED as u64;
+        assert_eq!((ending(1).len(), ending(most).len()), (1, 1));
+        assert_eq!((ending(most + 1).len(), ending(most + 2).len()), (2, 2));
+    }
+}
