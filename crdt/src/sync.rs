@@ -32,7 +32,6 @@
 //!
 //! The frames are listed in the source of `sync/frame.rs`, byte for byte.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::ops::AddAssign;
 use std::str::FromStr;
@@ -42,6 +41,7 @@ use crate::delta::{Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::version::VersionVector;
 
+mod awaited;
 #[cfg(feature = "testkit")]
 mod checking;
 mod facts;
@@ -137,6 +137,9 @@ pub type Millis = u64;
 
 /// Names a document: 1 to 128 bytes of UTF-8 without control characters, such as `notes/shopping`.
 ///
+/// Names are in the order of a hash, the same everywhere: to compare two is to compare two numbers, where one would
+/// else read both from somewhere in memory. To show them in order, sort by [`as_str`](Self::as_str).
+///
 /// ```
 /// use crdt::sync::DocId;
 /// let id: DocId = "notes/shopping".parse().unwrap();
@@ -144,7 +147,11 @@ pub type Millis = u64;
 /// assert!("".parse::<DocId>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocId(Arc<str>);
+pub struct DocId {
+    /// FNV-1a over the bytes of the name.
+    hash: u64,
+    name: Arc<str>,
+}
 
 impl DocId {
     /// The longest name, in bytes.
@@ -152,7 +159,7 @@ impl DocId {
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 }
 
@@ -174,25 +181,21 @@ impl FromStr for DocId {
 
     fn from_str(s: &str) -> Result<Self, BadDocId> {
         let good = !s.is_empty() && s.len() <= Self::MAX_BYTES && !s.chars().any(char::is_control);
-        if good { Ok(DocId(s.into())) } else { Err(BadDocId) }
-    }
-}
-
-impl Borrow<str> for DocId {
-    fn borrow(&self) -> &str {
-        &self.0
+        let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = s.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+        if good { Ok(DocId { hash, name: s.into() }) } else { Err(BadDocId) }
     }
 }
 
 impl fmt::Display for DocId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
 impl fmt::Debug for DocId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(&*self.name, f)
     }
 }
 
@@ -408,10 +411,7 @@ impl Lane {
     /// The lane of a document, of so many: FNV-1a over the bytes of its name, both halves of the hash together, modulo
     /// their number. 0 when there are none.
     pub fn of(doc: &DocId, lanes: u8) -> u8 {
-        let hash = doc.as_str().bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        (hash ^ (hash >> 32)).checked_rem(u64::from(lanes)).unwrap_or(0) as u8
+        (doc.hash ^ (doc.hash >> 32)).checked_rem(u64::from(lanes)).unwrap_or(0) as u8
     }
 
     /// Whether a document is in this lane.

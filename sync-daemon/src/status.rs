@@ -54,7 +54,7 @@ pub struct Status {
     /// How far the store is with joining the deltas of documents that have many.
     #[serde(default)]
     pub compaction: Compaction,
-    /// Its documents, in order of name; the first 10,000.
+    /// Its documents, in order of name; at most 10,000 of them.
     pub docs: Vec<DocStatus>,
     /// What went over all links to daemons since it started.
     pub daemon_traffic: TrafficStatus,

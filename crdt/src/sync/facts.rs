@@ -38,7 +38,7 @@ impl<D: Document> Node<D> {
         (self.ring.len(), self.memory)
     }
 
-    /// All documents, in order of name, parked ones too: name, kind, version.
+    /// All documents, in order of [`DocId`], parked ones too: name, kind, version.
     ///
     /// ```
     /// # use crdt::doc::AnyDoc;
@@ -194,7 +194,7 @@ impl<D: Document> Node<D> {
         self.docs.get(id).and_then(Held::doc)
     }
 
-    /// The documents in memory, in order of name.
+    /// The documents in memory, in order of [`DocId`].
     ///
     /// ```
     /// # use crdt::doc::AnyDoc;

@@ -38,8 +38,6 @@ pub(crate) struct Peered {
     pub(crate) told: bool,
     /// Whether the peer has told its version, so that differences can be sent.
     pub(crate) heard: bool,
-    /// Whether content came that no Ack has covered yet.
-    pub(crate) ack_due: bool,
     /// Whether `Output::Synced` was given.
     pub(crate) synced: bool,
     /// The most events that a step of it may have; 0 while that is not known.
@@ -186,10 +184,11 @@ impl Link {
     }
 
     /// Knows what the peer has of a document that changed for the first time since both sides had the same:
-    /// what there was before. So the change need not wait until versions were exchanged.
-    pub(crate) fn expect(&mut self, doc: &DocId, version: &VersionVector, novel: &[Span]) {
+    /// what there was before. So the change need not wait until versions were exchanged. `false` when there was nothing to
+    /// learn.
+    pub(crate) fn expect(&mut self, doc: &DocId, version: &VersionVector, novel: &[Span]) -> bool {
         if !self.was_equal || self.docs.contains_key(doc) {
-            return;
+            return false;
         }
         let mut before = version.clone();
         novel.iter().for_each(|span| before.lower(span.replica, span.after));
@@ -201,6 +200,7 @@ impl Link {
             ..Peered::default()
         };
         self.docs.insert(doc.clone(), Box::new(peered));
+        true
     }
 
     /// Marks a presence to be sent, as soon as presence may be.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::codec::{Encode, Writer};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
+use crate::sync::awaited::Awaited;
 use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
@@ -63,7 +64,13 @@ pub struct Node<D> {
     pub(crate) rng: u64,
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
     pub(crate) links: BTreeMap<LinkId, Box<Link>>,
+    /// Links on which content of a document came that no Ack has covered yet.
+    pub(crate) unacked: Awaited,
+    /// Links on which a peer told of events of a document that are not here, since it connected.
+    pub(crate) unsynced: Awaited,
     pub(crate) outputs: VecDeque<Output>,
+    /// Whether something has happened after which links may be ready that nobody was told of.
+    pub(crate) stirred: bool,
     /// For each author, the link that brings its events first.
     pub(crate) parents: BTreeMap<ReplicaId, Parent>,
     /// Authors whose events were late, and the link that was asked for them.
@@ -150,7 +157,10 @@ impl<D: Document> Node<D> {
             rng: seed,
             docs: BTreeMap::new(),
             links: BTreeMap::new(),
+            unacked: Awaited::default(),
+            unsynced: Awaited::default(),
             outputs: VecDeque::new(),
+            stirred: false,
             parents: BTreeMap::new(),
             asked: BTreeMap::new(),
             prunes: 0,
@@ -274,7 +284,7 @@ impl<D: Document> Node<D> {
     /// ```
     pub fn open(&mut self, id: &DocId, kind: Kind) -> Result<&D, OpenError> {
         self.held(id, kind)?;
-        self.announce_ready();
+        self.stirred = true;
         self.doc(id).ok_or(OpenError::Parked)
     }
 
@@ -333,7 +343,7 @@ impl<D: Document> Node<D> {
             self.changed(now, id, delta, novel, None);
         }
         self.park_idle();
-        self.announce_ready();
+        self.stirred = true;
         Ok(result)
     }
 
@@ -367,7 +377,7 @@ impl<D: Document> Node<D> {
             return Err(ApplyError::Refused("the document is not in memory"));
         }
         let applied = self.take_delta(now, id, delta, None);
-        self.announce_ready();
+        self.stirred = true;
         applied
     }
 
@@ -434,11 +444,13 @@ impl<D: Document> Node<D> {
         for (link_id, link) in &mut self.links {
             link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
             // Most edits of a burst find the mark of the first.
-            let marked = link.dirty.contains(id);
-            if Some(*link_id) != from && !marked && link.peer_interest.includes(id) {
-                link.expect(id, held.version(), &novel);
-                link.dirty.insert(id.clone());
+            if Some(*link_id) == from || !link.peer_interest.includes(id) || link.dirty.contains(id) {
+                continue;
             }
+            if link.expect(id, held.version(), &novel) {
+                self.unsynced.insert(id, *link_id);
+            }
+            link.dirty.insert(id.clone());
         }
         self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
         for (link, delta) in waiting.deltas {
@@ -484,7 +496,7 @@ impl<D: Document> Node<D> {
                 }
             }
         }
-        self.announce_ready();
+        self.stirred = true;
     }
 
     /// Takes what happened at `now`. Drain [`poll_output`](Self::poll_output) afterwards.
@@ -514,7 +526,7 @@ impl<D: Document> Node<D> {
             Input::Wake => self.wake(now),
         }
         self.park_idle();
-        self.announce_ready();
+        self.stirred = true;
     }
 
     fn take_durable(&mut self, id: &DocId, version: &VersionVector) {
@@ -522,11 +534,11 @@ impl<D: Document> Node<D> {
         if let Some(live) = held.live() {
             live.durable.merge(version);
         }
-        for link in self.links.values_mut() {
-            let Some(peered) = link.docs.get_mut(id) else { continue };
-            if peered.ack_due {
-                peered.ack_due = !held.durable().covers(&peered.theirs);
-                link.ack.insert(id.clone());
+        for of in self.unacked.of(id) {
+            let Some(link) = self.links.get_mut(&of) else { continue };
+            link.ack.insert(id.clone());
+            if link.docs.get(id).is_none_or(|peered| held.durable().covers(&peered.theirs)) {
+                self.unacked.remove(id, of);
             }
         }
     }
@@ -546,10 +558,14 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn poll_output(&mut self) -> Option<Output> {
+        // Once for all that happened since, and not once for each.
+        if self.outputs.is_empty() && std::mem::take(&mut self.stirred) {
+            self.announce_ready();
+        }
         self.outputs.pop_front()
     }
 
-    pub(crate) fn announce_ready(&mut self) {
+    fn announce_ready(&mut self) {
         for (id, link) in &mut self.links {
             if !link.ready && link.has_work() {
                 link.ready = true;
@@ -562,11 +578,13 @@ impl<D: Document> Node<D> {
     pub(crate) fn close(&mut self, now: Millis, id: LinkId, reason: String) {
         self.outputs.push_back(Output::Close { link: id, reason });
         self.link_down(now, id);
-        self.announce_ready();
+        self.stirred = true;
     }
 
     fn link_down(&mut self, now: Millis, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
+        self.unacked.forget(id);
+        self.unsynced.forget(id);
         let Some(peer) = link.peer else { return };
         self.past[slot(peer.role)] += link.traffic;
         let orphans: Vec<ReplicaId> =

@@ -123,7 +123,7 @@ impl<D: Document> Node<D> {
             self.retry(now, id, link, delta);
         }
         self.park_idle();
-        self.announce_ready();
+        self.stirred = true;
     }
 
     /// Puts another document in the place of one, such as what comes of a rescue; the store must hold it already, and

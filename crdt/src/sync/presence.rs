@@ -158,7 +158,7 @@ impl<D: Document> Node<D> {
         if self.presences.set_own(now, key.clone(), value, self.config.presence_ttl) != News::Stale {
             self.spread_presence(now, &key, None);
         }
-        self.announce_ready();
+        self.stirred = true;
     }
 
     /// Everyone's presence in a document, in order of replica.

@@ -210,23 +210,23 @@ impl<D: Document> Node<D> {
 
     fn check_synced(&mut self, id: LinkId, doc: &DocId) {
         let Some(peered) = self.links.get_mut(&id).and_then(|link| link.docs.get_mut(doc)) else { return };
+        if !peered.heard || peered.synced {
+            return;
+        }
         let empty = VersionVector::new();
         let version = self.docs.get(doc).map_or(&empty, |held| held.version());
-        if peered.heard && !peered.synced && version.covers(&peered.theirs) {
-            peered.synced = true;
+        peered.synced = version.covers(&peered.theirs);
+        if peered.synced {
+            self.unsynced.remove(doc, id);
             self.outputs.push_back(Output::Synced { link: id, doc: doc.clone() });
+        } else {
+            self.unsynced.insert(doc, id);
         }
     }
 
     /// After a document changed: is some link's claim now met?
     pub(crate) fn note_progress(&mut self, doc: &DocId) {
-        let waiting: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.docs.get(doc).is_some_and(|peered| !peered.synced))
-            .map(|(id, _)| *id)
-            .collect();
-        waiting.into_iter().for_each(|id| self.check_synced(id, doc));
+        self.unsynced.of(doc).into_iter().for_each(|id| self.check_synced(id, doc));
     }
 
     /// Whether content of this document is taken: it is held here, or this peer wants it.
@@ -370,7 +370,9 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let empty = VersionVector::new();
         let version = self.docs.get(&doc).map_or(&empty, |held| held.version());
-        link.expect(&doc, version, &[]);
+        if link.expect(&doc, version, &[]) {
+            self.unsynced.insert(&doc, id);
+        }
         let peered = link.docs.entry(doc.clone()).or_default();
         if peered.refused {
             return Ok(());
@@ -379,7 +381,7 @@ impl<D: Document> Node<D> {
             link.have.insert(doc.clone());
         }
         peered.sent(&delta.spans);
-        peered.ack_due = true;
+        self.unacked.insert(&doc, id);
         self.absorb(now, id, &doc, delta)?;
         self.settle(now, id, &doc);
         Ok(())
@@ -477,7 +479,9 @@ impl<D: Document> Node<D> {
         }
         if held.durable().covers(version) {
             // What came may still wait for the document, or for what it builds on.
-            peered.ack_due = !held.durable().covers(&peered.theirs);
+            if held.durable().covers(&peered.theirs) {
+                self.unacked.remove(doc, id);
+            }
             link.ack.insert(doc.clone());
         }
     }
