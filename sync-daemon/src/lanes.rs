@@ -111,7 +111,7 @@ mod tests {
         let parts: Vec<Interest> = (0..LANES).map(|number| part(&interest, number)).collect();
         assert!(parts.iter().all(|part| part.prefixes == ["notes/"]));
         let mut all: Vec<DocId> = parts.into_iter().flat_map(|part| part.names).collect();
-        all.sort();
+        all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         assert_eq!(all, names);
     }
 }

@@ -466,7 +466,8 @@ mod tests {
         let row = table::row(&db, "d").unwrap().unwrap();
         let deltas = db.begin_read().unwrap().open_table(table::DELTAS).unwrap().iter().unwrap().count();
         assert_eq!(row.deltas, deltas as u64);
-        assert!(row.deltas < written as u64 / 2, "{row:?}");
+        // Each time more than 512 became one; how many came since depends on how busy the machine is.
+        assert!(row.deltas + 2 * 512 <= written as u64, "{row:?}");
         assert_eq!(row.next, written as u64);
         let parts = table::parts(&db, &row).unwrap();
         assert_eq!(parts.doc.as_doc().unwrap().value(), doc.value());
