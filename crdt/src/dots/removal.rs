@@ -427,7 +427,8 @@ fn decode_removal(r: &mut Reader<'_>) -> Result<Removal, DecodeError> {
     Ok(Removal::new(removed, replaces))
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use super::*;
     use crate::id::ReplicaId;

@@ -23,8 +23,8 @@ impl Awaited {
         self.0.range(all).map(|(_, link)| *link).collect()
     }
 
-    /// The link is gone.
-    pub(crate) fn forget(&mut self, link: LinkId) {
-        self.0.retain(|(_, of)| *of != link);
+    /// The link is gone, on which these documents were spoken of. Costs these, not all that is awaited.
+    pub(crate) fn forget<'a>(&mut self, link: LinkId, docs: impl IntoIterator<Item = &'a DocId>) {
+        docs.into_iter().for_each(|doc| self.remove(doc, link));
     }
 }

@@ -66,7 +66,7 @@ pub struct Node<D> {
     pub(crate) links: BTreeMap<LinkId, Box<Link>>,
     /// Links on which content of a document came that no Ack has covered yet.
     pub(crate) unacked: Awaited,
-    /// Links on which a peer told of events of a document that are not here, since it connected.
+    /// Links on which the peer has told its version of a document, and `Output::Synced` is still to be given.
     pub(crate) unsynced: Awaited,
     pub(crate) outputs: VecDeque<Output>,
     /// Whether something has happened after which links may be ready that nobody was told of.
@@ -443,14 +443,16 @@ impl<D: Document> Node<D> {
         let look_after = self.config.have_interval.saturating_mul(4);
         for (link_id, link) in &mut self.links {
             link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
-            // Most edits of a burst find the mark of the first.
-            if Some(*link_id) == from || !link.peer_interest.includes(id) || link.dirty.contains(id) {
+            if Some(*link_id) == from || !link.peer_interest.includes(id) {
                 continue;
             }
+            // A new document is marked already; so it is for all edits of a burst but the first.
             if link.expect(id, held.version(), &novel) {
                 self.unsynced.insert(id, *link_id);
             }
-            link.dirty.insert(id.clone());
+            if !link.dirty.contains(id) {
+                link.dirty.insert(id.clone());
+            }
         }
         self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
         for (link, delta) in waiting.deltas {
@@ -583,8 +585,8 @@ impl<D: Document> Node<D> {
 
     fn link_down(&mut self, now: Millis, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        self.unacked.forget(id);
-        self.unsynced.forget(id);
+        self.unacked.forget(id, link.docs.keys());
+        self.unsynced.forget(id, link.docs.keys());
         let Some(peer) = link.peer else { return };
         self.past[slot(peer.role)] += link.traffic;
         let orphans: Vec<ReplicaId> =

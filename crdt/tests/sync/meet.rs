@@ -24,6 +24,17 @@ fn a_link_that_comes_back_costs_what_differs() {
     assert!(net.controls() - controls < 40, "{}", net.controls() - controls);
 }
 
+/// Two that had the same know what the other has of a document that is new to both: nothing. So its first edit takes one way, and
+/// not a round of questions before it.
+#[test]
+fn the_first_edit_of_a_new_document_goes_at_once() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    net.run(1_000);
+    net.edit(0, "new", b"x");
+    net.run(6); // a link takes 5
+    assert_eq!(net.version(1, "new"), net.version(0, "new"));
+}
+
 /// Two that met before tell each other what changed since, and nothing of the rest.
 #[test]
 fn a_cursor_names_only_what_changed() {

@@ -68,15 +68,19 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    if let Some((first, sizes)) = args.split_first()
-        && first == "reconcile"
+    if let Some((first, rest)) = args.split_first()
+        && ["reconcile", "gossip"].contains(&first.as_str())
     {
-        return reconcile::table(sizes);
-    }
-    if let Some((first, folder)) = args.split_first()
-        && first == "gossip"
-    {
-        return gossip::table(folder.first().map_or("bench/results", String::as_str));
+        // Before minutes of work, whose result would have nowhere to go.
+        let is_number = |argument: &str| argument.parse::<usize>().is_ok();
+        if let Some(wrong) = rest.iter().find(|a| !is_number(a) && !std::path::Path::new(a).is_dir()) {
+            eprintln!("crdt-sim: {wrong} is no folder; see crdt-sim --help");
+            return ExitCode::from(2);
+        }
+        return match first.as_str() {
+            "reconcile" => reconcile::table(rest),
+            _ => gossip::table(rest.first().map_or("bench/results", String::as_str)),
+        };
     }
     match options(&args) {
         Ok(options) => simulate(&options),
