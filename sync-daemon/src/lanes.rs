@@ -1,9 +1,10 @@
 //! Documents are spread over lanes: cores work beside each other, and a busy document holds up its own lane only.
 //!
 //! A lane is a whole [`Node`](crdt::sync::Node) in a task of its own, with documents, links, trees and timers. Lanes share
-//! the sockets, the disk and the replica id, and no lock. Which lane a document is in follows from its name, everywhere
-//! in the same way, so the lane of one peer talks to that lane of another and to no other. A message on a WebSocket is
-//! frames of one lane, and in its last byte the lane's number.
+//! the sockets, the disk and the replica id; what they lock, they lock for a moment: a socket to write into, the list of what
+//! is durable. Which lane a document is in follows from its name, everywhere in the same way, so the lane of one peer talks
+//! to that lane of another and to no other. A message on a WebSocket is frames of one lane, and in its last byte the lane's
+//! number.
 //!
 //! The side that dialed begins to talk in a lane once it has something to say there: who wants one document opens that
 //! lane, and lane 0, which says who is there.

@@ -11,8 +11,8 @@ use crate::sync::meet::Meeting;
 use crate::sync::presence::Key;
 use crate::sync::reconcile::Prefix;
 use crate::sync::{
-    DocId, Interest, Kind, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES, MAX_WARMING,
-    Millis, PeerInfo, SMALL_AHEAD, Traffic,
+    DocId, Interest, Kind, MAX_CLAIMED, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES,
+    MAX_WARMING, Millis, PeerInfo, SMALL_AHEAD, Traffic,
 };
 use crate::version::VersionVector;
 
@@ -111,8 +111,8 @@ pub(crate) struct Link {
     pub(crate) traffic: Traffic,
     /// Boxed: a map has room for eleven as soon as there is one, and most links are about one document.
     pub(crate) docs: BTreeMap<DocId, Box<Peered>>,
-    /// How many entries the peer's claims have in all documents together.
-    pub(crate) claimed: usize,
+    /// How many entries the peer's claims have in all documents together: what it has, and has safe.
+    claimed: usize,
     pub(crate) dicts: Dictionaries,
     /// Encoded frames of the one thing being said; drained before anything else.
     pub(crate) staged: VecDeque<Vec<u8>>,
@@ -201,6 +201,15 @@ impl Link {
         };
         self.docs.insert(doc.clone(), Box::new(peered));
         true
+    }
+
+    /// Counts entries that a peer's word has added to what is kept of it.
+    pub(crate) fn count_claims(&mut self, entries: usize) -> Result<(), Fault> {
+        self.claimed += entries;
+        if self.claimed > MAX_CLAIMED {
+            return Err("claims more writers than one connection may".into());
+        }
+        Ok(())
     }
 
     /// Marks a presence to be sent, as soon as presence may be.

@@ -9,8 +9,8 @@ use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
 use crate::sync::{
     DocId, Document, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES, MAX_ALL_TRANSFERS,
-    MAX_CLAIMED, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES,
-    MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
+    MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES, MAX_VERSION_ENTRIES,
+    Millis, Output, PROTOCOL, PeerInfo, Role,
 };
 use crate::version::VersionVector;
 
@@ -264,13 +264,12 @@ impl<D: Document> Node<D> {
         let peered = link.docs.entry(doc.clone()).or_default();
         let before = peered.theirs.len();
         peered.claims(claim);
-        link.claimed += peered.theirs.len() - before;
-        if link.claimed > MAX_CLAIMED {
-            return Err("claims more writers than one connection may".into());
-        }
-        if peered.theirs.len() > MAX_VERSION_ENTRIES {
+        let (claimed, more) = (peered.theirs.len(), peered.theirs.len() - before);
+        if claimed > MAX_VERSION_ENTRIES {
             return Err("claims more writers than a document may have".into());
         }
+        link.count_claims(more)?;
+        let peered = link.docs.entry(doc.clone()).or_default();
         if !peered.told {
             peered.announced = None;
             link.have.insert(doc.clone());
@@ -326,11 +325,13 @@ impl<D: Document> Node<D> {
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let peered = link.docs.entry(doc.clone()).or_default();
+        let before = peered.durable.len();
         peered.durable.merge(&safe);
         if peered.durable.len() > MAX_VERSION_ENTRIES {
             return Err("acknowledges more writers than a document may have".into());
         }
-        let version = peered.durable.clone();
+        let (version, more) = (peered.durable.clone(), peered.durable.len() - before);
+        link.count_claims(more)?;
         self.outputs.push_back(Output::Acked { link: id, doc, version });
         Ok(())
     }
@@ -380,7 +381,10 @@ impl<D: Document> Node<D> {
         if !peered.heard && !peered.told {
             link.have.insert(doc.clone());
         }
+        let before = peered.theirs.len();
         peered.sent(&delta.spans);
+        let more = peered.theirs.len() - before;
+        link.count_claims(more)?;
         self.unacked.insert(&doc, id);
         self.absorb(now, id, &doc, delta)?;
         self.settle(now, id, &doc);
@@ -549,5 +553,46 @@ impl<D: Document> Node<D> {
         } else {
             (self.patience - self.patience / 16).max(least)
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::AnyDoc;
+    use crate::sync::{Config, Input, MAX_CLAIMED};
+
+    /// What a peer says to have safe is kept as what it says to have, and counts as that: it was bounded for each document
+    /// alone, which is a hundred gigabytes for one connection.
+    #[test]
+    fn acks_are_bounded_as_claims_are() {
+        const WRITERS: u64 = 1 << 15;
+        let (link, id) = (LinkId(1), ReplicaId::from_u128);
+        let mut node: Node<AnyDoc> = Node::new(Config::new(id(1), "n1", Role::Daemon), 1);
+        node.handle(0, Input::LinkUp { link, dialed: false });
+        let hello = Hello {
+            oldest: PROTOCOL,
+            newest: PROTOCOL,
+            id: id(2),
+            name: String::new(),
+            address: String::new(),
+            role: Role::Daemon,
+            interest: Interest::everything(),
+            required: 0,
+            optional: 0,
+        };
+        let mut say = |frame: &Frame| {
+            node.handle(0, Input::Frame { link, bytes: frame.to_bytes() });
+            node.links.contains_key(&link)
+        };
+        assert!(say(&Frame::Hello(hello)));
+        assert!((0..WRITERS).all(|n| say(&Frame::DefineReplica(id(u128::from(n) + 3)))));
+        let version: Vec<Entry> = (0..WRITERS).map(|ix| (ix, 1)).collect();
+        let taken = (0..100).take_while(|doc| {
+            let name = format!("d{doc}").parse().unwrap();
+            say(&Frame::DefineDoc { kind: Kind::DOC, name })
+                && say(&Frame::Ack { doc: *doc, version: version.clone() })
+        });
+        assert_eq!(taken.count() as u64, MAX_CLAIMED as u64 / WRITERS);
     }
 }
