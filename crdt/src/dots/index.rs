@@ -215,6 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn dots_of_two_replicas_are_no_run() {
+        let mut index = Index::Many(Vec::new());
+        let other = Dot::new(ReplicaId::from_u128(2), 6);
+        index.note(1, &[dot(5), other], &[]);
+        for (dot, wanted) in [(dot(5), 1), (dot(6), 0), (other, 1)] {
+            let span = Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq };
+            let mut found = 0;
+            index.within(core::iter::once(span), |_| found += 1);
+            assert_eq!(found, wanted, "{dot:?}");
+        }
+    }
+
+    #[test]
     fn an_index_is_made_of_more_than_few() {
         let of = |dots: u64| {
             let mut gathered = Gathered::new();
