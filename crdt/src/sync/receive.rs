@@ -264,12 +264,10 @@ impl<D: Document> Node<D> {
         let peered = link.docs.entry(doc.clone()).or_default();
         let before = peered.theirs.len();
         peered.claims(claim);
-        let (claimed, more) = (peered.theirs.len(), peered.theirs.len() - before);
-        if claimed > MAX_VERSION_ENTRIES {
+        let more = peered.theirs.len() - before;
+        if peered.theirs.len() > MAX_VERSION_ENTRIES {
             return Err("claims more writers than a document may have".into());
         }
-        link.count_claims(more)?;
-        let peered = link.docs.entry(doc.clone()).or_default();
         if !peered.told {
             peered.announced = None;
             link.have.insert(doc.clone());
@@ -282,7 +280,7 @@ impl<D: Document> Node<D> {
             let claim = || Want { at, tries: 0, claim: peered.theirs.clone() };
             link.wants.entry(doc.clone()).or_insert_with(claim);
         }
-        Ok(())
+        link.count_claims(more)
     }
 
     fn take_want(&mut self, id: LinkId, ix: u64, entries: &[Entry]) -> Result<(), Fault> {

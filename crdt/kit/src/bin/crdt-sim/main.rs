@@ -72,8 +72,8 @@ fn main() -> ExitCode {
         && ["reconcile", "gossip"].contains(&first.as_str())
     {
         // Before minutes of work, whose result would have nowhere to go.
-        let is_number = |argument: &str| argument.parse::<usize>().is_ok();
-        if let Some(wrong) = rest.iter().find(|a| !is_number(a) && !std::path::Path::new(a).is_dir()) {
+        let is_size = |argument: &str| first == "reconcile" && argument.parse::<usize>().is_ok();
+        if let Some(wrong) = rest.iter().find(|a| !is_size(a) && !std::path::Path::new(a).is_dir()) {
             eprintln!("crdt-sim: {wrong} is no folder; see crdt-sim --help");
             return ExitCode::from(2);
         }
