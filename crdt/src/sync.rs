@@ -22,7 +22,8 @@
 //! not come in time are asked for: their authors are grafted, and a Want says from which version on.
 //!
 //! A delta that builds on events which have not come waits in a small buffer; a delta that is not valid
-//! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Presence
+//! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Who else has it, behind the
+//! neighbours, is asked when somebody wants to know ([`Node::ask`]). Presence
 //! (cursors, names) travels the same trees, is never stored, and only its latest value counts: each link is
 //! sent the latest of all that changed, a few times a second at most.
 //!
@@ -53,6 +54,7 @@ mod meet;
 mod node;
 mod parking;
 mod presence;
+mod question;
 mod receive;
 pub mod reconcile;
 pub mod sketch;
@@ -61,6 +63,7 @@ mod transmit;
 #[cfg(feature = "testkit")]
 pub use checking::Planted;
 pub use node::{Node, OpenError};
+pub use question::Whom;
 pub use sketch::Fleet;
 
 /// The version of the protocol that this program speaks.
@@ -122,6 +125,10 @@ const MAX_LOOKS: usize = 16;
 const MAX_FEED: usize = 65_536;
 /// The most peers of which it is known up to which of their changes all are here.
 const MAX_CURSORS: usize = 4096;
+/// How many questions one link may have open, in entries of the versions that they are about.
+const MAX_QUESTIONED: usize = 65_536;
+/// The most answers that wait for a link, and that are counted for a question.
+const MAX_ANSWERS: usize = 65_536;
 /// The most presences that are kept.
 const MAX_PRESENCES: usize = 16_384;
 
@@ -536,6 +543,15 @@ pub enum Output {
         doc: DocId,
         /// What is safe there.
         version: VersionVector,
+    },
+    /// A peer answers a question of [`Node::ask`] with yes.
+    Answered {
+        /// The number of the question.
+        question: u64,
+        /// The document that it is about.
+        doc: DocId,
+        /// Who has what was asked for.
+        by: ReplicaId,
     },
     /// Someone's presence in a document: a cursor, a name. `None` when it ended.
     Presence {

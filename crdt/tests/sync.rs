@@ -7,6 +7,8 @@ mod meet;
 mod net;
 #[path = "sync/presence.rs"]
 mod presence;
+#[path = "sync/question.rs"]
+mod question;
 #[path = "sync/toy.rs"]
 mod toy;
 

@@ -9,8 +9,9 @@ use thiserror::Error;
 /// Where an edit must be before it counts as written. Asynchronous, semi-synchronous and synchronous
 /// replication are this parameter of a write, not a mode of the system.
 ///
-/// Only disks count, and only what they said after their fsync. Counted are this peer's own disk, if it has
-/// a store, and the daemons that it is linked to; not what lies behind those.
+/// Only disks count, and only what they said after their fsync: this peer's own, if it has a store, and those of daemons.
+/// [`N`](Self::N) counts daemons wherever they are; the others count those that this peer is linked to, as
+/// nobody knows how many there are in the whole network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WriteConcern {
     /// In this peer's memory.
@@ -18,11 +19,11 @@ pub enum WriteConcern {
     /// On one disk: this peer's own, or for a peer without a store that of a daemon it is linked to.
     #[default]
     Local,
-    /// On this many disks.
+    /// On this many disks, of daemons that are up to so many links away.
     N(usize),
-    /// On more than half of the disks that this peer knows of.
+    /// On more than half of the disks that this peer is linked to and its own.
     Majority,
-    /// On all disks that this peer knows of.
+    /// On all disks that this peer is linked to and its own.
     All,
 }
 
@@ -60,10 +61,12 @@ impl Outcome {
 pub(crate) struct Safety {
     /// Whether the events are in memory.
     pub(crate) here: bool,
-    /// The peers that have them on disk.
+    /// Of this peer and those that it is linked to, who has them on disk.
     pub(crate) by: Vec<ReplicaId>,
-    /// How many disks this peer knows of.
+    /// How many disks these have.
     pub(crate) disks: usize,
+    /// Who else has them on disk.
+    pub(crate) beyond: Vec<ReplicaId>,
 }
 
 impl WriteConcern {
@@ -73,10 +76,19 @@ impl WriteConcern {
             && match self {
                 WriteConcern::Memory => true,
                 WriteConcern::Local => safe >= 1,
-                WriteConcern::N(n) => safe >= n,
+                WriteConcern::N(n) => safe + safety.beyond.len() >= n,
                 WriteConcern::Majority => safe > safety.disks / 2,
                 WriteConcern::All => safe >= safety.disks.max(1),
             }
+    }
+}
+
+impl Safety {
+    /// All who have them on disk, in order.
+    pub(crate) fn everybody(self) -> Vec<ReplicaId> {
+        let mut by = [self.by, self.beyond].concat();
+        by.sort_unstable();
+        by
     }
 }
 
@@ -148,7 +160,16 @@ mod tests {
     use super::*;
 
     fn safety(disks: usize, safe: u128) -> Safety {
-        Safety { here: true, by: (0..safe).map(ReplicaId::from_u128).collect(), disks }
+        let by = (0..safe).map(ReplicaId::from_u128).collect();
+        Safety { here: true, by, disks, beyond: vec![] }
+    }
+
+    #[test]
+    fn what_lies_beyond_counts_only_where_a_number_was_asked() {
+        let safety = Safety { beyond: vec![ReplicaId::from_u128(9)], ..safety(3, 1) };
+        let met = [WriteConcern::N(2), WriteConcern::Majority, WriteConcern::All].map(|c| c.is_met(&safety));
+        assert_eq!(met, [true, false, false]);
+        assert_eq!(safety.everybody(), [0, 9].map(ReplicaId::from_u128));
     }
 
     #[test]

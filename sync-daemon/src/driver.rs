@@ -461,7 +461,10 @@ impl Driver {
 
     fn tell(&mut self, output: Output) {
         match &output {
-            Output::Changed { doc, .. } | Output::Synced { doc, .. } | Output::Acked { doc, .. } => {
+            Output::Changed { doc, .. }
+            | Output::Synced { doc, .. }
+            | Output::Acked { doc, .. }
+            | Output::Answered { doc, .. } => {
                 self.touched.insert(doc.clone());
             }
             Output::Hello { .. } => self.all_touched = true,
@@ -525,8 +528,8 @@ impl Driver {
         waiters.push(Waiter { condition, answer });
     }
 
-    /// On which disks these events of a document are, of how many.
-    pub(crate) fn safety(&self, doc: &DocId, wanted: &VersionVector) -> Safety {
+    /// On which disks these events of a document are, of how many; `asked` is the question about it to the network.
+    pub(crate) fn safety(&self, doc: &DocId, wanted: &VersionVector, asked: Option<u64>) -> Safety {
         let covers = |version: Option<&VersionVector>| version.is_some_and(|version| version.covers(wanted));
         let daemons: Vec<(LinkId, ReplicaId)> = self
             .node
@@ -545,7 +548,9 @@ impl Driver {
         by.sort_unstable();
         by.dedup();
         let here = covers(self.node.version(doc));
-        Safety { here, by, disks: usize::from(own) + self.targets + came }
+        let answers = asked.into_iter().flat_map(|question| self.node.answers(question));
+        let beyond = answers.filter(|id| by.binary_search(id).is_err()).collect();
+        Safety { here, by, disks: usize::from(own) + self.targets + came, beyond }
     }
 
     pub(crate) fn standing(&self) -> Standing {

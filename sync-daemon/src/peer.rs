@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crdt::doc::{AnyDoc, Patch, Rescue};
-use crdt::sync::{Config, DocId, Interest, Kind, Lane, Millis, Node, Role};
+use crdt::sync::{Config, DocId, Interest, Kind, Lane, Millis, Node, Role, Whom};
 use crdt::{Applied, Delta, Doc, ReplicaId, Replicated, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::concern::{Outcome, Token, WriteConcern};
 use crate::config::PeerConfig;
@@ -20,6 +21,9 @@ use crate::listen::{self, Gate};
 use crate::machine::{self, TcpListener};
 use crate::status::{self, Progress, Status};
 use crate::store::{Opened, Shared, Store};
+
+/// How long the daemons that a peer is linked to have to say that an edit is safe before others are asked.
+const LINKED: Duration = Duration::from_millis(250);
 
 /// A running peer: documents, a store, links. Cheap to clone; the last one dropped stops it.
 ///
@@ -416,7 +420,8 @@ impl Peer {
     }
 
     /// Waits until the events of a token are as safe as `concern` asks, for at most `timeout`. What is
-    /// pending then goes on to replicate.
+    /// pending then goes on to replicate. When more disks are asked for than those that this peer is linked to, or
+    /// these do not answer soon, the network is asked, as far as so many links.
     ///
     /// ```
     /// use std::time::Duration;
@@ -444,15 +449,88 @@ impl Peer {
         concern: WriteConcern,
         timeout: Duration,
     ) -> Result<Outcome, PeerError> {
-        let (id, wanted) = (doc.clone(), token.version().clone());
-        let met = self.when(doc, move |driver| concern.is_met(&driver.safety(&id, &wanted)));
-        if let Ok(stopped) = tokio::time::timeout(timeout, met).await {
+        let started = Instant::now();
+        let safety = |asked| {
+            let (id, wanted) = (doc.clone(), token.version().clone());
+            move |driver: &Driver| driver.safety(&id, &wanted, asked)
+        };
+        let met = |asked, timeout| {
+            let safety = safety(asked);
+            tokio::time::timeout(timeout, self.when(doc, move |driver| concern.is_met(&safety(driver))))
+        };
+        let mut asked = None;
+        if let WriteConcern::N(disks) = concern {
+            // Most often those that it is linked to will do, and have said so soon.
+            let linked = safety(None);
+            let linked = self.with(doc, move |driver, _| linked(driver).disks).await?;
+            let soon = if disks <= linked { LINKED.min(timeout) } else { Duration::ZERO };
+            if met(None, soon).await.is_err() {
+                asked = Some(self.ask(doc, token, Whom::Disks(disks), timeout).await?);
+            }
+        }
+        if let Ok(stopped) = met(asked, timeout.saturating_sub(started.elapsed())).await {
             stopped?;
         }
-        let (id, wanted) = (doc.clone(), token.version().clone());
-        let safety = self.with(doc, move |driver, _| driver.safety(&id, &wanted)).await?;
+        let safety = safety(asked);
+        let safety = self.with(doc, move |driver, _| {
+            let safety = safety(driver);
+            asked.into_iter().for_each(|question| driver.node.withdraw(question));
+            safety
+        });
+        let safety = safety.await?;
         let met = concern.is_met(&safety);
-        Ok(if met { Outcome::Acked { by: safety.by } } else { Outcome::Pending { by: safety.by } })
+        let by = safety.everybody();
+        Ok(if met { Outcome::Acked { by } } else { Outcome::Pending { by } })
+    }
+
+    /// Waits until a peer anywhere in the network has the events of a token, for at most `timeout`: `false` when it has not
+    /// said so by then. `by` is that peer as it is now: its [`id`](Self::id), which shows in its presence and as the author
+    /// of what it writes. An app learns so whether another has received what was written.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sync_daemon::{Peer, PeerConfig};
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    /// let bob = Peer::start(PeerConfig { listen: Some(address), ..PeerConfig::new("bob") }).await?;
+    /// let dial = vec![format!("ws://{}", bob.local_addr().unwrap())];
+    /// let alice = Peer::start(PeerConfig { peers: dial, ..PeerConfig::new("alice") }).await?;
+    /// let note = "notes/a".parse()?;
+    /// let written = alice.edit(&note, |doc, now| doc.transact(now, |tx| tx.put("x", 1))).await?;
+    /// assert!(alice.wait_seen(&note, &written.token(), bob.id(), Duration::from_secs(60)).await?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`PeerError::Stopped`].
+    pub async fn wait_seen(
+        &self,
+        doc: &DocId,
+        token: &Token,
+        by: ReplicaId,
+        timeout: Duration,
+    ) -> Result<bool, PeerError> {
+        if by == self.0.id {
+            let covers = self.wait_covers(doc, token.version());
+            return tokio::time::timeout(timeout, covers).await.map_or(Ok(false), |met| met.map(|()| true));
+        }
+        let asked = self.ask(doc, token, Whom::Peer(by), timeout).await?;
+        let said = self.when(doc, move |driver| driver.node.answers(asked).next().is_some());
+        let seen = tokio::time::timeout(timeout, said).await;
+        self.with(doc, move |driver, _| driver.node.withdraw(asked)).await?;
+        seen.map_or(Ok(false), |met| met.map(|()| true))
+    }
+
+    /// Asks the network about the events of a token. Ends by itself a little after `timeout`, should nobody wait any more.
+    async fn ask(&self, doc: &DocId, token: &Token, whom: Whom, timeout: Duration) -> Result<u64, PeerError> {
+        let (id, wanted) = (doc.clone(), token.version().clone());
+        let lasts = u64::try_from(timeout.as_millis()).unwrap_or(Millis::MAX).saturating_add(1_000);
+        let ask = move |driver: &mut Driver, now: Millis| {
+            driver.node.ask(now, &id, wanted, whom, now.saturating_add(lasts))
+        };
+        self.with(doc, ask).await
     }
 
     /// Where this peer stands: connected or not, and how much of what it holds is not yet elsewhere. Costs a

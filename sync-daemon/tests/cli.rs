@@ -52,6 +52,11 @@ async fn one_writes_and_another_reads() {
     assert!(ok(&["status", "--cluster"]).contains("CONVERGED: 1 daemons, 1 documents"));
     assert!(ok(&["docs"]).contains("notes/a"));
 
+    let alone = sync_daemon(&["put", "notes/a", "late=1", "--disks", "2", "--to", &to, "--timeout", "1"]);
+    assert_eq!(alone.status.code(), Some(1));
+    assert!(err(&alone).contains("durable on 1 of 2 disks so far"), "{}", err(&alone));
+    ok(&["rm", "notes/a", "late", "--disks", "1"]);
+
     // An editor that changes a word while somebody else writes: both stay.
     let editor = "sed -i s/rüße/hello/";
     let edited = Command::new(env!("CARGO_BIN_EXE_sync-daemon"))

@@ -148,3 +148,33 @@ async fn an_app_tells_connected_from_in_step_from_safe() {
     drop(ws);
     stands(&app, progress(Phase::Offline, 0, 0)).await;
 }
+
+/// On a line of daemons an edit is counted on disks that its writer is not linked to, and an app learns that an app at the other
+/// end has it, and that one that left has not.
+#[tokio::test]
+async fn safety_is_counted_over_the_whole_line() {
+    let dirs = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let mut line: Vec<Peer> = vec![];
+    for (n, dir) in dirs.iter().enumerate() {
+        let peers: Vec<String> = line.last().map(url).into_iter().collect();
+        let config = PeerConfig { data_dir: Some(dir.path().into()), ..daemon(&format!("n{n}"), &peers) };
+        line.push(Peer::start(config).await.unwrap());
+    }
+    let alice = Peer::start(client(&[url(&line[0])])).await.unwrap();
+    let bob = Peer::start(client(&[url(&line[3])])).await.unwrap();
+    let written = put(&alice, "x", 1).await;
+    let token = Token::from(&written);
+    let mut all: Vec<ReplicaId> = line.iter().map(Peer::id).collect();
+    all.sort_unstable();
+    assert_eq!(wait(&alice, &token, N(4)).await, Outcome::Acked { by: all.clone() });
+    assert_eq!(wait(&line[3], &token, N(4)).await, Outcome::Acked { by: all });
+    let none = alice.wait_for(&note(), &token, N(5), Duration::from_millis(300)).await.unwrap();
+    assert!(matches!(none, Outcome::Pending { by } if by.len() == 4));
+    assert!(alice.wait_seen(&note(), &token, bob.id(), PATIENCE).await.unwrap());
+    assert!(alice.wait_seen(&note(), &token, alice.id(), PATIENCE).await.unwrap());
+
+    bob.shutdown().await;
+    let token = Token::from(put(&alice, "x", 2).await);
+    assert!(!alice.wait_seen(&note(), &token, bob.id(), Duration::from_millis(300)).await.unwrap());
+    assert!(bob.wait_seen(&note(), &token, alice.id(), PATIENCE).await.is_err());
+}

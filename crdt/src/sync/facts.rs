@@ -425,6 +425,6 @@ impl<D: Document> Node<D> {
             let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
             [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
         });
-        links.chain(self.presences.next_deadline()).min()
+        links.chain(self.presences.next_deadline()).chain(self.questions.next_deadline()).min()
     }
 }

@@ -19,6 +19,8 @@
 //! | 15 | More | from, count: send these cells |
 //! | 16 | Fed | moment: you have all that changed here until then |
 //! | 17 | Cells | from, the rest is cells of 12 bytes (`sync/sketch.rs`) |
+//! | 18 | Question | doc, replica that asks, number, round, links to go, peer or none, entries: who has these (`sync/question.rs`) |
+//! | 19 | Answer | replica that asked, number, replica that has them |
 //!
 //! In earlier versions, whose Hello has no optional bits, a Digest may have 1 and 64 numbers in place of the 2 and what
 //! follows it, and frame 14 had cells of 20 bytes. Such numbers are read and not used, cells of that kind are not sent to who
@@ -30,6 +32,7 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::delta::Delta;
 use crate::id::{Dot, ReplicaId};
+use crate::sync::question::Asked;
 use crate::sync::reconcile::Message;
 use crate::sync::sketch::{CELLS, Cell, Estimate};
 use crate::sync::{DocId, Interest, Kind, MAX_INTERESTS, MAX_PRESENCE_BYTES, MAX_VERSION_ENTRIES, Role};
@@ -74,6 +77,8 @@ pub(crate) enum Frame {
     Cells { from: u64, cells: Vec<Cell> },
     More { from: u64, count: u64 },
     Fed(u64),
+    Question(Asked),
+    Answer { asker: u64, number: u64, by: u64 },
 }
 
 /// What a side tells of all its documents.
@@ -180,6 +185,13 @@ impl Frame {
                 w.u64(*moment);
                 16
             }
+            Frame::Question(asked) => write_question(w, asked),
+            Frame::Answer { asker, number, by } => {
+                w.u64(*asker);
+                w.u64(*number);
+                w.u64(*by);
+                19
+            }
         }
     }
 
@@ -206,6 +218,8 @@ impl Frame {
             15 => Frame::More { from: r.u64()?, count: r.u64()? },
             16 => Frame::Fed(r.u64()?),
             17 => read_cells(r)?,
+            18 => Frame::Question(read_question(r)?),
+            19 => Frame::Answer { asker: r.u64()?, number: r.u64()?, by: r.u64()? },
             _ => return Ok(None),
         };
         body.end()?;
@@ -297,14 +311,46 @@ fn read_interest(r: &mut Reader<'_>) -> Result<Interest, DecodeError> {
     Ok(interest)
 }
 
+fn write_question(w: &mut Writer, asked: &Asked) -> u64 {
+    w.u64(asked.doc);
+    w.u64(asked.asker);
+    w.u64(asked.number);
+    w.u64(asked.round);
+    w.u64(asked.reach);
+    w.u8(u8::from(asked.peer.is_some()));
+    asked.peer.into_iter().for_each(|peer| w.u64(peer));
+    write_entries(w, &asked.wanted);
+    18
+}
+
+fn read_question(r: &mut Reader<'_>) -> Result<Asked, DecodeError> {
+    Ok(Asked {
+        doc: r.u64()?,
+        asker: r.u64()?,
+        number: r.u64()?,
+        round: r.u64()?,
+        reach: r.u64()?,
+        peer: match r.u8()? {
+            0 => None,
+            1 => Some(r.u64()?),
+            _ => return Err(r.invalid("a peer is there or not")),
+        },
+        wanted: read_version(r, 1)?,
+    })
+}
+
 fn write_version(w: &mut Writer, doc: u64, version: &[Entry], kind: u64) -> u64 {
     w.u64(doc);
+    write_entries(w, version);
+    kind
+}
+
+fn write_entries(w: &mut Writer, version: &[Entry]) {
     w.u64(version.len() as u64);
     for (replica, seq) in version {
         w.u64(*replica);
         w.u64(*seq);
     }
-    kind
 }
 
 fn read_version(r: &mut Reader<'_>, least: u64) -> Result<Vec<Entry>, DecodeError> {
@@ -405,6 +451,10 @@ mod tests {
         assert_eq!(hex(&delta), "070b000101ac02010009090909");
         assert_eq!(hex(&Frame::Have { doc: 2, version: vec![(0, 5)] }), "050402010005");
         assert_eq!(hex(&Frame::Prune(3)), "0a0103");
+        let (wanted, peer) = (vec![(3, 300)], Some(5));
+        let asked = Asked { doc: 2, asker: 4, number: 7, round: 1, reach: 3, peer, wanted };
+        assert_eq!(hex(&Frame::Question(asked)), "120b020407010301050103ac02");
+        assert_eq!(hex(&Frame::Answer { asker: 4, number: 300, by: 1 }), "130404ac0201");
         let presence = Frame::Presence { doc: 1, replica: 0, clock: 7, value: Some(vec![1, 2]) };
         assert_eq!(hex(&presence), "0c060100070101 02".replace(' ', ""));
         let hello = Frame::Hello(Hello {
@@ -458,7 +508,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..18) {
+        fn what_is_read_is_what_would_be_written(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..20) {
             let mut framed = vec![kind, bytes.len() as u8];
             framed.extend(&bytes);
             if let Ok(Some(frame)) = Frame::read(&mut Reader::new(&framed, &[])) {

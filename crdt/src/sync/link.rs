@@ -9,6 +9,7 @@ use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame};
 use crate::sync::meet::Meeting;
 use crate::sync::presence::Key;
+use crate::sync::question::Name;
 use crate::sync::reconcile::Prefix;
 use crate::sync::{
     DocId, Interest, Kind, MAX_CLAIMED, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES,
@@ -164,6 +165,10 @@ pub(crate) struct Link {
     pub(crate) describe: BTreeSet<Prefix>,
     /// Documents of the peer that are not here, by range: it is to name them.
     pub(crate) lacks: BTreeMap<Prefix, Vec<u64>>,
+    /// Questions to be passed on.
+    pub(crate) questions: BTreeSet<Name>,
+    /// Answers to questions that came over this link.
+    pub(crate) answers: BTreeSet<(Name, ReplicaId)>,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) reassembly: Option<Reassembly>,
 }
@@ -180,7 +185,8 @@ impl Link {
         let ranges = !self.describe.is_empty() || !self.lacks.is_empty() || cells;
         let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
         let docs = [&self.have, &self.ack, &self.dirty, &self.large].iter().any(|set| !set.is_empty());
-        self.peer.is_some() && (flags || ranges || replicas || docs || !self.want.is_empty())
+        let asked = !self.questions.is_empty() || !self.answers.is_empty();
+        self.peer.is_some() && (flags || ranges || replicas || docs || asked || !self.want.is_empty())
     }
 
     /// Knows what the peer has of a document that changed for the first time since both sides had the same:

@@ -11,6 +11,7 @@ use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
 use crate::sync::presence::Presences;
+use crate::sync::question::Questions;
 use crate::sync::reconcile::{Index, Item};
 use crate::sync::sketch::Sketch;
 use crate::sync::{
@@ -80,6 +81,7 @@ pub struct Node<D> {
     /// How often an author was pruned: orders the links by when they brought its events.
     pub(crate) prunes: u64,
     pub(crate) presences: Presences,
+    pub(crate) questions: Questions,
     /// Of all documents together.
     pub(crate) pending_bytes: usize,
     pub(crate) past: [Traffic; 2],
@@ -165,6 +167,7 @@ impl<D: Document> Node<D> {
             asked: BTreeMap::new(),
             prunes: 0,
             presences: Presences::default(),
+            questions: Questions::default(),
             pending_bytes: 0,
             past: [Traffic::default(); 2],
             index: Index::default(),
@@ -459,6 +462,7 @@ impl<D: Document> Node<D> {
             self.retry(now, id, link, delta);
         }
         self.note_progress(id);
+        self.answer_about(id);
     }
 
     /// Adds to what this peer wants to receive, and tells its links.
@@ -543,6 +547,7 @@ impl<D: Document> Node<D> {
                 self.unacked.remove(id, of);
             }
         }
+        self.answer_about(id);
     }
 
     /// The next thing for the shell to do or to know.
@@ -587,6 +592,7 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.remove(&id) else { return };
         self.unacked.forget(id, link.docs.keys());
         self.unsynced.forget(id, link.docs.keys());
+        self.end_questions_of(now, id);
         let Some(peer) = link.peer else { return };
         self.past[slot(peer.role)] += link.traffic;
         let orphans: Vec<ReplicaId> =
@@ -646,6 +652,7 @@ impl<D: Document> Node<D> {
             self.fire_wants(now, id);
             self.look_how_far(now, id);
         }
+        self.renew_questions(now);
         for doc in self.presences.due(now) {
             self.renew_presence(now, &doc);
         }

@@ -92,6 +92,8 @@ impl<D: Document> Node<D> {
                 whole.map_or(Ok(()), |delta| self.take_content(now, id, doc, delta))
             }
             Frame::Ack { doc, version } => self.take_ack(id, doc, &version),
+            Frame::Question(asked) => self.take_question(now, id, &asked),
+            Frame::Answer { asker, number, by } => self.take_answer(id, asker, number, by),
             Frame::Prune(replica) => {
                 let replica = link.replica_at(replica)?;
                 if link.pruned_by_peer.len() < MAX_TREES {
@@ -170,6 +172,7 @@ impl<D: Document> Node<D> {
         link.have.extend(self.docs.keys().filter(|doc| theirs.includes(doc) && !mine.includes(doc)).cloned());
         self.outputs.push_back(Output::Hello { link: id, peer });
         self.tell_presences(now, id, &theirs);
+        self.ask_again_on(id);
         Ok(())
     }
 
@@ -230,7 +233,7 @@ impl<D: Document> Node<D> {
     }
 
     /// Whether content of this document is taken: it is held here, or this peer wants it.
-    fn accepts(&self, doc: &DocId, kind: Kind) -> bool {
+    pub(crate) fn accepts(&self, doc: &DocId, kind: Kind) -> bool {
         match self.docs.get(doc) {
             Some(held) => held.kind() == kind,
             None => effective_interest(&self.config).includes(doc),

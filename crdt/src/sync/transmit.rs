@@ -167,6 +167,10 @@ impl<D: Document> Node<D> {
             link.stage(&Frame::More { from: from as u64, count: count as u64 });
         } else if let Some(doc) = link.ack.pop_first() {
             self.stage_ack(id, &doc)?;
+        } else if let Some(question) = link.questions.pop_first() {
+            self.stage_question(id, question)?;
+        } else if let Some(answer) = link.answers.pop_first() {
+            self.stage_answer(id, answer)?;
         } else if let Some(key) = link.presence.pop_first() {
             if link.presence.is_empty() {
                 link.presence_at = now.saturating_add(self.config.presence_interval);

@@ -9,13 +9,14 @@ use crdt::sync::{DocId, Interest, Kind, Role};
 use crdt::text::TextPatch;
 use crdt::{Doc, Replicated};
 use serde_json::json;
-use sync_daemon::{Event, Peer, PeerConfig};
+use sync_daemon::{Event, Outcome, Peer, PeerConfig, WriteConcern};
 
 use super::{DONE, To, Unreachable};
 
 #[derive(Debug, Args)]
 #[command(after_help = "A value is a number, true, false, null, or else text; \"quotes\" make it text.\n\n\
-    Examples:\n  sync-daemon put notes/a title=hello\n  sync-daemon put notes/a form/name=Ada form/age=36")]
+    Examples:\n  sync-daemon put notes/a title=hello\n  sync-daemon put notes/a form/name=Ada form/age=36\n  \
+    sync-daemon put --disks 3 notes/a title=hello")]
 pub(crate) struct PutArgs {
     /// The document; made if it is not there
     doc: String,
@@ -23,7 +24,17 @@ pub(crate) struct PutArgs {
     #[arg(required = true, value_name = "NAME=VALUE")]
     values: Vec<String>,
     #[command(flatten)]
+    how: Written,
+}
+
+/// Where to write, and when it counts as written.
+#[derive(Clone, Debug, Args)]
+struct Written {
+    #[command(flatten)]
     to: To,
+    /// End when it is durable on the disks of so many daemons, wherever they are in the network
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    disks: u32,
 }
 
 #[derive(Debug, Args)]
@@ -34,7 +45,7 @@ pub(crate) struct RmArgs {
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     #[command(flatten)]
-    to: To,
+    how: Written,
 }
 
 #[derive(Debug, Args)]
@@ -57,7 +68,7 @@ pub(crate) struct EditArgs {
     #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     append: Option<String>,
     #[command(flatten)]
-    to: To,
+    how: Written,
 }
 
 #[derive(Debug, Args)]
@@ -81,11 +92,12 @@ pub(crate) struct WatchArgs {
 struct Session {
     peer: Peer,
     doc: DocId,
-    to: To,
+    how: Written,
 }
 
 impl Session {
-    async fn open(doc: &str, to: To) -> anyhow::Result<Session> {
+    async fn open(doc: &str, how: Written) -> anyhow::Result<Session> {
+        let to = &how.to;
         let doc: DocId = doc.parse()?;
         let config = PeerConfig {
             role: Role::Client,
@@ -98,10 +110,10 @@ impl Session {
         peer.open(&doc, Kind::DOC).await?;
         let synced = tokio::time::timeout(to.within(), peer.wait_synced(&doc)).await;
         synced.map_err(|_| Unreachable(format!("cannot reach the daemon at {}", to.host())))??;
-        Ok(Session { peer, doc, to })
+        Ok(Session { peer, doc, how })
     }
 
-    /// Writes, and waits until it is safe on the daemon's disk.
+    /// Writes, and waits until it is safe on the disks of so many daemons.
     async fn write<R: Send + 'static>(
         &self,
         edit: impl FnOnce(&mut Doc, u64) -> R + Send + 'static,
@@ -112,11 +124,23 @@ impl Session {
             println!("nothing to change in {}", self.doc);
             return Ok(written.value);
         }
-        let safe = self.peer.wait_durable(&self.doc, &written.version);
-        if tokio::time::timeout(self.to.within(), safe).await.is_err() {
-            bail!("the daemon has not said that it is saved; it may or may not have been received");
+        let disks = self.how.disks;
+        let concern = if disks == 1 { WriteConcern::Local } else { WriteConcern::N(disks as usize) };
+        let within = self.how.to.within();
+        match self.peer.wait_for(&self.doc, &written.token(), concern, within).await? {
+            Outcome::Pending { by } if by.is_empty() => {
+                bail!("the daemon has not said that it is saved; it may or may not have been received")
+            }
+            Outcome::Pending { by } => bail!(
+                "saved in {}, but durable on {} of {disks} disks so far; it goes on to replicate",
+                self.doc,
+                by.len()
+            ),
+            Outcome::Acked { by } if by.len() > 1 => {
+                println!("saved in {}, durable at {} daemons", self.doc, by.len());
+            }
+            Outcome::Acked { .. } => println!("saved in {}, durable at {}", self.doc, self.how.to.host()),
         }
-        println!("saved in {}, durable at {}", self.doc, self.to.host());
         self.peer.shutdown().await;
         Ok(written.value)
     }
@@ -149,7 +173,7 @@ pub(crate) async fn put(args: PutArgs) -> anyhow::Result<u8> {
         _ => Err(anyhow::anyhow!("{value:?} is not of the form name=value")),
     };
     let values = args.values.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
-    let session = Session::open(&args.doc, args.to).await?;
+    let session = Session::open(&args.doc, args.how).await?;
     let write = move |doc: &mut Doc, now| {
         doc.transact(now, |tx| {
             for (name, value) in values {
@@ -162,7 +186,7 @@ pub(crate) async fn put(args: PutArgs) -> anyhow::Result<u8> {
 }
 
 pub(crate) async fn rm(args: RmArgs) -> anyhow::Result<u8> {
-    let session = Session::open(&args.doc, args.to).await?;
+    let session = Session::open(&args.doc, args.how).await?;
     let names = args.names;
     let write = move |doc: &mut Doc, now| {
         doc.transact(now, |tx| {
@@ -176,7 +200,7 @@ pub(crate) async fn rm(args: RmArgs) -> anyhow::Result<u8> {
 }
 
 pub(crate) async fn edit(args: EditArgs) -> anyhow::Result<u8> {
-    let session = Session::open(&args.doc, args.to).await?;
+    let session = Session::open(&args.doc, args.how).await?;
     let root = args.root;
     if let Some(text) = args.append {
         session
@@ -322,7 +346,7 @@ fn as_json(patch: &Patch) -> String {
 }
 
 pub(crate) async fn watch(args: WatchArgs) -> anyhow::Result<u8> {
-    let session = Session::open(&args.doc, args.to).await?;
+    let session = Session::open(&args.doc, Written { to: args.to, disks: 1 }).await?;
     let mut events = session.peer.events();
     session.peer.patches(&session.doc).await?;
     let until = args.r#for.and_then(|secs| Duration::try_from_secs_f64(secs).ok());
