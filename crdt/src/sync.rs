@@ -111,6 +111,8 @@ const MAX_PATIENCE: u64 = 16;
 const MAX_PENDING: usize = 256;
 /// The most bytes of them.
 const MAX_PENDING_BYTES: usize = 1 << 20;
+/// What each of them counts for besides its own bytes: with it may wait a document of which there is nothing yet.
+const EACH_PENDING: usize = 1 << 10;
 /// The most bytes of them in all documents together.
 const MAX_ALL_PENDING_BYTES: usize = 64 << 20;
 /// The most version entries that one peer may claim in all documents together.

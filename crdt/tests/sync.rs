@@ -261,6 +261,33 @@ fn a_refused_document_stands_alone() {
     assert_eq!(net.deltas(), before, "it is not sent again on this link");
 }
 
+/// Names cost a hostile peer nothing: of documents of which nothing was taken nothing is kept, and nobody else is told of them.
+#[test]
+fn documents_that_come_to_nothing_leave_nothing() {
+    let mut net = Net::daemons(3, &[(0, 1), (1, 2)]);
+    net.run(1_000);
+    let quiet = net.peers[2].node.traffic(Role::Daemon).control_in;
+    (0..100).for_each(|n| net.edit(0, &format!("bad {n}"), toy::REFUSED));
+    net.run(5_000);
+    assert_eq!(net.peers[1].node.versions().count(), 0);
+    assert_eq!(net.peers[2].node.traffic(Role::Daemon).control_in, quiet);
+    net.edit(0, "good", b"x");
+    net.run(1_000);
+    net.assert_converged(&["good"]);
+}
+
+/// What an app has opened stays though it is empty and memory is short, so that it is asked for.
+#[test]
+fn an_empty_document_that_is_wanted_stays() {
+    let mut net = Net::parking_daemons(2, &[]);
+    let wanted: DocId = "wanted".parse().unwrap();
+    net.peers[0].node.open(&wanted, Kind(7)).unwrap();
+    (0..10).for_each(|n| net.edit(0, &format!("{n}"), b"x"));
+    net.run(1_000);
+    assert!(net.peers[0].node.doc(&wanted).is_some());
+    assert_eq!(net.peers[0].node.docs().count(), 1, "the others are parked");
+}
+
 /// Another node of the same peer has it; in two of them its events could come apart.
 #[test]
 fn a_document_of_another_lane_is_refused() {

@@ -46,6 +46,8 @@ pub(crate) struct Live<D> {
     added: usize,
     /// Whether it was worked on since it was last looked at for parking.
     used: bool,
+    /// Whether somebody here has opened it, so that it stays while it is empty.
+    pub(crate) wanted: bool,
 }
 
 /// A document on its way from the disk.
@@ -82,6 +84,7 @@ impl<D: Document> Held<D> {
             encoded,
             added: 0,
             used: true,
+            wanted: false,
             doc,
         };
         let hash = VersionHash::of(live.doc.version());
@@ -200,23 +203,29 @@ impl<D: Document> Held<D> {
         }
     }
 
-    /// Looks whether it can be parked: `None` while it is in use, has events that are not durable, or is
-    /// not in memory. It counts as in use once more when it was worked on since the last look.
+    /// Whether there is nothing in it, nothing waits for it, and nobody here wants it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Body::Live(live) = &self.body else { return false };
+        live.doc.version().is_empty() && live.is_quiet() && !live.wanted
+    }
+
+    /// Looks whether it can be parked, or forgotten when it is empty: `None` while it is in use, has events that are
+    /// not durable, or is not in memory. It counts as in use once more when it was worked on since the last look.
     pub(crate) fn idle(&mut self) -> Option<VersionVector> {
         let Body::Live(live) = &mut self.body else { return None };
         let used = std::mem::take(&mut live.used);
         let version = live.doc.version();
-        let idle = !used
-            && !version.is_empty()
-            && live.durable.covers(version)
-            && live.pending.deltas.is_empty()
-            && live.ahead.is_none()
-            && !live.doc.is_watched();
-        idle.then(|| version.clone())
+        let needless = !version.is_empty() || !live.wanted;
+        (!used && needless && live.durable.covers(version) && live.is_quiet()).then(|| version.clone())
     }
 }
 
 impl<D: Document> Live<D> {
+    /// Whether nothing waits for it or listens to it.
+    fn is_quiet(&self) -> bool {
+        self.pending.deltas.is_empty() && self.ahead.is_none() && !self.doc.is_watched()
+    }
+
     fn memory(&self) -> usize {
         EACH.saturating_add((self.encoded + self.added).saturating_mul(PER_BYTE))
     }

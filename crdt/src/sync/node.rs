@@ -205,6 +205,10 @@ impl<D: Document> Node<D> {
             let Some(id) = self.ring.pop_front() else { return };
             let Some(held) = self.docs.get_mut(&id) else { continue };
             match held.idle() {
+                Some(version) if version.is_empty() => {
+                    self.memory -= held.memory();
+                    self.docs.remove(&id);
+                }
                 Some(version) => {
                     let kind = held.kind();
                     self.memory -= held.memory();
@@ -212,6 +216,16 @@ impl<D: Document> Node<D> {
                 }
                 None => self.ring.push_back(id),
             }
+        }
+    }
+
+    /// Forgets a document that was made for what a peer sent of it, when that did not come to anything.
+    pub(crate) fn drop_nothing(&mut self, id: &DocId) {
+        let Some(held) = self.docs.get(id).filter(|held| held.is_nothing()) else { return };
+        self.memory -= held.memory();
+        self.docs.remove(id);
+        if self.ring.back() == Some(id) {
+            self.ring.pop_back();
         }
     }
 
@@ -286,11 +300,27 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(&mut self, id: &DocId, kind: Kind) -> Result<&D, OpenError> {
-        self.held(id, kind)?;
+        self.want(id, kind)?;
         self.stirred = true;
         self.doc(id).ok_or(OpenError::Parked)
     }
 
+    /// A document that is wanted here: it stays, though it may be empty, and peers are told of it.
+    fn want(&mut self, id: &DocId, kind: Kind) -> Result<&mut Held<D>, OpenError> {
+        if !self.docs.contains_key(id) {
+            self.held(id, kind)?;
+            for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
+                link.dirty.insert(id.clone());
+            }
+        }
+        let held = self.held(id, kind)?;
+        if let Some(live) = held.live() {
+            live.wanted = true;
+        }
+        Ok(held)
+    }
+
+    /// A document, made if it is not here.
     pub(crate) fn held(&mut self, id: &DocId, kind: Kind) -> Result<&mut Held<D>, OpenError> {
         if !self.docs.contains_key(id) {
             if self.docs.len() >= MAX_DOCS {
@@ -300,9 +330,6 @@ impl<D: Document> Node<D> {
             let author = if self.lost.contains(id) { ReplicaId::MIN } else { self.config.id };
             let doc = D::create(kind, author).ok_or(OpenError::UnknownKind(kind))?;
             self.hold(id.clone(), Held::new(doc, 0));
-            for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
-                link.dirty.insert(id.clone());
-            }
         }
         let held = self.docs.get_mut(id).ok_or(OpenError::TooMany)?;
         let found = held.kind();
@@ -337,7 +364,7 @@ impl<D: Document> Node<D> {
         if self.lost.contains(id) {
             return Err(OpenError::Lost);
         }
-        let live = self.held(id, kind)?.work().ok_or(OpenError::Parked)?;
+        let live = self.want(id, kind)?.work().ok_or(OpenError::Parked)?;
         let before = live.doc.version().clone();
         let result = f(&mut live.doc);
         let novel: Vec<Span> = live.doc.version().since(&before).collect();
@@ -375,7 +402,7 @@ impl<D: Document> Node<D> {
         kind: Kind,
         delta: &Delta,
     ) -> Result<Applied, ApplyError> {
-        let held = self.held(id, kind).map_err(|_| ApplyError::Refused("the document cannot be opened"))?;
+        let held = self.want(id, kind).map_err(|_| ApplyError::Refused("the document cannot be opened"))?;
         if held.doc().is_none() {
             return Err(ApplyError::Refused("the document is not in memory"));
         }

@@ -8,9 +8,9 @@ use crate::sync::link::{Fault, Want};
 use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
 use crate::sync::{
-    DocId, Document, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES, MAX_ALL_TRANSFERS,
-    MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES, MAX_VERSION_ENTRIES,
-    Millis, Output, PROTOCOL, PeerInfo, Role,
+    DocId, Document, EACH_PENDING, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES,
+    MAX_ALL_TRANSFERS, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES,
+    MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
 };
 use crate::version::VersionVector;
 
@@ -369,11 +369,17 @@ impl<D: Document> Node<D> {
         if !self.accepts(&doc, kind) || self.held(&doc, kind).is_err() {
             return Ok(());
         }
+        let taken = self.take_delta_of(now, id, &doc, delta);
+        self.drop_nothing(&doc);
+        taken
+    }
+
+    fn take_delta_of(&mut self, now: Millis, id: LinkId, doc: &DocId, delta: Delta) -> Result<(), Fault> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let empty = VersionVector::new();
-        let version = self.docs.get(&doc).map_or(&empty, |held| held.version());
-        if link.expect(&doc, version, &[]) {
-            self.unsynced.insert(&doc, id);
+        let version = self.docs.get(doc).map_or(&empty, |held| held.version());
+        if link.expect(doc, version, &[]) {
+            self.unsynced.insert(doc, id);
         }
         let peered = link.docs.entry(doc.clone()).or_default();
         if peered.refused {
@@ -386,9 +392,9 @@ impl<D: Document> Node<D> {
         peered.sent(&delta.spans);
         let more = peered.theirs.len() - before;
         link.count_claims(more)?;
-        self.unacked.insert(&doc, id);
-        self.absorb(now, id, &doc, delta)?;
-        self.settle(now, id, &doc);
+        self.unacked.insert(doc, id);
+        self.absorb(now, id, doc, delta)?;
+        self.settle(now, id, doc);
         Ok(())
     }
 
@@ -450,7 +456,7 @@ impl<D: Document> Node<D> {
         // What waits for the disk will surely be used, so that one large delta may.
         let first = held.is_loading();
         let Some(pending) = held.pending() else { return };
-        let size = delta.size();
+        let size = delta.size() + EACH_PENDING;
         let small = pending.bytes + size <= MAX_PENDING_BYTES || first && pending.deltas.is_empty();
         let fits = small && self.pending_bytes + size <= MAX_ALL_PENDING_BYTES;
         if fits && pending.deltas.len() < MAX_PENDING {
