@@ -12,7 +12,8 @@
 //! They tell each other their versions of those (Have), and each sends what the other lacks. The same
 //! comparison is repeated now and then. Differences that are large go in
 //! steps, each a version on the way, and these in fragments, one document at a time. Documents with small
-//! differences take turns and go first, but leave a third of a busy link to the fragments. A link that
+//! differences take turns and go first, those that have just changed before those that are behind, but leave a third of a busy
+//! link to what waits. A link that
 //! breaks costs the step that was on its way, nothing else.
 //!
 //! In a graph with cycles events arrive over several links. For each author a node keeps the link that
@@ -59,6 +60,7 @@ mod receive;
 pub mod reconcile;
 pub mod sketch;
 mod transmit;
+mod turns;
 
 #[cfg(feature = "testkit")]
 pub use checking::Planted;
@@ -88,6 +90,8 @@ const BATCH_BYTES: usize = 16 * 1024;
 const FRAGMENT_BYTES: usize = 64 * 1024;
 /// How many bytes of small differences go ahead of a fragment that waits: bulk gets a third of a busy link.
 const SMALL_AHEAD: usize = 2 * FRAGMENT_BYTES;
+/// Who lacks no more events of a document than this goes before who lacks more.
+const FOLLOWS: u64 = 32;
 /// A difference over this size goes in steps, where the document can be divided.
 const STEP_BYTES: usize = 1 << 20;
 /// The most events of a step.

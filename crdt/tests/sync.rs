@@ -261,6 +261,34 @@ fn a_refused_document_stands_alone() {
     assert_eq!(net.deltas(), before, "it is not sent again on this link");
 }
 
+/// A keystroke does not wait for a first sync of many small documents: it is in the next message.
+#[test]
+fn an_edit_passes_a_first_sync_of_many_documents() {
+    let mut net = Net::daemons(2, &[(0, 1)]);
+    net.edit(0, "live", b"x");
+    net.run(1_000);
+    net.cut(0);
+    (0..2_000).for_each(|n| net.edit(0, &format!("old {n}"), &[7; 1_000]));
+    net.heal(0);
+    // Until the first of them are on their way.
+    while net.peers[1].node.versions().count() < 20 {
+        net.run(1);
+        net.one_message_at_once = true;
+    }
+    assert!(net.peers[1].node.versions().count() < 1_000);
+    net.edit(0, "live", b"y");
+    let mut messages = 0;
+    while net.version(1, "live") != net.version(0, "live") {
+        messages += 1;
+        net.run(1);
+    }
+    // Two ways to ask what the other has of it, and one to send it.
+    assert!(messages <= 3 * 5 + 3, "{messages} messages");
+    net.one_message_at_once = false;
+    net.run(5_000);
+    assert_eq!(net.peers[1].node.versions().count(), 2_001);
+}
+
 /// Names cost a hostile peer nothing: of documents of which nothing was taken nothing is kept, and nobody else is told of them.
 #[test]
 fn documents_that_come_to_nothing_leave_nothing() {

@@ -48,6 +48,7 @@ impl<D: Document> Node<D> {
             link.meeting.look_at.iter_mut().for_each(earlier);
             earlier(&mut link.presence_at);
             link.small_bytes = 0;
+            link.owed.forget_bytes();
             if self.planted == Some(Planted::PrunedSource) {
                 (link.have_at, link.lazy) = Default::default();
             }

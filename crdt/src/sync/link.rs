@@ -1,7 +1,6 @@
 //! One connection: who the peer is, what it knows, and the marks that say what it is owed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::delta::Delta;
@@ -11,6 +10,7 @@ use crate::sync::meet::Meeting;
 use crate::sync::presence::Key;
 use crate::sync::question::Name;
 use crate::sync::reconcile::Prefix;
+use crate::sync::turns::Turns;
 use crate::sync::{
     DocId, Interest, Kind, MAX_CLAIMED, MAX_DOC_DEFS, MAX_REPLICA_DEFS, MAX_TRANSFER, MAX_VERSION_ENTRIES,
     MAX_WARMING, Millis, PeerInfo, SMALL_AHEAD, Traffic,
@@ -135,9 +135,8 @@ pub(crate) struct Link {
     pub(crate) presence_later: BTreeSet<Key>,
     /// From when on presence may be sent again.
     pub(crate) presence_at: Millis,
-    pub(crate) dirty: BTreeSet<DocId>,
-    /// The last document that had its turn.
-    pub(crate) turn: Option<DocId>,
+    /// Documents of which something is owed.
+    pub(crate) owed: Turns,
     /// How many bytes of small differences went since the last fragment.
     pub(crate) small_bytes: usize,
     /// Dirty documents whose difference is large: one at a time, after everything else.
@@ -184,7 +183,8 @@ impl Link {
         let cells = meeting.send.is_some() || meeting.ask.is_some() || meeting.tell;
         let ranges = !self.describe.is_empty() || !self.lacks.is_empty() || cells;
         let replicas = !self.prune.is_empty() || !self.graft.is_empty() || !self.presence.is_empty();
-        let docs = [&self.have, &self.ack, &self.dirty, &self.large].iter().any(|set| !set.is_empty());
+        let docs =
+            [&self.have, &self.ack, &self.large].iter().any(|set| !set.is_empty()) || !self.owed.is_empty();
         let asked = !self.questions.is_empty() || !self.answers.is_empty();
         self.peer.is_some() && (flags || ranges || replicas || docs || asked || !self.want.is_empty())
     }
@@ -224,20 +224,6 @@ impl Link {
         marks.insert(key);
     }
 
-    /// The next of the documents with a difference: each has its turn.
-    pub(crate) fn next_dirty(&mut self) -> Option<DocId> {
-        let after = self.turn.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self
-            .dirty
-            .range::<DocId, _>((after, Bound::Unbounded))
-            .next()
-            .or_else(|| self.dirty.first())
-            .cloned()?;
-        self.dirty.remove(&next);
-        self.turn = Some(next.clone());
-        Some(next)
-    }
-
     /// Whether it is a fragment's turn before more small differences.
     pub(crate) fn owes_fragment(&self) -> bool {
         self.bulk.is_some() && self.small_bytes >= SMALL_AHEAD
@@ -258,7 +244,10 @@ impl Link {
         }
         let bytes = frame.to_bytes();
         match frame {
-            Frame::Delta { .. } => self.small_bytes += bytes.len(),
+            Frame::Delta { .. } => {
+                self.small_bytes += bytes.len();
+                self.owed.sent(bytes.len());
+            }
             Frame::Fragment { .. } => self.small_bytes = 0,
             _ => {}
         }

@@ -310,7 +310,7 @@ impl<D: Document> Node<D> {
         if !self.docs.contains_key(id) {
             self.held(id, kind)?;
             for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
-                link.dirty.insert(id.clone());
+                link.owed.lacks(id);
             }
         }
         let held = self.held(id, kind)?;
@@ -480,9 +480,7 @@ impl<D: Document> Node<D> {
             if link.expect(id, held.version(), &novel) {
                 self.unsynced.insert(id, *link_id);
             }
-            if !link.dirty.contains(id) {
-                link.dirty.insert(id.clone());
-            }
+            link.owed.changed(id);
         }
         self.outputs.push_back(Output::Changed { doc: id.clone(), novel, from });
         for (link, delta) in waiting.deltas {

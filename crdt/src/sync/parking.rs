@@ -115,7 +115,7 @@ impl<D: Document> Node<D> {
         for link in waiting.links {
             let Some(link) = self.links.get_mut(&link) else { continue };
             if link.warming.remove(id) {
-                link.dirty.insert(id.clone());
+                link.owed.lacks(id);
             }
         }
         self.pending_bytes -= waiting.pending.bytes;

@@ -8,7 +8,7 @@ use crate::sync::link::{Fault, Want};
 use crate::sync::node::{Node, Parent, effective_interest};
 use crate::sync::presence::Shown;
 use crate::sync::{
-    DocId, Document, EACH_PENDING, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES,
+    DocId, Document, EACH_PENDING, FOLLOWS, Interest, Kind, LAST_RESORT, LinkId, MAX_ALL_PENDING_BYTES,
     MAX_ALL_TRANSFERS, MAX_MESSAGE, MAX_PATIENCE, MAX_PENDING, MAX_PENDING_BYTES, MAX_TRANSFER, MAX_TREES,
     MAX_VERSION_ENTRIES, Millis, Output, PROTOCOL, PeerInfo, Role,
 };
@@ -119,7 +119,7 @@ impl<D: Document> Node<D> {
                             peered.known.advance(replica, told);
                         }
                     }
-                    link.dirty.extend(link.withheld.iter().cloned());
+                    link.withheld.iter().for_each(|doc| link.owed.changed(doc));
                 }
                 Ok(())
             }
@@ -195,7 +195,7 @@ impl<D: Document> Node<D> {
         let before = std::mem::replace(&mut link.peer_interest, interest.clone());
         for doc in self.docs.keys().filter(|doc| interest.includes(doc) && !before.includes(doc)) {
             link.have.insert(doc.clone());
-            link.dirty.insert(doc.clone());
+            link.owed.lacks(doc);
         }
         self.tell_presences(now, id, &interest);
     }
@@ -275,8 +275,11 @@ impl<D: Document> Node<D> {
             peered.announced = None;
             link.have.insert(doc.clone());
         }
-        if !peered.known.covers(version) {
-            link.dirty.insert(doc.clone());
+        let lacking = version.since(&peered.known).fold(0, |sum: u64, span| sum.saturating_add(span.len()));
+        if lacking > 0 {
+            // Who has all but the last of a document follows it now.
+            let follows = lacking <= FOLLOWS && !peered.known.is_empty();
+            if follows { link.owed.changed(doc) } else { link.owed.lacks(doc) }
         }
         if !version.covers(&peered.theirs) && !peered.refused {
             let at = now.saturating_add(self.patience);
@@ -297,7 +300,7 @@ impl<D: Document> Node<D> {
         }
         let Some(held) = self.docs.get(&doc).filter(|held| held.kind() == kind) else { return Ok(()) };
         wanted.retain(|(replica, _)| held.version().get(*replica) > 0);
-        link.dirty.insert(doc.clone());
+        link.owed.changed(&doc);
         let bulk = link.bulk.as_ref().filter(|bulk| bulk.doc == doc);
         let on_its_way =
             |(replica, seq): &(ReplicaId, u64)| bulk.is_some_and(|b| b.since.get(*replica) <= *seq);
@@ -425,7 +428,7 @@ impl<D: Document> Node<D> {
         let peered = link.docs.entry(doc.clone()).or_default();
         if !peered.refused {
             peered.known = VersionVector::new();
-            link.dirty.insert(doc.clone());
+            link.owed.lacks(doc);
         }
     }
 

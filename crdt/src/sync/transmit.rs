@@ -178,7 +178,7 @@ impl<D: Document> Node<D> {
             self.stage_presence(id, key)?;
         } else if link.owes_fragment() {
             self.stage_fragment(id)?;
-        } else if let Some(doc) = link.next_dirty() {
+        } else if let Some(doc) = link.owed.next() {
             if !link.large.contains(&doc) {
                 self.stage_delta(now, id, &doc)?;
             }
@@ -302,7 +302,7 @@ impl<D: Document> Node<D> {
             let coming = !here && self.docs.get_mut(&doc).is_some_and(|held| held.wait(id));
             let Some(link) = self.links.get_mut(&id) else { return };
             if here {
-                link.dirty.insert(doc);
+                link.owed.lacks(&doc);
             } else if coming {
                 link.warming.insert(doc);
             }
@@ -393,7 +393,7 @@ fn push<D: Document>(
         return Ok(());
     };
     if spans.len() == lacking && shorten(live, peered, &mut spans) {
-        link.dirty.insert(doc.clone());
+        link.owed.lacks(doc);
     }
     let delta = live.delta(&peered.known, &spans);
     let small = delta.body.len() <= FRAGMENT_BYTES && spans.len() + delta.others.len() <= MAX_INDEXED;
@@ -402,7 +402,7 @@ fn push<D: Document>(
         let frame = link.delta_ix(ix, &delta)?;
         link.stage(&frame);
     } else if link.bulk.is_some() {
-        link.dirty.remove(doc);
+        link.owed.remove(doc);
         link.large.insert(doc.clone());
         return Ok(());
     } else {

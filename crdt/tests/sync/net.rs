@@ -34,6 +34,8 @@ pub(crate) struct Net {
     next_link: u64,
     /// Wires that are not polled, as if the sockets were full.
     pub(crate) stalled: bool,
+    /// Each node sends one message on each link for each step.
+    pub(crate) one_message_at_once: bool,
     /// How many bytes of documents a node that is added now may have in memory.
     pub(crate) cache: usize,
     /// Documents on their way from disks: when they come, to whom.
@@ -80,6 +82,7 @@ impl Net {
             wires: vec![],
             next_link: 0,
             stalled: false,
+            one_message_at_once: false,
             cache: usize::MAX,
             loading,
             fleet: None,
@@ -283,6 +286,9 @@ impl Net {
                         continue;
                     }
                     wire.flying[end].push_back((self.now + wire.latency, bytes));
+                    if self.one_message_at_once {
+                        break;
+                    }
                 }
                 let p = wire.ends[end];
                 self.drain(p);
