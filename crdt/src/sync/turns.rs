@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn each_document_has_its_turn_and_one_that_changes_is_owed_once() {
         let mut turns = Turns::default();
-        ["a", "b", "c"].map(|name| turns.changed(&doc(name)));
+        ["a", "b", "c"].iter().for_each(|name| turns.changed(&doc(name)));
         turns.lacks(&doc("b"));
         turns.lacks(&doc("d"));
         turns.changed(&doc("d"));
@@ -122,7 +122,7 @@ mod tests {
         first.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         assert_eq!(first, ["a", "b", "c"].map(doc));
         assert_eq!((turns.next(), turns.next()), (Some(doc("d")), None));
-        ["a", "b"].map(|name| turns.changed(&doc(name)));
+        ["a", "b"].iter().for_each(|name| turns.changed(&doc(name)));
         turns.remove(&doc("a"));
         assert_eq!((turns.next(), turns.is_empty()), (Some(doc("b")), true));
     }
