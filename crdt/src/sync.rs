@@ -52,6 +52,7 @@ pub(crate) mod frame;
 mod held;
 mod link;
 mod meet;
+mod names;
 mod node;
 mod parking;
 mod presence;

@@ -304,6 +304,29 @@ fn documents_that_come_to_nothing_leave_nothing() {
     net.assert_converged(&["good"]);
 }
 
+/// However an interest says it, by name, by the beginning, or both twice: what is within it comes, nothing else, and then it is quiet.
+#[test]
+fn an_interest_is_met_by_names_and_beginnings() {
+    let mut net = Net::daemons(1, &[]);
+    ["a/1", "a/2", "a", "b/1", "c"].iter().for_each(|name| net.edit(0, name, b"x"));
+    let interest = Interest {
+        prefixes: vec!["a/".into(), "a".into(), "d".into()],
+        names: ["a/2", "c", "none"].iter().map(|name| name.parse().unwrap()).collect(),
+    };
+    let app = net.add(Role::Client, interest);
+    net.connect(0, app, 5);
+    net.run(1_000);
+    ["a/3", "b/2", "d"].iter().for_each(|name| net.edit(0, name, b"x"));
+    net.run(1_000);
+    let mut names: Vec<&str> = net.peers[app].node.versions().map(|(doc, _, _)| doc.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a", "a/1", "a/2", "a/3", "c", "d"]);
+    let said = net.peers[0].node.traffic(Role::Client).control_out;
+    net.run(100_000);
+    // A digest of each side now and then, which are equal.
+    assert!(net.peers[0].node.traffic(Role::Client).control_out - said <= 5);
+}
+
 /// What an app has opened stays though it is empty and memory is short, so that it is asked for.
 #[test]
 fn an_empty_document_that_is_wanted_stays() {

@@ -10,6 +10,7 @@ use crate::sync::awaited::Awaited;
 use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
+use crate::sync::names::Names;
 use crate::sync::presence::Presences;
 use crate::sync::question::Questions;
 use crate::sync::reconcile::{Index, Item};
@@ -64,6 +65,8 @@ pub struct Node<D> {
     pub(crate) config: Config,
     pub(crate) rng: u64,
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
+    /// The same by name, when a peer wants a prefix.
+    pub(crate) by_name: Names,
     pub(crate) links: BTreeMap<LinkId, Box<Link>>,
     /// Links on which content of a document came that no Ack has covered yet.
     pub(crate) unacked: Awaited,
@@ -158,6 +161,7 @@ impl<D: Document> Node<D> {
             config,
             rng: seed,
             docs: BTreeMap::new(),
+            by_name: Names::default(),
             links: BTreeMap::new(),
             unacked: Awaited::default(),
             unsynced: Awaited::default(),
@@ -186,6 +190,9 @@ impl<D: Document> Node<D> {
         let lives = held.doc().is_some();
         self.memory += held.memory();
         let old = self.docs.insert(id.clone(), held);
+        if old.is_none() {
+            self.by_name.insert(&id);
+        }
         let lived = old.as_ref().is_some_and(|old| old.doc().is_some());
         self.memory -= old.as_ref().map_or(0, Held::memory);
         self.list(&id);
@@ -205,10 +212,7 @@ impl<D: Document> Node<D> {
             let Some(id) = self.ring.pop_front() else { return };
             let Some(held) = self.docs.get_mut(&id) else { continue };
             match held.idle() {
-                Some(version) if version.is_empty() => {
-                    self.memory -= held.memory();
-                    self.docs.remove(&id);
-                }
+                Some(version) if version.is_empty() => drop(self.let_go(&id)),
                 Some(version) => {
                     let kind = held.kind();
                     self.memory -= held.memory();
@@ -221,12 +225,21 @@ impl<D: Document> Node<D> {
 
     /// Forgets a document that was made for what a peer sent of it, when that did not come to anything.
     pub(crate) fn drop_nothing(&mut self, id: &DocId) {
-        let Some(held) = self.docs.get(id).filter(|held| held.is_nothing()) else { return };
-        self.memory -= held.memory();
-        self.docs.remove(id);
-        if self.ring.back() == Some(id) {
-            self.ring.pop_back();
+        if self.docs.get(id).is_some_and(Held::is_nothing) {
+            self.let_go(id);
+            if self.ring.back() == Some(id) {
+                self.ring.pop_back();
+            }
         }
+    }
+
+    /// Forgets a document.
+    pub(crate) fn let_go(&mut self, id: &DocId) -> Option<Held<D>> {
+        self.unlist(id);
+        self.by_name.remove(id);
+        let held = self.docs.remove(id)?;
+        self.memory -= held.memory();
+        Some(held)
     }
 
     /// The item of a document that holds anything.
@@ -517,13 +530,13 @@ impl<D: Document> Node<D> {
                 mine.names.push(name);
             }
         }
-        let held: Vec<&DocId> = self.docs.keys().filter(|id| self.config.interest.includes(id)).collect();
+        let held = self.within(&self.config.interest);
         for link in self.links.values_mut() {
             link.tell_interest = true;
             link.was_equal = false; // of what both wanted then
             for id in &held {
-                if link.docs.get(*id).is_none_or(|peered| !peered.told) {
-                    link.have.insert((*id).clone());
+                if link.docs.get(id).is_none_or(|peered| !peered.told) {
+                    link.have.insert(id.clone());
                 }
             }
         }
@@ -750,12 +763,6 @@ impl<D: Document> Node<D> {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         (interval - interval / 4).saturating_add(z % (interval / 2 + 1)).max(1)
-    }
-
-    /// Documents that both sides of a link want.
-    pub(crate) fn mutual(&self, link: &Link) -> Vec<DocId> {
-        let mine = effective_interest(&self.config);
-        self.docs.keys().filter(|id| mine.includes(id) && link.peer_interest.includes(id)).cloned().collect()
     }
 
     /// A hash over names and versions of all mutual documents that hold anything.

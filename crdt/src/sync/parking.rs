@@ -106,9 +106,8 @@ impl<D: Document> Node<D> {
         let old = match doc {
             Some((doc, encoded)) => self.hold(id.clone(), Held::new(doc, encoded)),
             None => {
-                self.unlist(id);
                 self.lost.insert(id.clone());
-                self.docs.remove(id)
+                self.let_go(id)
             }
         };
         let Some(waiting) = old.map(Held::into_waiting) else { return };

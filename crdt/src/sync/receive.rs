@@ -169,8 +169,16 @@ impl<D: Document> Node<D> {
         link.tell_digest = true;
         link.digest_at = Some(digest_at);
         let theirs = link.peer_interest.clone();
-        link.have.extend(self.docs.keys().filter(|doc| theirs.includes(doc) && !mine.includes(doc)).cloned());
         self.outputs.push_back(Output::Hello { link: id, peer });
+        self.keep_names(&theirs);
+        // Of what only the peer wants no digest will tell.
+        if mine != Interest::everything() {
+            let only_theirs = self.within(&theirs).into_iter().filter(|doc| !mine.includes(doc));
+            let only_theirs: Vec<DocId> = only_theirs.collect();
+            if let Some(link) = self.links.get_mut(&id) {
+                link.have.extend(only_theirs);
+            }
+        }
         self.tell_presences(now, id, &theirs);
         self.ask_again_on(id);
         Ok(())
@@ -187,15 +195,17 @@ impl<D: Document> Node<D> {
     }
 
     fn take_interest(&mut self, now: Millis, id: LinkId, interest: Interest) {
+        self.keep_names(&interest);
+        let wanted = self.within(&interest);
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.peer.as_ref().is_some_and(|peer| peer.role == Role::Daemon) {
             return;
         }
         link.was_equal = false; // of what both wanted then
         let before = std::mem::replace(&mut link.peer_interest, interest.clone());
-        for doc in self.docs.keys().filter(|doc| interest.includes(doc) && !before.includes(doc)) {
-            link.have.insert(doc.clone());
-            link.owed.lacks(doc);
+        for doc in wanted.into_iter().filter(|doc| !before.includes(doc)) {
+            link.owed.lacks(&doc);
+            link.have.insert(doc);
         }
         self.tell_presences(now, id, &interest);
     }
