@@ -74,6 +74,30 @@ fn steps_are_taken_one_after_another() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// So is each step of a difference of any document, however small the steps are, for one who has nothing and for one who
+    /// has some: what an element of a list holds and where it stands are two events, and no step ends between them.
+    #[test]
+    fn every_step_of_any_difference_is_taken(docs in strategy::docs(3), events in 1..12u64) {
+        let mut to = Doc::new(id(9));
+        for from in &docs {
+            while !to.version().covers(from.version()) {
+                let before = to.version().total();
+                let until = from.step(to.version(), events);
+                prop_assert!(until.meet(from.version()) == until);
+                let taken = to.apply(&from.delta_between(to.version(), &until));
+                prop_assert!(taken.is_ok(), "{taken:?}");
+                prop_assert!(to.version().total() > before, "a step goes on");
+            }
+        }
+        let mut merged = docs[0].clone();
+        docs[1..].iter().for_each(|other| drop(merged.apply(&other.delta_since(merged.version()))));
+        prop_assert_eq!(to.save(), merged.save());
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// After saving and loading another of the conflicting values was shown (automerge issue 579), or marks stood
