@@ -204,7 +204,7 @@ fn a_variant_is_shown_as_serde_shows_it() {
         tries.add(2, cx);
     });
     assert_eq!(shown(&payment), r#"{"Card":{"number":"4000","tries":2}}"#);
-    payment.update(0, |payment, cx| Payment::cash(payment, cx));
+    payment.update(0, Payment::cash);
     assert_eq!(shown(&payment), r#""Cash""#);
 }
 

@@ -70,7 +70,7 @@ fn error_types_are_open_and_documented() {
                         .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
                 })
             };
-            let Some(at) = lines.iter().position(|line| is_it(&line)) else { continue };
+            let Some(at) = lines.iter().position(is_it) else { continue };
             count += 1;
             let mut head: Vec<&str> = lines[..at]
                 .iter()

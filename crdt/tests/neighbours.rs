@@ -301,7 +301,8 @@ proptest! {
     ) {
         let mut docs: Vec<Doc> = (0..3).map(|n| Doc::new(id(n))).collect();
         // Key, value, stamp, author, and the writes its author had seen.
-        let mut writes: Vec<(usize, Option<i64>, (Hlc, usize), BTreeSet<usize>)> = Vec::new();
+        type Write = (usize, Option<i64>, (Hlc, usize), BTreeSet<usize>);
+        let mut writes: Vec<Write> = Vec::new();
         let mut known: [BTreeSet<usize>; 3] = Default::default();
         for (at, what, key, now) in steps {
             let name = ["k", "l"][key];

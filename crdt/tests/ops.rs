@@ -118,7 +118,7 @@ twins! {
         |set, op, cx| assert!(set.insert(op.0, cx)),
         |set| set.iter().copied().collect();
     Grown: GCounter, Add, i64,
-        |n, _s| (n % 4 > 0).then(|| Add(i64::from(n % 4))),
+        |n, _s| (!n.is_multiple_of(4)).then(|| Add(i64::from(n % 4))),
         |count, op, cx| count.add(op.0 as u64, cx),
         |count| count.value() as i64;
     TwoPhase: TwoPhaseSet<u8>, TwoPhaseOp<u8>, BTreeSet<u8>,

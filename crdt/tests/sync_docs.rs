@@ -631,7 +631,7 @@ fn a_large_difference_is_not_divided_within_an_element() {
     let mut nodes = [node(0, 0, Role::Daemon), node(1, 0, Role::Daemon)];
     let edit = |node: &mut Peer, edit: &mut dyn FnMut(&mut crdt::doc::Tx<'_>)| {
         let doc = node.edit(0, &note(), Kind::DOC, |doc| {
-            doc.as_doc_mut().map(|doc| doc.transact(0, |tx| edit(tx)));
+            doc.as_doc_mut().unwrap().transact(0, |tx| edit(tx));
         });
         doc.unwrap();
     };
