@@ -13,8 +13,6 @@ use proptest::prelude::*;
 fn own_types_hold_every_law() {
     let schedules = std::env::var("CRDT_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     for subject in subjects().iter().filter(|subject| !subject.is_wrong()) {
-        // Automerge takes its time.
-        let schedules = if subject.name() == "automerge" { schedules / 3 } else { schedules };
         let report = subject.run_while(7, &mut |report| report.schedules < schedules);
         assert!(report.failure.is_none(), "{}: {report}", subject.name());
         // Nothing is claimed to be checked that is not: every law that a type with all faces has, every fault.
