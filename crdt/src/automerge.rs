@@ -53,6 +53,7 @@ const FORMAT: u8 = 1;
 /// assert_eq!(title.to_str(), Some("hello"));
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
+#[derive(Clone)]
 pub struct AutomergeDoc {
     doc: AutoCommit,
     author: ReplicaId,
@@ -64,6 +65,7 @@ pub struct AutomergeDoc {
     by_hash: BTreeMap<ChangeHash, usize>,
 }
 
+#[derive(Clone)]
 struct Entry {
     dot: Dot,
     bytes: Vec<u8>,

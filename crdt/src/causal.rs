@@ -57,8 +57,8 @@ pub enum ReceiveError {
 }
 
 messages! { ReceiveError {
-    Self::Full(waiting) => "{waiting} operations wait already for others that have not come",
-    Self::Invalid => "an operation whose past is not its author's",
+    Self::Full(waiting) => "{waiting} operations wait already for others that have not come; this one was not taken",
+    Self::Invalid => "an operation whose past is not its author's; it was not taken",
 } }
 
 /// Operations that came early, in bounded space.

@@ -66,12 +66,12 @@ pub enum DecodeError {
 }
 
 messages! { DecodeError {
-    Self::UnexpectedEnd { at } => "ends early at byte {at}",
-    Self::Invalid { at, what } => "invalid at byte {at}: {what}",
-    Self::Limit { at, what } => "over a limit at byte {at}: {what}",
-    Self::Trailing { left } => "{left} bytes are left over",
-    Self::Checksum => "checksum does not match: the bytes were damaged",
-    Self::Version { found, known } => "format version {found} is newer than {known}, the newest this program reads",
+    Self::UnexpectedEnd { at } => "ends early at byte {at}; nothing was taken",
+    Self::Invalid { at, what } => "invalid at byte {at}: {what}; nothing was taken",
+    Self::Limit { at, what } => "over a limit at byte {at}: {what}; nothing was taken",
+    Self::Trailing { left } => "{left} bytes are left over; nothing was taken",
+    Self::Checksum => "checksum does not match: the bytes were damaged; nothing was taken",
+    Self::Version { found, known } => "format version {found} is newer than {known}, the newest this program reads; nothing was taken",
 } }
 
 /// A value with a canonical byte form.

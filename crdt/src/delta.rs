@@ -330,10 +330,11 @@ pub enum ApplyError {
 }
 
 messages! { ApplyError from DecodeError as Invalid {
-    Self::Missing => "events that these build on have not come yet",
+    Self::Missing => "events that these build on have not come yet; the document is unchanged",
     Self::Invalid(error) => "not a delta of this document: {error}",
-    Self::Refused(why) => "refused: {why}",
-    Self::Behind => "too far behind to be merged, and it has edits that the sender lacks",
-    Self::Late => "written without having seen all that is forgotten here: their author is too far behind",
-    Self::Engine(why) => "the document's engine failed on these events: {why}",
+    Self::Refused(why) => "refused: {why}; the document is unchanged",
+    Self::Behind => "too far behind to be merged, with edits that the sender lacks; the document is unchanged",
+    Self::Late => "written without having seen all that is forgotten here: their author is too far behind; the document is \
+        unchanged",
+    Self::Engine(why) => "the document's engine failed on these events: {why}; the document is as it was",
 } }

@@ -603,10 +603,14 @@ impl Replicated for Doc {
         let mut with = BTreeSet::new();
         loop {
             let until = self.graph.step(since, events, &with);
-            let wanted: DotRanges = until.since(since).collect();
-            // A step that waited for a later one would wait for ever.
-            let needed = self.needed(&wanted, &until, since);
-            if needed.is_empty() {
+            let spans: Vec<Span> = until.since(since).collect();
+            // A step that waited for a later one would wait for ever; so would what an element holds without the element,
+            // which is placed by the event after it.
+            let tree = self.tree_between(&spans, &until, since);
+            let is_later = |dot: &Dot| !until.contains(*dot) && !since.contains(*dot);
+            let mut needed =
+                tree.needed.iter().copied().chain(tree.placeholders()).filter(is_later).peekable();
+            if needed.peek().is_none() {
                 return until;
             }
             with.extend(needed);

@@ -1,6 +1,7 @@
 //! [`DottedVersionVector`]: one value with its concurrent siblings, for stores whose clients come and go.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -26,6 +27,10 @@ use crate::version::VersionVector;
 /// - *The server names the write, not the client.* With an id for each client vectors grow for ever.
 /// - *Merging siblings is the app's*: two carts are joined, two prices are not. Until someone writes, all are kept.
 /// - *A removal is a write that has a context, too*: [`discard`](Self::discard) leaves what came meanwhile.
+/// - *Neither values nor contexts say which is newer*: `x` written twice is two events, and a removal is none, so that one who removed
+///   has the context of one who did not. Ask [`causal_cmp`](Self::causal_cmp). More siblings are not newer: a write replaces many.
+/// - *Two servers' values may be concurrent though neither has siblings*: of `x` here and `y` there, written apart, `causal_cmp` is
+///   `None`; only [`merge`](Self::merge) shows that they are siblings.
 ///
 /// `O(siblings + servers)`. Source: Preguiça and others, "Dotted version vectors", 2010; Almeida and others,
 /// "Scalable and accurate causality tracking for eventually consistent stores", 2014.
@@ -111,6 +116,51 @@ impl<T: Clone> DottedVersionVector<T> {
         self.siblings.retain(|(dot, _)| !context.contains(*dot));
         // A context may come from another server: what it has seen has been written.
         self.seen.merge(context);
+    }
+
+    /// How this stands to what another server has of the same value: `Less` when the other knows all that is known here and more,
+    /// `None` when each knows something the other does not. `O(siblings + servers)`.
+    ///
+    /// ```
+    /// use core::cmp::Ordering;
+    /// use crdt::dvv::DottedVersionVector;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let [s, t] = [1, 2].map(ReplicaId::from_u128);
+    /// let mut here = DottedVersionVector::new();
+    /// here.write(s, &VersionVector::new(), "x");
+    /// let mut there = here.clone();
+    /// assert_eq!(here.causal_cmp(&there), Some(Ordering::Equal));
+    /// there.write(t, &there.context().clone(), "x"); // the same again, and yet later
+    /// assert_eq!(here.causal_cmp(&there), Some(Ordering::Less));
+    /// here.write(s, &here.context().clone(), "z");
+    /// assert_eq!(here.causal_cmp(&there), None); // one value each, and they are siblings
+    /// ```
+    pub fn causal_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self.covers(other), other.covers(self)) {
+            (true, true) => Some(Ordering::Equal),
+            (true, false) => Some(Ordering::Greater),
+            (false, true) => Some(Ordering::Less),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether all that another server knows of the value is known here, removals too, so that merging it changes nothing.
+    ///
+    /// ```
+    /// use crdt::dvv::DottedVersionVector;
+    /// use crdt::{ReplicaId, VersionVector};
+    /// let s = ReplicaId::from_u128(1);
+    /// let mut here = DottedVersionVector::new();
+    /// here.write(s, &VersionVector::new(), "x");
+    /// let mut there = here.clone();
+    /// there.discard(&here.context().clone());
+    /// assert_eq!(here.context(), there.context()); // a removal is no event
+    /// assert!(there.covers(&here) && !here.covers(&there));
+    /// ```
+    pub fn covers(&self, other: &Self) -> bool {
+        let has = |dot: Dot| other.siblings.binary_search_by_key(&dot, |s| s.0).is_ok();
+        self.seen.covers(&other.seen)
+            && self.siblings.iter().all(|(dot, _)| has(*dot) || !other.seen.contains(*dot))
     }
 
     /// Takes in what another server has: siblings that both have, and those that one has not seen.

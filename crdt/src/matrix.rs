@@ -1,6 +1,7 @@
 //! [`MatrixClock`]: what each replica is known to have seen, and so what all have.
 
 use alloc::collections::BTreeMap;
+use core::cmp::Ordering;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::ReplicaId;
@@ -16,6 +17,13 @@ use crate::version::VersionVector;
 /// - *What a member said it saw is what counts*, not what was sent to it: the message may be lost.
 /// - *A report must be of what is safe there.* Who reports what its disk then loses asks for what all others dropped.
 /// - *Stability moves at the pace of the slowest.* Who is away for good has to be taken out by somebody's decision.
+/// - *Of two clocks neither need be the newer.* Each may know more of one member: `!(a <= b)` is not `a > b`. Match on `partial_cmp`,
+///   or ask whether one [covers](Self::covers) the other; merged, they know what either did.
+/// - *A clock that knows less is no lie*, only late. What it calls stable stays so; so [`merge`](Self::merge) in any order.
+/// - *Clocks of different members do not compare.* Without a member one waits for less, and calls more stable, but knows nothing of
+///   that member: neither covers the other in what follows, and neither is wrong.
+///
+/// Ordered by what it knows: `a < b` when `b` has the same members and of each knows at least as much, of one more.
 ///
 /// Only members count: one that is not named here is not waited for, and one that never reports holds
 /// everything back until it is [removed](Self::remove); [`Leases`](crate::lease::Leases) say when that is
@@ -120,6 +128,29 @@ impl MatrixClock {
         if self.rows.iter().all(all_here) { self.seen_by_all() } else { VersionVector::new() }
     }
 
+    /// Whether it knows all that another does: it has the same members, and of each knows at least as much. Then merging the other
+    /// changes nothing. `O(members · replicas)`.
+    ///
+    /// ```
+    /// # use crdt::{ReplicaId, matrix::MatrixClock};
+    /// let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+    /// let [mut one, mut two] = [(); 2].map(|()| MatrixClock::new([a, b]));
+    /// one.saw(a, &[(a, 5)].into_iter().collect());
+    /// assert!(one.covers(&two) && one > two);
+    /// two.saw(b, &[(a, 3)].into_iter().collect());
+    /// assert_eq!(one.partial_cmp(&two), None); // each knows of one member what the other does not
+    /// assert!(!one.covers(&two) && !two.covers(&one));
+    /// one.merge(&two);
+    /// assert!(one > two);
+    /// two.remove(a);
+    /// assert_eq!(one.partial_cmp(&two), None); // they do not wait for the same members
+    /// ```
+    pub fn covers(&self, other: &MatrixClock) -> bool {
+        let mut rows = self.rows.iter().zip(&other.rows);
+        self.rows.len() == other.rows.len()
+            && rows.all(|((member, row), (other, theirs))| member == other && row.covers(theirs))
+    }
+
     /// Takes in what another knows of the members that both have.
     ///
     /// ```
@@ -143,6 +174,17 @@ impl MatrixClock {
 fn meet<'a>(mut rows: impl Iterator<Item = &'a VersionVector>) -> VersionVector {
     let Some(first) = rows.next() else { return VersionVector::new() };
     rows.fold(first.clone(), |stable, row| stable.meet(row))
+}
+
+impl PartialOrd for MatrixClock {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self.covers(other), other.covers(self)) {
+            (true, true) => Some(Ordering::Equal),
+            (true, false) => Some(Ordering::Greater),
+            (false, true) => Some(Ordering::Less),
+            (false, false) => None,
+        }
+    }
 }
 
 impl Encode for MatrixClock {

@@ -15,6 +15,20 @@
 //! | [`LwwWrite`] | [`LwwRegister`](crate::register::LwwRegister) | the later stamp |
 //! | [`MvWrite`] | [`MvRegister`](crate::register::MvRegister) | all stay |
 //! | [`Append`] | [`Log`](crate::log::Log) | – |
+//! | [`Insert`] | [`GSet`](crate::set::GSet) | – |
+//! | [`TwoPhaseOp`] | [`TwoPhaseSet`](crate::set::TwoPhaseSet) | removing, for good |
+//! | [`LwwSetOp`] | [`LwwSet`](crate::set::LwwSet) | the later stamp |
+//! | [`LwwMapOp`] | [`LwwMap`](crate::map::LwwMap) | the later stamp |
+//! | [`MaxWrite`], [`MinWrite`] | [`MaxRegister`](crate::register::MaxRegister), [`MinRegister`](crate::register::MinRegister) | the greatest, the least |
+//! | [`MapOp`] of these | [`OrMap`](crate::map::OrMap), [`GMap`](crate::map::GMap) | editing |
+//!
+//! The other types have no pure operations: what a transfer of a [`BoundedCounter`](crate::counter::BoundedCounter) may
+//! take, and where a node of a [`Tree`](crate::tree::Tree) was before it moved, is known where the edit is made and not
+//! from a log. Of every dot store the [`Change`](crate::replica::Change) of one edit is its operation; it may come in any
+//! order. Of a document it is the [`Delta`](crate::Delta) of one transaction; a [`CausalBuffer`] brings them in order.
+
+mod grow;
+mod keyed;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -25,6 +39,9 @@ use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
 use crate::traits::OpCrdt;
 use crate::version::VersionVector;
+
+pub use grow::{Insert, MaxWrite, MinWrite, TwoPhaseOp};
+pub use keyed::{LwwMapOp, LwwSetOp, MapOp};
 
 /// An operation of a pure op-based type: what makes it redundant, and what a log of them means.
 ///

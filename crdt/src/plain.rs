@@ -1,7 +1,20 @@
 //! With feature `serde`: what is visible, as plain data for other formats, and ids and versions both ways.
 //!
 //! Documents, replicas and texts too, and what a document tells of its changes: patches, conflicts, origins.
-//! Ids, events, versions, stamps, values and cursors are read back.
+//! Ids, events, versions, sets of events, stamps, values and cursors are read back.
+//!
+//! Sets of events, [`DotRanges`] and [`CausalContext`], are for each replica its runs, as first and last event. A [`OneOf`] is the
+//! variant it shows, as your enum says: derive serde's `Serialize` on it beside `Crdt`.
+//!
+//! ```
+//! use crdt::context::CausalContext;
+//! use crdt::{Dot, ReplicaId};
+//! let mut seen = CausalContext::new();
+//! [1, 2, 5].into_iter().for_each(|seq| seen.insert(Dot::new(ReplicaId::from_u128(1), seq)));
+//! let json = serde_json::to_string(&seen).unwrap();
+//! assert_eq!(json, r#"{"00000000-0000-0000-0000-000000000001":[[1,2],[5,5]]}"#);
+//! assert_eq!(serde_json::from_str::<CausalContext>(&json).unwrap(), seen);
+//! ```
 //!
 //! This is for showing and for logs. It is not how replicas are kept or sent: that is
 //! [`Replica::save`](crate::replica::Replica::save), [`Doc::save`](crate::Doc::save) and
@@ -17,11 +30,13 @@
 //! assert_eq!(serde_json::to_string(votes.value()).unwrap(), r#"{"tea":2}"#);
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::context::{CausalContext, DotRanges};
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
 use crate::doc::{
     Candidate, Change, Conflict, Cursor, Doc, MarkedRange, Origin, Patch, Scalar, TreePatch, Value,
@@ -30,10 +45,11 @@ use crate::dots::DotStore;
 use crate::dvv::DottedVersionVector;
 use crate::flag::{DwFlag, EwFlag};
 use crate::hlc::Hlc;
-use crate::id::{Dot, ReplicaId};
+use crate::id::{Dot, ReplicaId, Span};
 use crate::log::Log;
 use crate::map::{GMap, LwwMap, OrMap};
 use crate::matrix::MatrixClock;
+use crate::one_of::{OneOf, Variants};
 use crate::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crate::replica::Replica;
 use crate::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
@@ -85,6 +101,9 @@ shown! {
     [V: DotStore + Serialize] Tree<V>: |tree, out| {
         out.collect_seq(tree.children(None).map(|node| Branch { tree, node }))
     };
+    [E: Variants + Serialize] OneOf<E>: |choice, out| choice.get().serialize(out);
+    [] DotRanges: |ranges, out| out.collect_map(by_replica(ranges.iter_ranges()));
+    [] CausalContext: |seen, out| out.collect_map(by_replica(seen.iter_ranges()));
     [T: DotStore + Serialize] Replica<T>: |replica, out| replica.value().serialize(out);
     [] Doc: |doc, out| doc.value().serialize(out);
     [] Text: |text, out| out.collect_str(text);
@@ -152,6 +171,43 @@ shown! {
         Value::List(list) => out.collect_seq(list),
         Value::Map(map) => out.collect_map(map),
     };
+}
+
+/// For each replica its runs, each as its first and its last event.
+fn by_replica(spans: impl Iterator<Item = Span>) -> BTreeMap<ReplicaId, Vec<(u64, u64)>> {
+    let mut runs: BTreeMap<ReplicaId, Vec<(u64, u64)>> = BTreeMap::new();
+    for span in spans {
+        runs.entry(span.replica).or_default().push((span.after + 1, span.to));
+    }
+    // What was seen without a gap and what is beyond may come one after the other.
+    runs.values_mut().for_each(|runs| runs.sort_unstable());
+    runs
+}
+
+/// Reads what [`by_replica`] gave.
+fn spans<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Span>, D::Error> {
+    let by_replica = BTreeMap::<ReplicaId, Vec<(u64, u64)>>::deserialize(from)?;
+    let runs =
+        by_replica.into_iter().flat_map(|(replica, runs)| runs.into_iter().map(move |run| (replica, run)));
+    runs.map(|(replica, (first, to))| match 1 <= first && first <= to && to <= Dot::MAX_SEQ {
+        true => Ok(Span { replica, after: first - 1, to }),
+        false => Err(de::Error::custom("no run of events: the first is at least 1 and not behind the last")),
+    })
+    .collect()
+}
+
+impl<'de> Deserialize<'de> for DotRanges {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        spans(from).map(|spans| spans.into_iter().collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for CausalContext {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut seen = CausalContext::new();
+        spans(from)?.into_iter().for_each(|span| seen.insert_span(span));
+        Ok(seen)
+    }
 }
 
 /// A node with what stands below it. Trees are not deep; one that is deeper than a serializer may recurse is cut.
@@ -224,7 +280,7 @@ impl<'de> Deserialize<'de> for Hlc {
 
 impl<'de> Deserialize<'de> for VersionVector {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let entries = std::collections::BTreeMap::<ReplicaId, u64>::deserialize(from)?;
+        let entries = BTreeMap::<ReplicaId, u64>::deserialize(from)?;
         match entries.values().all(|seq| (1..=Dot::MAX_SEQ).contains(seq)) {
             true => Ok(entries.into_iter().collect()),
             false => Err(de::Error::custom("an event number of 0 or beyond the last")),
@@ -292,7 +348,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = std::collections::BTreeMap::new();
+        let mut map = BTreeMap::new();
         while let Some((key, value)) = entries.next_entry()? {
             map.insert(key, value);
         }
@@ -347,6 +403,25 @@ mod tests {
         let text = serde_json::to_string(&dot).unwrap();
         assert_eq!(serde_json::from_str::<Dot>(&text).unwrap(), dot);
         assert!(serde_json::from_str::<Dot>(&text.replace(":3", ":0")).is_err());
+    }
+
+    #[test]
+    fn sets_of_events_go_both_ways() {
+        let (a, b) = (ReplicaId::from_u128(1), ReplicaId::from_u128(2));
+        let run = |replica, after, to| Span { replica, after, to };
+        let ranges: DotRanges = [run(a, 2, 5), run(a, 8, 9), run(b, 0, Dot::MAX_SEQ)].into_iter().collect();
+        let mut seen = CausalContext::new();
+        [run(a, 0, 3), run(a, 5, 7), run(b, 4, 5)].into_iter().for_each(|span| seen.insert_span(span));
+        let text = serde_json::to_string(&(&ranges, &seen)).unwrap();
+        assert_eq!(serde_json::from_str::<(DotRanges, CausalContext)>(&text).unwrap(), (ranges, seen));
+        for wrong in ["[[0,1]]", "[[2,1]]", "[[1,4611686018427387905]]", "[[1,2,3]]", "1"] {
+            let text = format!(r#"{{"00000000-0000-0000-0000-000000000001":{wrong}}}"#);
+            assert!(serde_json::from_str::<DotRanges>(&text).is_err(), "{wrong}");
+            assert!(serde_json::from_str::<CausalContext>(&text).is_err(), "{wrong}");
+        }
+        // Runs that overlap are one set, too.
+        let text = r#"{"00000000-0000-0000-0000-000000000001":[[3,4],[1,3]]}"#;
+        assert_eq!(serde_json::from_str::<CausalContext>(text).unwrap().version().get(a), 4);
     }
 
     #[test]

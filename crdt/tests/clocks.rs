@@ -159,6 +159,66 @@ proptest! {
                 let bytes = to_bytes(server);
                 prop_assert_eq!(&from_bytes::<DottedVersionVector<Dot>>(&bytes).unwrap(), server);
             }
+            // One knows all that the other does if taking it in changes nothing; removals, which are no events, too.
+            let [one, two] = &servers;
+            let learns = |a: &DottedVersionVector<Dot>, b: &DottedVersionVector<Dot>| {
+                let mut both = a.clone();
+                both.merge(b);
+                both != *a
+            };
+            prop_assert_eq!((one.covers(two), two.covers(one)), (!learns(one, two), !learns(two, one)));
+            let order = match (learns(one, two), learns(two, one)) {
+                (false, false) => Some(Ordering::Equal),
+                (true, false) => Some(Ordering::Less),
+                (false, true) => Some(Ordering::Greater),
+                (true, true) => None,
+            };
+            prop_assert_eq!((one.causal_cmp(two), two.causal_cmp(one)), (order, order.map(Ordering::reverse)));
+        }
+    }
+
+    /// Of the same members the clock that knows more is the greater, and no two others compare.
+    #[test]
+    fn clocks_compare_by_what_they_know(
+        reports in prop::collection::vec((0usize..3, 0usize..2, versions()), 0..8),
+        copied in 0usize..8,
+        other_members in prop::bool::weighted(0.1),
+    ) {
+        let mut clocks = [(); 2].map(|()| MatrixClock::new([id(0), id(1)]));
+        let mut known: [BTreeSet<(usize, Dot)>; 2] = Default::default();
+        for (n, (which, member, entries)) in reports.into_iter().enumerate() {
+            let version: VersionVector = entries.into_iter().filter(|(_, seq)| *seq > 0).map(|(n, seq)| (id(n), seq)).collect();
+            // Some hear of it both.
+            for at in (0..2).filter(|at| *at == which || which == 2) {
+                clocks[at].saw(id(member), &version);
+                known[at].extend(of(&version).into_iter().map(|dot| (member, dot)));
+            }
+            if n == copied {
+                let [one, two] = &mut clocks;
+                one.merge(two);
+                let theirs = known[1].clone();
+                known[0].extend(theirs);
+            }
+        }
+        if other_members {
+            clocks[1].add(id(2));
+        }
+        let [one, two] = &clocks;
+        let order = match (known[0].is_superset(&known[1]), known[1].is_superset(&known[0])) {
+            _ if other_members => None,
+            (true, true) => Some(Ordering::Equal),
+            (true, false) => Some(Ordering::Greater),
+            (false, true) => Some(Ordering::Less),
+            (false, false) => None,
+        };
+        prop_assert_eq!((one.partial_cmp(two), two.partial_cmp(one)), (order, order.map(Ordering::reverse)));
+        prop_assert_eq!(one.covers(two), matches!(order, Some(Ordering::Equal | Ordering::Greater)));
+        prop_assert_eq!(one == two, order == Some(Ordering::Equal));
+        if one.covers(two) {
+            let mut both = one.clone();
+            both.merge(two);
+            prop_assert_eq!(&both, one);
+            prop_assert!(one.seen_by_all().covers(&two.seen_by_all()));
         }
     }
 

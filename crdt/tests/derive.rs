@@ -187,6 +187,27 @@ fn the_variant_that_was_chosen_last_is_shown_and_the_others_stay() {
     assert_eq!(a.seen(), &before);
 }
 
+/// As serde shows enums, with what the variant holds as its types are shown.
+#[test]
+fn a_variant_is_shown_as_serde_shows_it() {
+    #[derive(Crdt, serde::Serialize, Clone, PartialEq, Debug)]
+    enum Payment {
+        Cash,
+        Card { number: LwwRegister<String>, tries: PnCounter },
+    }
+    let mut payment: Replica<OneOf<Payment>> = Replica::new(ReplicaId::from_u128(1));
+    let shown = |payment: &Replica<OneOf<Payment>>| serde_json::to_string(payment).unwrap();
+    assert_eq!(shown(&payment), "null");
+    payment.update(0, |payment, cx| {
+        let (number, tries) = Payment::card(payment, cx);
+        number.set("4000".into(), cx);
+        tries.add(2, cx);
+    });
+    assert_eq!(shown(&payment), r#"{"Card":{"number":"4000","tries":2}}"#);
+    payment.update(0, Payment::cash);
+    assert_eq!(shown(&payment), r#""Cash""#);
+}
+
 #[test]
 fn bytes_of_variants_that_are_not_canonical_are_refused() {
     let read = |bytes: &[u8]| OneOf::<Inner>::decode(&mut Reader::new(bytes, &[]));

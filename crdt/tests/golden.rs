@@ -4,21 +4,30 @@
 
 use std::path::{Path, PathBuf};
 
+use automerge::transaction::Transactable;
+use automerge::{ROOT, ReadDoc};
+use crdt::automerge::AutomergeDoc;
+use crdt::causal::Tagged;
 use crdt::codec::{from_bytes, to_bytes};
+use crdt::context::{CausalContext, DotRanges};
 use crdt::counter::{BoundedCounter, GCounter, PnCounter};
-use crdt::doc::{Cursor, Expand};
+use crdt::doc::{AnyDoc, Cursor, Expand};
 use crdt::dvv::DottedVersionVector;
 use crdt::flag::{DwFlag, EwFlag};
 use crdt::lease::Leases;
 use crdt::log::Log;
 use crdt::map::{GMap, LwwMap, OrMap};
 use crdt::matrix::MatrixClock;
+use crdt::one_of::OneOf;
+use crdt::oplog::{Append, PoLog};
 use crdt::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 use crdt::replica::{Change, Replica};
 use crdt::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
+use crdt::sync::{Config, Input, LinkId, Node, Output, Role};
 use crdt::text::Side;
+use crdt::traits::OpCrdt;
 use crdt::tree::{Position, Tree};
-use crdt::{Crdt, Delta, Doc, ReplicaId, Replicated, VersionVector};
+use crdt::{Crdt, Decode, Delta, Doc, Dot, Encode, ReplicaId, Replicated, Span, VersionVector};
 
 fn id(n: u128) -> ReplicaId {
     ReplicaId::from_u128(n)
@@ -200,6 +209,46 @@ fn documents() {
     let cursor = doc.cursor("/note", 2, Side::After).unwrap();
     let cursor = Cursor::from_bytes(&frozen("cursor.bin", &cursor.to_bytes())).unwrap();
     assert_eq!(doc.position(&cursor), Some(("/note".into(), 2)));
+}
+
+/// Two programs read one update as two documents (y-crdt issue 632). Here one program has three readers, of operations, of
+/// whole documents and of files: all that was ever frozen is the same document by each of them.
+#[test]
+fn every_frozen_document_reads_the_same_in_every_way() {
+    let (mut count, nothing) = (0, VersionVector::new());
+    for entry in std::fs::read_dir(file("")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let doc = match name.split('-').next() {
+            Some("doc" | "doc.bin") => Doc::load(&old(&name), id(9)).unwrap(),
+            Some("pieces") => Doc::load_pieces(&old(&name), id(9)).unwrap().doc,
+            Some("delta" | "delta.bin") if !name.contains("automerge") && !name.contains("one-edit") => {
+                taken_in(&old(&name))
+            }
+            _ => continue,
+        };
+        let shown = |doc: &Doc| format!("{doc:#} {:?} {:?}", doc.conflicts(), doc.to_delta("note"));
+        let mut by_file = Doc::load(&doc.save(), id(8)).unwrap();
+        let mut by_delta = taken_in(&doc.delta_since(&nothing).to_bytes());
+        // In pieces, each to who has those before.
+        let mut by_steps = Doc::new(id(7));
+        while by_steps.version() != doc.version() {
+            let until = doc.step(by_steps.version(), 3);
+            by_steps.apply(&doc.delta_between(by_steps.version(), &until)).unwrap();
+        }
+        for copy in [&mut by_file, &mut by_delta, &mut by_steps] {
+            assert_eq!((shown(copy), copy.save()), (shown(&doc), doc.save()), "{name}");
+            // And it goes on alike.
+            copy.set_author(id(6));
+            copy.transact(9_000, |tx| {
+                tx.text("note").insert(0, "more");
+                tx.put("title", "more");
+            });
+        }
+        assert_eq!(by_file.save(), by_delta.save(), "{name}");
+        assert_eq!(by_file.save(), by_steps.save(), "{name}");
+        count += 1;
+    }
+    assert!(count >= 30, "{count}");
 }
 
 /// Three who typed at one place at once, one of them from the end to the front, and one who deleted what was there: no
@@ -388,4 +437,127 @@ fn leases() {
         to_bytes(&from_bytes::<Leases>(&frozen("leases.bin", &to_bytes(&table))).unwrap()),
         to_bytes(&table)
     );
+}
+
+#[derive(Crdt, Clone, PartialEq, Debug)]
+enum Shape {
+    Nothing,
+    Circle { radius: LwwRegister<u64>, labels: AwSet<String> },
+    Group(PnCounter, OneOf<Inner>),
+}
+
+#[derive(Crdt, Clone, PartialEq, Debug)]
+enum Inner {
+    Count(PnCounter),
+}
+
+#[derive(Encode, Decode, Clone, PartialEq, Debug)]
+enum Plain {
+    Nothing,
+    Pair(u64, String),
+    Named { on: bool },
+}
+
+#[derive(Encode, Decode, Clone, PartialEq, Debug)]
+struct Plains(Plain, Plain, Plain);
+
+/// Two chose at once; what the variant holds that is not shown stays.
+#[test]
+fn enums() {
+    let (mut a, mut b) = (Replica::<OneOf<Shape>>::new(id(1)), Replica::<OneOf<Shape>>::new(id(2)));
+    b.apply(&a.edit(1_000, |shape, cx| {
+        let (radius, labels) = Shape::circle(shape, cx);
+        radius.set(7, cx);
+        labels.insert("round".into(), cx);
+    }));
+    a.update(2_000, Shape::nothing);
+    b.update(2_000, |shape, cx| {
+        let (count, inner) = Shape::group(shape, cx);
+        count.add(-2, cx);
+        Inner::count(inner, cx).add(1, cx);
+    });
+    a.apply(&b.delta_since(a.seen().version()));
+    let copy = Replica::<OneOf<Shape>>::open(&frozen("replica-2-one-of.bin", &a.save()), id(3)).unwrap();
+    assert_eq!((copy.value(), copy.save()), (a.value(), a.save()));
+    assert!(matches!(copy.value().get(), Some(Shape::Group(count, _)) if count.value() == -2));
+    assert_eq!(copy.value().choices().count(), 2);
+
+    let all = Plains(Plain::Nothing, Plain::Pair(300, "grüße".into()), Plain::Named { on: true });
+    assert_eq!(from_bytes::<Plains>(&frozen("enums.bin", &to_bytes(&all))).unwrap(), all);
+}
+
+#[test]
+fn operations() {
+    let mut log = PoLog::new(id(2), 10);
+    let mut other = PoLog::new(id(1), 10);
+    for n in 0..3 {
+        log.effect(&other.apply(1_000 + n, Append(format!("entry {n}")))).unwrap();
+    }
+    let op = log.apply(2_000, Append("grüße".to_string()));
+    let tagged = Tagged { dot: op.dot, past: op.past, stamp: op.stamp, op: op.op.0 };
+    let read: Tagged<String> = from_bytes(&frozen("tagged.bin", &to_bytes(&tagged))).unwrap();
+    assert_eq!(read, tagged);
+    assert_eq!((read.past.get(id(1)), read.dot.seq), (3, 1));
+}
+
+#[test]
+fn contexts() {
+    let mut context = CausalContext::new();
+    [1, 2, 3, 7, 8, 10].into_iter().for_each(|seq| context.insert(Dot::new(id(1), seq)));
+    context.insert(Dot::new(id(2), 300));
+    assert_eq!(from_bytes::<CausalContext>(&frozen("context.bin", &to_bytes(&context))).unwrap(), context);
+    let ranges: DotRanges = [(1, 2, 5), (1, 9, 10), (2, 0, 1)]
+        .into_iter()
+        .map(|(replica, after, to)| Span { replica: id(replica), after, to })
+        .collect();
+    assert_eq!(from_bytes::<DotRanges>(&frozen("ranges.bin", &to_bytes(&ranges))).unwrap(), ranges);
+}
+
+/// A delta that an automerge of before wrote is taken, and another reads its changes.
+#[test]
+fn automerge_documents() {
+    let mut doc = AutomergeDoc::new(id(1));
+    doc.edit(|doc| doc.put(ROOT, "title", "grüße")).unwrap();
+    doc.edit(|doc| doc.put(ROOT, "votes", 3)).unwrap();
+    let delta = doc.delta_since(&VersionVector::new());
+    let frozen = Delta::from_bytes(&frozen("delta-automerge.bin", &delta.to_bytes())).unwrap();
+    let mut copy = AutomergeDoc::new(id(2));
+    copy.apply(&frozen).unwrap();
+    assert_eq!(copy.version(), doc.version());
+    assert_eq!(copy.automerge().get(ROOT, "votes").unwrap().unwrap().0.as_i64(), Some(3));
+}
+
+/// Frames of every kind, put together by hand from the table in `sync/frame.rs`.
+#[test]
+fn frames_of_every_kind() {
+    let all = String::from_utf8(old("frames-1.txt")).unwrap();
+    let mut kinds = std::collections::BTreeSet::new();
+    for line in all.lines() {
+        let (hex, name) = line.split_once(' ').unwrap();
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        assert_eq!(crdt::testkit::frames(&bytes), std::slice::from_ref(&bytes), "{name}");
+        kinds.insert(bytes[0]);
+        // Cut short it is no frame.
+        assert!(crdt::testkit::frames(&bytes[..bytes.len() - 1]).is_empty(), "{name}");
+    }
+    assert_eq!(kinds.len(), 17, "{kinds:?}");
+    // One of a kind that is to come is skipped.
+    assert_eq!(crdt::testkit::frames(&[99, 2, 1, 2, 10, 1, 3]), [[10, 1, 3]]);
+}
+
+/// The first message on a link is one frame, the greeting; one that was frozen is answered by what follows a greeting.
+#[test]
+fn greetings() {
+    let node = |n: u128| Node::<AnyDoc>::new(Config::new(id(n), "grüße", Role::Daemon), 1);
+    let link = LinkId(1);
+    let (mut a, mut b) = (node(1), node(2));
+    a.handle(0, Input::LinkUp { link, dialed: true });
+    b.handle(0, Input::LinkUp { link, dialed: false });
+    let hello = frozen("greeting-1.bin", &a.poll_transmit(0, link).unwrap());
+    assert_eq!(crdt::testkit::frames(&hello), std::slice::from_ref(&hello));
+    b.handle(0, Input::Frame { link, bytes: hello });
+    let outputs: Vec<_> = std::iter::from_fn(|| b.poll_output()).collect();
+    assert!(outputs.iter().any(|output| matches!(output, Output::Hello { .. })), "{outputs:?}");
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Close { .. })), "{outputs:?}");
 }

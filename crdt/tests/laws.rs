@@ -169,6 +169,92 @@ laws! {
     maps_three_deep: Deep,
 }
 
+type Nested<T> = OrMap<u8, OrMap<u8, OrMap<u8, T>>>;
+
+/// Three maps deep, of every type that nests: keys are removed on each level while others edit below.
+macro_rules! nested {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+            $(#[test]
+            fn $name(steps in steps(3), order in prop::collection::vec(0..40usize, 0..40)) {
+                check::<Nested<$type>>(&steps, &order);
+                forgetting_changes_nothing::<Nested<$type>>(&steps);
+            })*
+        }
+    };
+}
+
+nested! {
+    deep_g_counter: GCounter,
+    deep_pn_counter: PnCounter,
+    deep_bounded_counter: BoundedCounter<-3>,
+    deep_ew_flag: EwFlag,
+    deep_dw_flag: DwFlag,
+    deep_max_register: MaxRegister<u8>,
+    deep_min_register: MinRegister<u8>,
+    deep_lww_register: LwwRegister<u8>,
+    deep_mv_register: MvRegister<u8>,
+    deep_g_set: GSet<u8>,
+    deep_rw_set: RwSet<u8>,
+    deep_lww_set: LwwSet<u8>,
+    deep_two_phase_set: TwoPhaseSet<u8>,
+    deep_log: Log<u8>,
+    deep_lww_map: LwwMap<u8, u8>,
+    deep_g_map: GMap<u8, PnCounter>,
+    deep_pair: (RwSet<u8>, Log<u8>),
+    deep_tree: Tree<LwwRegister<u8>>,
+}
+
+/// What stands under three keys of a map, all of whose values say what nothing is: so that removing any of them is seen.
+#[test]
+fn removing_above_empties_all_that_can_be_emptied() {
+    fn shows<T: Edited>(edit: impl Fn(&mut T, &mut Cx)) -> (bool, bool, bool) {
+        let (mut a, mut b) = (Replica::<Nested<T>>::new(id(0)), Replica::<Nested<T>>::new(id(1)));
+        let put = |a: &mut Replica<Nested<T>>| {
+            a.edit(0, |map, cx| {
+                map.update(1, cx, |map, cx| {
+                    map.update(2, cx, |map, cx| map.update(3, cx, |v, cx| edit(v, cx)))
+                })
+            })
+        };
+        b.apply(&put(&mut a));
+        let is_in = |replica: &Replica<Nested<T>>| replica.value().get(&1).is_some();
+        let first = is_in(&b);
+        let removed = a.edit(0, |map, cx| map.remove(&1, cx));
+        let mut late = b.clone();
+        b.apply(&removed);
+        // Written by one who has not seen the removal: that stays.
+        late.edit(0, |map, cx| {
+            map.update(1, cx, |map, cx| {
+                map.update(2, cx, |map, cx| {
+                    map.update(3, cx, |v, cx| {
+                        v.clear(cx);
+                        edit(v, cx);
+                    })
+                })
+            })
+        });
+        let gone = !is_in(&b);
+        late.apply(&removed);
+        (first, gone, is_in(&late))
+    }
+    let all = (true, true, true);
+    assert_eq!(shows::<GCounter>(|v, cx| v.add(1, cx)), all);
+    assert_eq!(shows::<DwFlag>(|v, cx| v.enable(cx)), all);
+    assert_eq!(shows::<MaxRegister<u8>>(|v, cx| v.set(1, cx)), all);
+    assert_eq!(shows::<MinRegister<u8>>(|v, cx| v.set(1, cx)), all);
+    assert_eq!(shows::<GSet<u8>>(|v, cx| assert!(v.insert(1, cx))), all);
+    assert_eq!(shows::<RwSet<u8>>(|v, cx| v.insert(1, cx)), all);
+    assert_eq!(shows::<LwwSet<u8>>(|v, cx| v.insert(1, cx)), all);
+    assert_eq!(shows::<TwoPhaseSet<u8>>(|v, cx| assert!(v.insert(1, cx))), all);
+    assert_eq!(shows::<Log<u8>>(|v, cx| v.append(1, cx)), all);
+    assert_eq!(shows::<LwwMap<u8, u8>>(|v, cx| v.put(1, 1, cx)), all);
+    assert_eq!(shows::<GMap<u8, PnCounter>>(|v, cx| v.update(1, cx, |n, cx| n.add(1, cx))), all);
+    // Rights are never taken away: a removal leaves them, and the key with them.
+    assert_eq!(shows::<BoundedCounter<-3>>(|v, cx| v.add(1, cx)), (true, false, true));
+}
+
 /// The same schedule in two worlds, one of which forgets removals, even some that the third replica has not
 /// heard of: both come to the same, and nothing that was removed comes back.
 fn forgetting_changes_nothing<T: Edited>(steps: &[Step]) {

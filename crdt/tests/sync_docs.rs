@@ -623,3 +623,42 @@ fn a_large_difference_goes_in_steps_and_resumes() {
     assert!(steps.len() >= 4 && steps.windows(2).all(|pair| pair[1] - pair[0] <= 1 << 20), "{steps:?}");
     assert!(bytes < 4_000_000, "{bytes}");
 }
+
+/// An element of a list is two events, what it holds and where it stands. A step that ended between them was refused as
+/// incomplete, so was the next, and both were sent again for ever.
+#[test]
+fn a_large_difference_is_not_divided_within_an_element() {
+    let mut nodes = [node(0, 0, Role::Daemon), node(1, 0, Role::Daemon)];
+    let edit = |node: &mut Peer, edit: &mut dyn FnMut(&mut crdt::doc::Tx<'_>)| {
+        let doc = node.edit(0, &note(), Kind::DOC, |doc| {
+            doc.as_doc_mut().unwrap().transact(0, |tx| edit(tx));
+        });
+        doc.unwrap();
+    };
+    edit(&mut nodes[0], &mut |tx| tx.put("title", "list"));
+    let (mut now, mut messages) = (0, 0);
+    for (link, elements) in [(LinkId(1), 0), (LinkId(2), 6_001)] {
+        // One event, so that the halves of all that is new end within an element.
+        edit(&mut nodes[0], &mut |tx| {
+            tx.put("title", elements);
+            (0..elements).for_each(|n| tx.list("l").push(format!("{n} {}", "x".repeat(300))));
+        });
+        nodes.iter_mut().for_each(|node| node.handle(now, Input::LinkUp { link, dialed: true }));
+        for round in 0..100 {
+            for from in 0..2 {
+                while let Some(message) = nodes[from].poll_transmit(now, link) {
+                    messages += 1;
+                    nodes[1 - from].handle(now, Input::Frame { link, bytes: message });
+                }
+            }
+            now += round;
+        }
+        nodes.iter_mut().for_each(|node| node.handle(now, Input::LinkDown { link }));
+    }
+    let total = |node: &Peer| node.doc(&note()).map(|doc| doc.version().total());
+    assert_eq!(
+        (total(&nodes[1]), total(&nodes[0])),
+        (Some(12_005), Some(12_005)),
+        "after {messages} messages"
+    );
+}

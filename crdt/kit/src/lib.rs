@@ -82,8 +82,20 @@ pub fn subjects() -> Vec<Subject> {
         ),
         Subject::new(
             "doc",
-            "documents: texts with marks, maps, sets, counters, trees",
-            Kit::<Doc>::new().deltas().codec().rollback(),
+            "documents: texts with marks, lists, trees, maps, sets, counters, flags, registers",
+            Kit::<Doc>::new().deltas().ops().codec().rollback(),
+        ),
+        #[cfg(feature = "automerge")]
+        Subject::new(
+            "automerge",
+            "automerge documents",
+            Kit::<crdt::automerge::AutomergeDoc>::new()
+                .deltas()
+                .ops()
+                .codec()
+                .rollback()
+                .replicas(2..=3)
+                .steps(16),
         ),
     ];
     all.extend(gallery::all());

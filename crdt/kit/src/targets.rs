@@ -225,7 +225,7 @@ pub fn decode(bytes: &[u8]) {
     value::<DottedVersionVector<u64>>(bytes);
     value::<MatrixClock>(bytes);
     value::<Leases>(bytes);
-    frames(bytes);
+    let _ = frames(bytes);
 }
 
 /// A saved replica and a change, from anywhere; the checksum of the first is made right.

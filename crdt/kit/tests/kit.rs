@@ -17,11 +17,13 @@ fn own_types_hold_every_law() {
         assert!(report.failure.is_none(), "{}: {report}", subject.name());
         // Nothing is claimed to be checked that is not: every law that a type with all faces has, every fault.
         let idle: Vec<Law> = report.laws().filter(|(_, n)| *n == 0).map(|(law, _)| law).collect();
-        assert!(
-            idle.iter().all(|law| [Law::Spec, Law::NoPanic].contains(law)),
-            "{}: {idle:?}",
-            subject.name()
-        );
+        // Automerge does not promise equal bytes.
+        let unclaimed = |law: &Law| match law {
+            Law::Spec | Law::NoPanic => true,
+            Law::EqualBytes => subject.name() == "automerge",
+            _ => false,
+        };
+        assert!(idle.iter().all(unclaimed), "{}: {idle:?}", subject.name());
         let unused: Vec<Kind> = report.steps().filter(|(_, n)| *n == 0).map(|(kind, _)| kind).collect();
         assert_eq!(unused, [Kind::Copy], "{}", subject.name());
     }

@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     /// # use crdt::codec::Reader;
     /// let mut r = Reader::new(&[101], &[]);
     /// r.u8().unwrap();
-    /// assert_eq!(r.invalid("more than all").to_string(), "invalid at byte 1: more than all");
+    /// assert_eq!(r.invalid("more than all").to_string(), "invalid at byte 1: more than all; nothing was taken");
     /// ```
     pub fn invalid(&self, what: &'static str) -> DecodeError {
         DecodeError::Invalid { at: self.at, what }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     /// ```
     /// # use crdt::codec::Reader;
     /// let r = Reader::new(&[], &[]);
-    /// assert_eq!(r.limit("names").to_string(), "over a limit at byte 0: names");
+    /// assert_eq!(r.limit("names").to_string(), "over a limit at byte 0: names; nothing was taken");
     /// ```
     pub fn limit(&self, what: &'static str) -> DecodeError {
         DecodeError::Limit { at: self.at, what }

@@ -62,10 +62,10 @@ pub enum HistoryError {
 }
 
 messages! { HistoryError {
-    Self::NotKept => "this document did not keep its history then",
-    Self::TooCoarse => "the version lies within changes that came as one",
-    Self::NeverWas => "this document never was at this version",
-    Self::NotBefore => "the first version is not before the second",
+    Self::NotKept => "this document did not keep its history then, and is unchanged",
+    Self::TooCoarse => "the version lies within changes that came as one; the document is unchanged",
+    Self::NeverWas => "this document never was at this version, and is unchanged",
+    Self::NotBefore => "the first version is not before the second; the document is unchanged",
 } }
 
 impl Doc {

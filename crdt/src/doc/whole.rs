@@ -46,7 +46,7 @@ impl Doc {
     }
 
     /// The whole document as a delta.
-    pub(super) fn whole(&self) -> Delta {
+    pub(crate) fn whole(&self) -> Delta {
         let events = self.graph.remembered();
         let all: Vec<Span> = events.iter().map(|span| Span { after: 0, ..*span }).collect();
         let shallow = !self.forgotten().is_empty();

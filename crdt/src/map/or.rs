@@ -17,8 +17,8 @@ use crate::id::Dot;
 /// | update under `k` | remove `k` | what A wrote stays, what B saw is gone |
 /// | remove `k` | remove `k` | `k` is out |
 ///
-/// Two replicas that create a value under the same key at once create the same value. `O(log n)` for each
-/// operation and level. Source: the map of Almeida, Shoker, Baquero, 2018.
+/// Two replicas that create a value under the same key at once create the same value. [Which types nest](crate::map#what-nests),
+/// and what of them a removed key takes along. `O(log n)` for each operation and level. Source: the map of Almeida, Shoker, Baquero, 2018.
 ///
 /// ```
 /// use crdt::map::OrMap;

@@ -1,12 +1,15 @@
 //! This crate's own types under the kit: [`Edited`] says how a few bytes become an edit.
 
+#[cfg(feature = "automerge")]
+mod automerge;
+mod doc;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use super::model::{Codec, Deltas, Event, History, Model, Ops, Pick, Spec};
 use crate::codec::{Decode, Encode};
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
-use crate::doc::{Expand, Scalar, TextMut, TreeMut, Tx};
 use crate::dots::{Cx, DotStore};
 use crate::flag::{DwFlag, EwFlag};
 use crate::log::Log;
@@ -16,7 +19,9 @@ use crate::replica::{Change, Replica};
 use crate::set::{AwSet, GSet, LwwSet, RwSet, TwoPhaseSet};
 use crate::traits::StateCrdt;
 use crate::tree::{Position, Tree};
-use crate::{Delta, Doc, ReplicaId, Replicated, VersionVector};
+use crate::{ReplicaId, VersionVector};
+
+pub use doc::edit_doc;
 
 /// A dot store that the kit can edit: with this, `Replica<Self>` is a [`Model`] with every face.
 ///
@@ -306,133 +311,5 @@ impl<T: Edited> Codec for Replica<T> {
 
     fn from_bytes(me: u8, bytes: &[u8]) -> Result<Self, String> {
         Self::open(bytes, id(me)).map_err(|error| error.to_string())
-    }
-}
-
-impl Model for Doc {
-    type Command = [u8; 4];
-    type View = String;
-
-    fn new(me: u8) -> Self {
-        Doc::new(id(me))
-    }
-
-    fn command(&self, pick: &mut Pick<'_>) -> [u8; 4] {
-        [(); 4].map(|()| pick.byte())
-    }
-
-    fn edit(&mut self, now: u64, [kind, a, b, c]: &[u8; 4]) {
-        self.transact(now, |tx| edit_doc(tx, *kind, *a, *b, *c));
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let lacks = Replicated::delta_since(other, Replicated::version(self));
-        self.apply_delta(&lacks);
-    }
-
-    fn view(&self) -> String {
-        let marks = ["k", "l", "m"].map(|key| self.to_delta(key).map(|delta| delta.to_string()));
-        format!("{:?} {marks:?}", self.value())
-    }
-
-    fn reborn(&mut self, me: u8) {
-        if let Ok(again) = Doc::load(&self.save(), id(me)) {
-            *self = again;
-        }
-    }
-}
-
-impl Deltas for Doc {
-    type Version = VersionVector;
-    type Delta = Delta;
-
-    fn version(&self) -> VersionVector {
-        Replicated::version(self).clone()
-    }
-
-    fn delta_since(&self, since: &VersionVector) -> Delta {
-        Replicated::delta_since(self, since)
-    }
-
-    /// A delta that comes before what it builds on is refused and changes nothing; what it would have brought
-    /// comes with a later one.
-    fn apply_delta(&mut self, delta: &Delta) {
-        let result = self.apply(delta);
-        assert!(result.is_ok(), "an honest delta is taken: {result:?}");
-    }
-}
-
-impl Codec for Doc {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.save()
-    }
-
-    fn from_bytes(me: u8, bytes: &[u8]) -> Result<Self, String> {
-        Doc::load(bytes, id(me)).map_err(|error| error.to_string())
-    }
-}
-
-/// Makes the edit of a document that these bytes mean: every byte string is one.
-///
-/// ```
-/// use crdt::testkit::edit_doc;
-/// use crdt::{Doc, ReplicaId};
-/// let mut doc = Doc::new(ReplicaId::from_u128(1));
-/// doc.transact(0, |tx| edit_doc(tx, 0, 0, 0, 3));
-/// assert_eq!(doc.value().to_string(), r#"{"k":"word"}"#);
-/// ```
-pub fn edit_doc(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
-    let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
-    match kind % 16 {
-        3 if b >= 128 => mark(&mut tx.text(key), b, c),
-        0..=3 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.insert(pos, ["a", "é", "👋", "word"].get(usize::from(c % 4)).copied().unwrap_or_default());
-        }
-        4 | 5 => {
-            let mut text = tx.text(key);
-            let pos = usize::from(b) % (text.len() + 1);
-            text.delete(pos..pos + usize::from(c % 5));
-        }
-        6 => tx.map("m").map(key).put("x", i64::from(b)),
-        7 => tx.map("m").remove(key),
-        8 => tx.counter(key).add(i64::from(b) - 128),
-        9 => tx.set(key).insert(i64::from(b % 4)),
-        10 => tx.set(key).remove(i64::from(b % 4)),
-        11 => tx.offer(key, i64::from(b)),
-        _ => edit_tree(&mut tx.tree("t"), kind, b, c),
-    }
-}
-
-/// Marks a range of a text, or takes a mark away.
-fn mark(text: &mut TextMut<'_>, b: u8, c: u8) {
-    let from = usize::from(b) % (text.len() + 1);
-    let range = from..from + usize::from(c % 7);
-    let expand = [Expand::None, Expand::Before, Expand::After, Expand::Both];
-    let key = ["x", "y"].get(usize::from(b / 2 % 2)).copied().unwrap_or_default();
-    let value = Some(i64::from(c / 7 % 3)).filter(|value| *value > 0);
-    let expand = expand.get(usize::from(b / 4 % 4)).copied().unwrap_or_default();
-    text.mark(range, key, value.map_or(Scalar::Null, Scalar::from), expand);
-}
-
-/// Makes, moves, fills, takes away nodes of a tree.
-fn edit_tree(tree: &mut TreeMut<'_>, kind: u8, b: u8, c: u8) {
-    let mut nodes = tree.children(None);
-    nodes.extend(nodes.clone().into_iter().flat_map(|node| tree.children(Some(node))));
-    let pick = |n: u8| nodes.get(usize::from(n) % (nodes.len() + 1)).copied();
-    let position = if c.is_multiple_of(2) { Position::First } else { Position::At(usize::from(c % 5)) };
-    match (kind % 16, pick(b)) {
-        (12, parent) => drop(Some(tree.create(parent, position))),
-        (13, Some(node)) => drop(Some(tree.move_to(node, pick(c), position))),
-        (14, Some(node)) if c.is_multiple_of(3) => drop(Some(tree.remove(node))),
-        (15, None) => tree.purge(),
-        (_, Some(node)) => {
-            if let Some(mut data) = tree.data(node) {
-                data.put("n", i64::from(c));
-                data.text("t").insert(0, "x");
-            }
-        }
-        (_, None) => {}
     }
 }

@@ -136,6 +136,7 @@ pub struct Report {
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Violation {
     /// A node refused what an honest node sent.
     Fault(String),

@@ -228,13 +228,17 @@ impl<'a, T: Model + 'static> World<'a, T> {
                 by_state.merge(&source.state);
                 let packet = delta(&source.state, &target.state);
                 packet(&mut self.nodes[usize::from(to)].state);
-                let (by_state, by_delta) = (by_state.view(), self.nodes[usize::from(to)].state.view());
-                if by_state != by_delta {
+                let by_delta = self.nodes[usize::from(to)].state.clone();
+                let (view, other) = (by_delta.view(), by_state.view());
+                let (state, delta) = ("by the whole state", "by the delta");
+                let alike = self
+                    .alike(Law::DeltaIsState, &[from, to], [(state, &other), (delta, &view)])
+                    .and_then(|()| self.same_bytes(&[from, to], (state, &by_state), (delta, &by_delta)));
+                if alike.is_err() {
                     // Shown before it is refused, so that the picture has it.
-                    self.mark(|_| Mark::Sync { from, to, form, view: format!("{by_delta:?}") });
+                    self.mark(|_| Mark::Sync { from, to, form, view: format!("{view:?}") });
                 }
-                let sides = [("by the whole state", &by_state), ("by the delta", &by_delta)];
-                self.alike(Law::DeltaIsState, &[from, to], sides)?;
+                alike?;
             }
             _ => {
                 self.check_join(from, to)?;

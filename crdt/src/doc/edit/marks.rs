@@ -42,10 +42,10 @@ pub enum RichTextError {
 }
 
 messages! { RichTextError {
-    Self::Shape => "not a list of insertions, retentions and deletions",
-    Self::Embed => "only text can be inserted",
-    Self::Type => "a length or attributes of another type",
-    Self::PastEnd => "past the end of the text",
+    Self::Shape => "not a list of insertions, retentions and deletions; the text is unchanged",
+    Self::Embed => "only text can be inserted; the text is unchanged",
+    Self::Type => "a length or attributes of another type; the text is unchanged",
+    Self::PastEnd => "past the end of the text, which is unchanged",
 } }
 
 impl TextMut<'_> {
