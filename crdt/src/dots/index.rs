@@ -106,7 +106,7 @@ impl<K: Ord + Clone> Index<K> {
         for span in spans.filter(|span| span.after < span.to) {
             let Ok(i) = all.binary_search_by_key(&span.replica, |entry| entry.0) else { continue };
             let first = span.after + 1;
-            let runs = all[i].1.from_last(&first).take_while(|(first, _)| **first <= span.to);
+            let runs = all[i].1.onward(&first).take_while(|(first, _)| **first <= span.to);
             runs.filter(|(_, (last, _))| *last > span.after).for_each(|(_, (_, key))| f(key));
         }
         true

@@ -148,7 +148,7 @@ impl<K: Ord + Clone, V> Lists<K, V> {
     }
 
     /// The entries from the last up to a key on.
-    pub(super) fn from_last(&self, key: &K) -> Entries<'_, K, V> {
+    pub(super) fn onward(&self, key: &K) -> Entries<'_, K, V> {
         let (list, from) = match self.find(key) {
             (list, Ok(at)) => (list, at),
             (0, Err(at)) => (0, at.saturating_sub(1)),
