@@ -15,7 +15,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::Dot;
 #[cfg(feature = "std")]
-use crate::register::LwwRegister;
+use crate::{hlc::Hlc, register::LwwRegister};
 
 use order::OrderKey;
 use shape::{Nodes, Shape};
@@ -35,7 +35,7 @@ pub type NodeId = Dot;
 
 /// What a node stands below.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-enum Parent {
+pub(crate) enum Parent {
     #[default]
     Root,
     Trash,
@@ -389,6 +389,19 @@ impl<V: DotStore> Tree<V> {
     }
 
     #[cfg(feature = "std")]
+    /// The concurrent moves of a node, by which events and when, the one that counts first.
+    pub(crate) fn moves(&self, node: NodeId) -> Option<impl Iterator<Item = (Dot, Hlc, Parent)>> {
+        let moves = self.nodes.get(&node)?.place.candidates();
+        Some(moves.map(|(dot, stamp, place)| (dot, stamp, place.parent)))
+    }
+
+    #[cfg(feature = "std")]
+    /// The nodes of which the last move does not count, since it would close a cycle.
+    pub(crate) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.shape.gave_way()
+    }
+
+    #[cfg(feature = "std")]
     /// The nodes that this part puts somewhere.
     pub(crate) fn placed(&self) -> impl Iterator<Item = NodeId> + '_ {
         let placed = self.nodes.iter().filter(|(_, at)| !at.place.is_bottom());
@@ -408,7 +421,7 @@ impl<V: DotStore> Tree<V> {
         self.nodes.iter().flat_map(move |(node, at)| places(&at.place).chain([*node]))
     }
 
-    fn stands_below(&self, node: NodeId) -> Option<Parent> {
+    pub(crate) fn stands_below(&self, node: NodeId) -> Option<Parent> {
         self.shape.parent(&self.nodes, node)
     }
 
@@ -451,7 +464,8 @@ impl<V: DotStore> Tree<V> {
             (Some(key), Some((same, first))) if key == same => {
                 let after = self.shape.children(&self.nodes, parent).skip_while(|(_, node)| node != first);
                 let equal: Vec<NodeId> = after.take_while(|(k, _)| *k == key).map(|(_, node)| node).collect();
-                let next = self.shape.children(&self.nodes, parent).find(|(k, _)| *k > key).map(|(k, _)| k.clone());
+                let next =
+                    self.shape.children(&self.nodes, parent).find(|(k, _)| *k > key).map(|(k, _)| k.clone());
                 let mine = OrderKey::between(Some(key), next.as_ref()).unwrap_or_default();
                 let mut last = mine.clone();
                 for node in equal.into_iter().filter(|node| Some(*node) != moving) {

@@ -328,6 +328,12 @@ impl Shape {
         })
     }
 
+    #[cfg(feature = "std")]
+    /// The nodes that a cycle made give way.
+    pub(super) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.yielded.keys().copied()
+    }
+
     fn yielded(&self, node: NodeId) -> u8 {
         self.yielded.get(&node).copied().unwrap_or(0)
     }
