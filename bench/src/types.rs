@@ -92,10 +92,13 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("documents-10k", YRS, small::measure::<yrs::Map>),
     entry("documents-10k", LORO, small::measure::<loro::Map>),
     entry("documents-10k", PLAIN, small::measure::<plain::Map>),
+    entry("tree-1k", DOC, tree::measure::<ours::Outline, 1_000>),
     entry("tree-1k", REPLICA, tree::measure::<ours::Tree, 1_000>),
     entry("tree-1k", LORO, tree::measure::<loro::Tree, 1_000>),
+    entry("tree-10k", DOC, tree::measure::<ours::Outline, 10_000>),
     entry("tree-10k", REPLICA, tree::measure::<ours::Tree, 10_000>),
     entry("tree-10k", LORO, tree::measure::<loro::Tree, 10_000>),
+    entry("tree-100k", DOC, tree::measure::<ours::Outline, 100_000>),
     entry("tree-100k", REPLICA, tree::measure::<ours::Tree, 100_000>),
     entry("tree-100k", LORO, tree::measure::<loro::Tree, 100_000>),
 ];

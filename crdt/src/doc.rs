@@ -19,6 +19,7 @@
 
 mod any;
 mod change;
+mod conflicts;
 mod cursor;
 mod edit;
 mod file;
@@ -59,7 +60,7 @@ use crate::text::{Op, Ops, Text};
 use crate::version::VersionVector;
 
 pub use any::AnyDoc;
-pub use change::{Candidate, Change, Conflict, MarkedRange, Origin, Patch, Subscription};
+pub use change::{Candidate, Change, Conflict, MarkedRange, Origin, Patch, Rule, Subscription};
 pub use cursor::Cursor;
 pub use edit::{CounterMut, FlagMut, ListMut, MapMut, RichTextError, SetMut, TextMut, Tx};
 pub use history::HistoryError;
@@ -114,6 +115,8 @@ pub struct Doc {
     marks: Indexes,
     patches: Option<Vec<Patch>>,
     subscribers: Subscribers,
+    /// All dots that concurrent events may have ended, while somebody is told what meets.
+    met: Option<DotRanges>,
     /// What the open transaction or merge did so far, when someone wants to know.
     record: Option<Box<Record>>,
     /// What an undo manager has not taken in yet, when there is one.
@@ -133,6 +136,7 @@ impl Doc {
             marks: Indexes::new(),
             patches: None,
             subscribers: Subscribers::default(),
+            met: None,
             record: None,
             undo_log: None,
             history: None,
@@ -257,10 +261,21 @@ impl Doc {
         }
         let patches = record.patches(self);
         let touched = record.touched().filter_map(|path| Some((path, self.node(path.keys())?)));
-        let conflicts = touched.filter_map(|(path, node)| self.conflict(path, node));
+        let conflicts = touched.filter_map(|(path, node)| self.register_conflict(path, node));
+        let moved =
+            record.moved.iter().filter_map(|(path, moved)| Some((path, self.node(path.keys())?, moved)));
+        let of_moves = moved.flat_map(|(path, node, moved)| self.move_conflicts(path, node, Some(moved)));
         let of_marks = record.new_marks().flat_map(|(path, news)| self.new_mark_conflicts(path, news));
-        let conflicts = conflicts.chain(of_marks).collect();
-        let change = Change { origin, patches, conflicts };
+        let twice = self.met_by(record);
+        let (of_removals, unsettled) = self.removal_conflicts(&twice);
+        let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals);
+        let mut conflicts: Vec<Conflict> = conflicts.collect();
+        conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+        let authors = if origin == Origin::Remote { record.authors.clone() } else { vec![self.author] };
+        let change = Change { origin, authors, patches, conflicts };
+        if let Some(met) = self.met.as_mut().filter(|_| !twice.is_empty()) {
+            *met = conflicts::without(met, &twice).united(unsettled);
+        }
         if !change.patches.is_empty() || !change.conflicts.is_empty() {
             self.subscribers.notify(&change);
         }
@@ -471,8 +486,19 @@ impl Doc {
                 }
                 if let Some(record) = &mut record {
                     self.note_change(path, key, record);
+                    if key.shape.nests() {
+                        record.moves(path, here, there);
+                    }
                 }
             });
+            if let Some(record) = &mut record {
+                let known = self.met.take().unwrap_or_else(|| self.ended_by_several());
+                record.twice = self.removals.ended_twice(&known, &tree.removals);
+                self.met = Some(known);
+            }
+        }
+        if record.is_none() {
+            self.met = None;
         }
         self.record = record;
         self.tree.join(&ours, &tree.fragment, &theirs, &mut Changes::default());
@@ -655,13 +681,16 @@ impl Replicated for Doc {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })
         };
+        let authors: Option<BTreeSet<ReplicaId>> =
+            watched.then(|| delta.spans.iter().filter_map(novel).map(|span| span.replica).collect());
         let novel = match (delta.spans.as_slice(), ordered.as_slice()) {
             ([_], [_]) => None,
             (spans, _) => Some(spans.iter().filter_map(novel).collect()),
         };
         self.graph.extend(&ordered, &body.parents, seen);
         self.history.iter_mut().for_each(|history| history.add(delta));
-        if let Some(record) = self.record.take() {
+        if let Some(mut record) = self.record.take() {
+            record.authors = authors.into_iter().flatten().collect();
             self.notify(Origin::Remote, &record);
         }
         Ok(Applied { novel: novel.unwrap_or(ordered) })

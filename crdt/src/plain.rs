@@ -39,7 +39,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::context::{CausalContext, DotRanges};
 use crate::counter::{BoundedCounter, GCounter, PnCounter};
 use crate::doc::{
-    Candidate, Change, Conflict, Cursor, Doc, MarkedRange, Origin, Patch, Scalar, TreePatch, Value,
+    Candidate, Change, Conflict, Cursor, Doc, MarkedRange, Origin, Patch, Rule, Scalar, TreePatch, Value,
 };
 use crate::dots::DotStore;
 use crate::dvv::DottedVersionVector;
@@ -115,20 +115,32 @@ shown! {
         Origin::Remote => fields!(out, kind: "remote"),
         Origin::Undo => fields!(out, kind: "undo"),
     };
-    [] Change: |change, out| {
-        fields!(out, origin: &change.origin, patches: &change.patches, conflicts: &change.conflicts)
-    };
+    [] Change: |change, out| fields!(
+        out,
+        origin: &change.origin,
+        authors: &change.authors,
+        patches: &change.patches,
+        conflicts: &change.conflicts
+    );
+    [] Rule: |rule, out| out.serialize_str(match rule {
+        Rule::Later => "later",
+        Rule::Circle => "circle",
+        Rule::EditStays => "edit-stays",
+    });
     [] Conflict: |conflict, out| fields!(
         out,
         path: &conflict.path,
         mark: &conflict.mark,
+        item: &conflict.item,
+        rule: &conflict.rule,
         winner: &conflict.winner,
         losers: &conflict.losers,
         tie: &conflict.is_tie()
     );
     [] MarkedRange: |mark, out| fields!(out, key: &mark.key, range: &mark.range);
     [] Candidate: |candidate, out| {
-        fields!(out, value: &candidate.value, author: &candidate.author, millis: &candidate.stamp.millis())
+        let millis = candidate.stamp.map(|stamp| stamp.millis());
+        fields!(out, value: &candidate.value, author: &candidate.author, millis: &millis)
     };
     [] Patch: |patch, out| match patch {
         Patch::Text { path, patch } => fields!(out, kind: "text", path: path, patch: patch),
@@ -393,7 +405,11 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&b).unwrap(), r#"{"t":"hi","x":2,"y":3}"#);
         let conflicts = serde_json::to_string(&b.conflicts()).unwrap();
-        assert!(conflicts.starts_with(r#"[{"path":"/x","mark":null,"winner":{"value":2,"#), "{conflicts}");
+        assert!(
+            conflicts
+                .starts_with(r#"[{"path":"/x","mark":null,"item":null,"rule":"later","winner":{"value":2,"#),
+            "{conflicts}"
+        );
         assert!(conflicts.ends_with(r#""millis":1}],"tie":false}]"#), "{conflicts}");
         let cursor = b.cursor("/t", 1, Side::Before).unwrap();
         let text = serde_json::to_string(&cursor).unwrap();

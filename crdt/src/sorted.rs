@@ -215,6 +215,17 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    /// The entries from the last up to a key on. One search, where [`range`](Self::range) takes two.
+    pub(crate) fn onward(&self, key: &K) -> impl Iterator<Item = (&K, &V)> {
+        match self {
+            SortedMap::Few(list) => {
+                let from = list.partition_point(|(at, _)| at <= key).saturating_sub(1);
+                Entries::Few(list[from..].iter())
+            }
+            SortedMap::Many(lists) => Entries::Many(lists.onward(key)),
+        }
+    }
+
     pub(crate) fn last_mut(&mut self) -> Option<(&K, &mut V)> {
         match self {
             SortedMap::Few(list) => list.last_mut().map(|(key, value)| (&*key, value)),
@@ -406,6 +417,8 @@ mod tests {
                 prop_assert!(map.iter().eq(model.iter()) && map.iter().rev().eq(model.iter().rev()));
                 let keys = from..=from + count;
                 prop_assert!(map.range(keys.clone()).eq(model.range(keys.clone())));
+                let last = model.range(..=keys.start()).next_back().map_or(0, |(key, _)| *key);
+                prop_assert!(map.onward(keys.start()).eq(model.range(last..)));
                 prop_assert!(map.range(keys.clone()).rev().eq(model.range(keys).rev()));
                 prop_assert_eq!(map.len(), model.len());
                 let mut ends = map.iter();

@@ -8,12 +8,14 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
+use smallvec::SmallVec;
+
 use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::id::Dot;
 #[cfg(feature = "std")]
-use crate::register::LwwRegister;
+use crate::{hlc::Hlc, register::LwwRegister};
 
 use order::OrderKey;
 use shape::{Nodes, Shape};
@@ -33,7 +35,7 @@ pub type NodeId = Dot;
 
 /// What a node stands below.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-enum Parent {
+pub(crate) enum Parent {
     #[default]
     Root,
     Trash,
@@ -262,12 +264,12 @@ impl<V: DotStore> Tree<V> {
         edit: impl FnOnce(&mut V, &mut Cx) -> R,
     ) -> Option<R> {
         self.nodes.get(&node)?;
-        Some(self.nodes.update(node, cx, |(_, value), cx| edit(value, cx)))
+        Some(self.nodes.update(node, cx, |node, cx| edit(&mut node.value, cx)))
     }
 
     /// The value of a node, in the trash too.
     pub fn get(&self, node: NodeId) -> Option<&V> {
-        self.nodes.get(&node).map(|(_, value)| value)
+        self.nodes.get(&node).map(|node| &node.value)
     }
 
     /// What a node stands below; `None` at the root, and for a node that is not shown.
@@ -295,7 +297,7 @@ impl<V: DotStore> Tree<V> {
     /// });
     /// ```
     pub fn child_count(&self, parent: Option<NodeId>) -> usize {
-        self.shape.child_count(of(parent))
+        self.shape.child_count(&self.nodes, of(parent))
     }
 
     /// The nodes above one, from its parent up.
@@ -387,9 +389,22 @@ impl<V: DotStore> Tree<V> {
     }
 
     #[cfg(feature = "std")]
+    /// The concurrent moves of a node, by which events and when, the one that counts first.
+    pub(crate) fn moves(&self, node: NodeId) -> Option<impl Iterator<Item = (Dot, Hlc, Parent)>> {
+        let moves = self.nodes.get(&node)?.place.candidates();
+        Some(moves.map(|(dot, stamp, place)| (dot, stamp, place.parent)))
+    }
+
+    #[cfg(feature = "std")]
+    /// The nodes of which the last move does not count, since it would close a cycle.
+    pub(crate) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.shape.gave_way()
+    }
+
+    #[cfg(feature = "std")]
     /// The nodes that this part puts somewhere.
     pub(crate) fn placed(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let placed = self.nodes.iter().filter(|(_, (register, _))| !register.is_bottom());
+        let placed = self.nodes.iter().filter(|(_, at)| !at.place.is_bottom());
         placed.map(|(node, _)| *node)
     }
 
@@ -403,15 +418,15 @@ impl<V: DotStore> Tree<V> {
                 Parent::Root | Parent::Trash => None,
             })
         };
-        self.nodes.iter().flat_map(move |(node, (register, _))| places(register).chain([*node]))
+        self.nodes.iter().flat_map(move |(node, at)| places(&at.place).chain([*node]))
     }
 
-    fn stands_below(&self, node: NodeId) -> Option<Parent> {
+    pub(crate) fn stands_below(&self, node: NodeId) -> Option<Parent> {
         self.shape.parent(&self.nodes, node)
     }
 
     fn below(&self, parent: Parent) -> impl DoubleEndedIterator<Item = NodeId> {
-        self.shape.children(parent).map(|(_, node)| node)
+        self.shape.children(&self.nodes, parent).map(|(_, node)| node)
     }
 
     fn is_below(&self, node: NodeId, above: NodeId) -> bool {
@@ -419,14 +434,14 @@ impl<V: DotStore> Tree<V> {
     }
 
     fn put(&mut self, node: NodeId, place: Place, cx: &mut Cx) {
-        let put = |nodes: &mut Nodes<V>| nodes.update(node, cx, |(register, _), cx| register.set(place, cx));
+        let put = |nodes: &mut Nodes<V>| nodes.update(node, cx, |node, cx| node.place.set(place, cx));
         self.reshape(&[node], put);
     }
 
     /// A key for `position`. Siblings that follow and have the key of the one before, since they were put there
     /// concurrently, are put behind it.
     fn room(&mut self, parent: Parent, position: Position, moving: Option<NodeId>, cx: &mut Cx) -> OrderKey {
-        let siblings = || self.shape.children(parent).filter(|(_, node)| Some(*node) != moving);
+        let siblings = || self.shape.children(&self.nodes, parent).filter(|(_, node)| Some(*node) != moving);
         let (low, high) = match position {
             Position::First => (None, siblings().next()),
             Position::Last => (siblings().next_back(), None),
@@ -447,9 +462,10 @@ impl<V: DotStore> Tree<V> {
         let (low, high) = (low.map(|(key, _)| key.clone()), high.map(|(key, node)| (key.clone(), node)));
         match (&low, &high) {
             (Some(key), Some((same, first))) if key == same => {
-                let after = self.shape.children(parent).skip_while(|(_, node)| node != first);
+                let after = self.shape.children(&self.nodes, parent).skip_while(|(_, node)| node != first);
                 let equal: Vec<NodeId> = after.take_while(|(k, _)| *k == key).map(|(_, node)| node).collect();
-                let next = self.shape.children(parent).find(|(k, _)| *k > key).map(|(k, _)| k.clone());
+                let next =
+                    self.shape.children(&self.nodes, parent).find(|(k, _)| *k > key).map(|(k, _)| k.clone());
                 let mine = OrderKey::between(Some(key), next.as_ref()).unwrap_or_default();
                 let mut last = mine.clone();
                 for node in equal.into_iter().filter(|node| Some(*node) != moving) {
@@ -469,9 +485,9 @@ impl<V: DotStore> Tree<V> {
 
     /// Changes where these nodes are put, and nothing else.
     fn reshape<R>(&mut self, touched: &[NodeId], change: impl FnOnce(&mut Nodes<V>) -> R) -> R {
-        let lifted = self.shape.lift(&self.nodes, touched);
+        let lifted = self.shape.lift(&mut self.nodes, touched);
         let result = change(&mut self.nodes);
-        self.shape.settle(&self.nodes, lifted);
+        self.shape.settle(&mut self.nodes, lifted);
         result
     }
 }
@@ -490,9 +506,10 @@ impl<V: DotStore> DotStore for Tree<V> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let here = self.nodes.find(theirs.iter_ranges(), |dot| theirs.contains(dot)).into_iter();
-        let touched: Vec<NodeId> = here.chain(other.nodes.iter().map(|(node, _)| node)).copied().collect();
-        self.reshape(&touched, |nodes| nodes.join(ours, &other.nodes, theirs, changes));
+        let ended = self.nodes.ended(&other.nodes, theirs);
+        let touched = ended.iter().chain(other.nodes.iter().map(|(node, _)| node));
+        let touched: SmallVec<[NodeId; 1]> = touched.copied().collect();
+        self.reshape(&touched, |nodes| nodes.join_ended(ended, ours, &other.nodes, theirs, changes));
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {
@@ -514,8 +531,8 @@ impl<V: Encode> Encode for Tree<V> {
 
 impl<V: Decode + DotStore> Decode for Tree<V> {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let nodes = Nodes::decode(r)?;
-        let shape = if r.twice() == Twice::Part { Shape::default() } else { Shape::of(&nodes) };
+        let mut nodes = Nodes::decode(r)?;
+        let shape = if r.twice() == Twice::Part { Shape::default() } else { Shape::of(&mut nodes) };
         Ok(Tree { nodes, shape })
     }
 }

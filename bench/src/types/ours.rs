@@ -187,6 +187,65 @@ impl MapPeer for Document {
     }
 }
 
+/// A document with one tree, and its nodes in the order in which they were made.
+pub(super) struct Outline(Document, Vec<NodeId>);
+
+const TREE: &str = "t";
+
+impl Replica for Outline {
+    fn new(agent: usize) -> Self {
+        Outline(Document::new(agent), Vec::new())
+    }
+
+    fn merge(&mut self, other: &mut Self) {
+        self.0.merge(&mut other.0);
+    }
+
+    fn difference(&mut self, other: &mut Self) -> Vec<u8> {
+        self.0.difference(&mut other.0)
+    }
+
+    fn apply(&mut self, bytes: &[u8]) {
+        self.0.apply(bytes);
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.0.save()
+    }
+
+    fn load(bytes: &[u8], agent: usize) -> Self {
+        let document = Document::load(bytes, agent);
+        let tree = document.0.tree(TREE).expect("a tree");
+        let mut nodes: Vec<NodeId> = tree.walk().map(|(_, node)| node).collect();
+        nodes.sort_unstable_by_key(|node| node.seq);
+        Outline(document, nodes)
+    }
+}
+
+impl TreePeer for Outline {
+    fn grow(&mut self, parents: &[usize]) {
+        self.0.0.transact(now(), |tx| {
+            let mut tree = tx.tree(TREE);
+            for (i, parent) in parents.iter().enumerate() {
+                let parent = (*parent != i).then(|| self.1[*parent]);
+                self.1.push(tree.create(parent, Position::Last));
+            }
+        });
+    }
+
+    fn move_to(&mut self, node: usize, parent: usize) {
+        let (node, parent) = (self.1[node], self.1[parent]);
+        self.0.0.transact(now(), |tx| tx.tree(TREE).move_to(node, Some(parent), Position::Last));
+    }
+
+    fn parents(&self) -> Vec<usize> {
+        let index: BTreeMap<NodeId, usize> = self.1.iter().copied().zip(0..).collect();
+        let tree = self.0.0.tree(TREE).expect("a tree");
+        let parent = |node: &NodeId| tree.parent(*node).and_then(|parent| index.get(&parent));
+        self.1.iter().enumerate().map(|(i, node)| parent(node).copied().unwrap_or(i)).collect()
+    }
+}
+
 /// A tree and its nodes, in the order in which they were made.
 pub(super) struct Tree(One<Nodes<LwwRegister<u64>>>, Vec<NodeId>);
 

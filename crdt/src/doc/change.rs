@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use smol_str::SmolStr;
 
 use crate::hlc::Hlc;
-use crate::id::ReplicaId;
+use crate::id::{Dot, ReplicaId};
 use crate::text::TextPatch;
 
 use super::{Scalar, TreePatch, Value};
@@ -141,24 +141,41 @@ pub enum Origin {
 /// alice.apply(&bob.delta_since(alice.version()))?;
 /// let change = changes.try_recv().unwrap();
 /// assert_eq!(change.patches[0].path(), "/form/name");
-/// assert!(change.conflicts.is_empty());
+/// assert!(change.conflicts.is_empty() && change.authors == [bob.author()]);
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// Who made it.
+    /// How it was made.
     pub origin: Origin,
+    /// The replicas whose events it brought, by id; for a transaction or an undo the document's own.
+    pub authors: Vec<ReplicaId>,
     /// What changed, in order.
     pub patches: Vec<Patch>,
-    /// The places where concurrent writes met in this change, and who won.
+    /// The places where concurrent edits met in this change, and who won. Costs what changed; where something was removed
+    /// while another edited it, the removal log besides, and so once after a subscription began.
     pub conflicts: Vec<Conflict>,
 }
 
-/// Concurrent writes of one register, or concurrent marks of the same characters: who won, and why.
+/// Concurrent edits that met: who won, and why.
 ///
-/// The later stamp wins; of equal stamps that of the greater replica id. The losers are kept until the
-/// next write, so an app can show them. Of a mark that took its key away the value is null.
+/// | what met | the values told | who won |
+/// |---|---|---|
+/// | writes of one register | what was written | [the later](Rule::Later) |
+/// | marks of the same characters | the value of the mark; null for one that takes its key away | the later |
+/// | moves of one element of a list | the index at which it stands, or would stand | the later |
+/// | moves of one node of a tree | the [id](super::TreeView) of the node above, `"top"`, or null for a removal | the later |
+/// | moves of nodes below each other | where the node stands, and where it would have stood | [the earlier](Rule::Circle) |
+/// | enabling and disabling of a flag that was enabled | true, false | [enabling](Rule::EditStays) |
+/// | a write and a removal of what was under a key | what was written; null | the write |
+/// | adding a member that is there and removing it | the member; null | adding |
+/// | adding to a counter and removing it | the sum; null | adding |
+///
+/// The losers are kept until the next write of the same (by the same author, of a counter), so an app can show them, and whoever merges in whichever order tells
+/// the same. An edit that stays beside a removal is told where both have replaced one value: what was put into a map under
+/// a new key, while another removed the map, met nothing. After [`Doc::forget`](super::Doc::forget) no removal of what is
+/// forgotten is told.
 ///
 /// ```
 /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -176,20 +193,53 @@ pub struct Change {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// Where the register or the marked text is, as a JSON pointer.
+    /// Where the value, the marked text, the list or the tree is, as a JSON pointer.
     pub path: String,
-    /// Which characters of the text, and which of their attributes; `None` for a register.
+    /// Which characters of the text, and which of their attributes; `None` for all but marks.
     pub mark: Option<MarkedRange>,
+    /// Which element of the list, or node of the tree, was moved; `None` for all but moves.
+    pub item: Option<Dot>,
+    /// By what rule the winner won.
+    pub rule: Rule,
     /// The value that is shown.
     pub winner: Candidate,
     /// The others, latest first.
     pub losers: Vec<Candidate>,
 }
 
+/// By what rule one of several concurrent edits wins.
+///
+/// ```
+/// use crdt::doc::Rule;
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.flag("done").enable());
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(1, |tx| tx.flag("done").enable()); // once more
+/// bob.transact(2, |tx| tx.flag("done").disable());
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// let conflict = &alice.conflicts()[0];
+/// assert_eq!((conflict.rule, conflict.winner.author), (Rule::EditStays, alice.author()));
+/// assert_eq!(conflict.to_string(), "/done: true of 00000001 beats false of 00000002 (an edit stays)");
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The later stamp wins; of equal stamps that of the greater replica id.
+    Later,
+    /// Of moves that would make a cycle the last gives way. The loser is that move, [`item`](Conflict::item) its node; the
+    /// winner says where the node stands, and who made the move that stays.
+    Circle,
+    /// What is written stays when what was there before is removed concurrently.
+    EditStays,
+}
+
 impl Conflict {
     /// Whether the stamps were equal, so that the replica ids decided.
     pub fn is_tie(&self) -> bool {
-        self.losers.first().is_some_and(|loser| loser.stamp == self.winner.stamp)
+        self.rule == Rule::Later && self.losers.first().is_some_and(|loser| loser.stamp == self.winner.stamp)
     }
 }
 
@@ -200,11 +250,19 @@ impl fmt::Display for Conflict {
         if let Some(MarkedRange { key, range }) = &self.mark {
             write!(f, ", {key} of {}..{}", range.start, range.end)?;
         }
+        if let Some(item) = self.item {
+            write!(f, ", {item:?} moved")?;
+        }
         write!(f, ": {} beats ", self.winner)?;
         for (i, loser) in self.losers.iter().enumerate() {
             write!(f, "{}{loser}", if i > 0 { ", " } else { "" })?;
         }
-        f.write_str(if self.is_tie() { " (same time, greater replica id)" } else { " (later)" })
+        f.write_str(match self.rule {
+            Rule::Later if self.is_tie() => " (same time, greater replica id)",
+            Rule::Later => " (later)",
+            Rule::Circle => " (it would close a circle)",
+            Rule::EditStays => " (an edit stays)",
+        })
     }
 }
 
@@ -243,7 +301,7 @@ pub struct MarkedRange {
 /// bob.transact(2_000, |tx| tx.put("title", "Ship it"));
 /// alice.apply(&bob.delta_since(alice.version()))?;
 /// let loser = &alice.conflicts()[0].losers[0];
-/// assert_eq!((loser.author, loser.stamp.millis()), (alice.author(), 1_000));
+/// assert_eq!((loser.author, loser.stamp.map(|stamp| stamp.millis())), (alice.author(), Some(1_000)));
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,13 +311,14 @@ pub struct Candidate {
     pub value: Scalar,
     /// Who wrote it.
     pub author: ReplicaId,
-    /// When, by the author's clock.
-    pub stamp: Hlc,
+    /// When, by the author's clock; `None` where no time decides.
+    pub stamp: Option<Hlc>,
 }
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} at {} ms", self.value, self.author.short(), self.stamp.millis())
+        write!(f, "{} of {}", self.value, self.author.short())?;
+        self.stamp.map_or(Ok(()), |stamp| write!(f, " at {} ms", stamp.millis()))
     }
 }
 

@@ -147,6 +147,22 @@ impl List {
         self.settle(element);
     }
 
+    /// The elements that were moved.
+    pub(super) fn moved(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.slots.iter().map(|(element, _)| *element)
+    }
+
+    /// Where an element was moved, if it was.
+    pub(super) fn moves(&self, element: Dot) -> Option<&LwwRegister<Dot>> {
+        self.slots.get(&element)
+    }
+
+    /// How many elements are shown before a placeholder.
+    pub(super) fn index_of(&self, order: &Text, slot: Dot) -> Option<usize> {
+        let (pos, _) = order.place_of(slot)?;
+        Some(pos - self.ghosts_in(order).iter().filter(|ghost| **ghost < pos).count())
+    }
+
     /// Takes what follows from an element's slots out.
     fn unsettle(&mut self, element: Dot) {
         for slot in self.all_slots(element) {

@@ -191,6 +191,11 @@ impl Path {
         self.0.last().is_some_and(|key| key.shape == Shape::List)
     }
 
+    /// Whether it leads to a flag.
+    pub(super) fn is_flag(&self) -> bool {
+        self.0.last().is_some_and(|key| key.shape == Shape::Flag)
+    }
+
     /// Whether it leads to a tree.
     pub(super) fn is_tree(&self) -> bool {
         self.0.last().is_some_and(|key| key.shape == Shape::Tree)

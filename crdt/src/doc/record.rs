@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{Dot, Span};
+use crate::context::DotRanges;
+use crate::id::{Dot, ReplicaId, Span};
 use crate::text::TextPatch;
 
 use super::change::Patch;
+use super::conflicts::Moved;
 use super::marks::{self, Index, News};
 use super::node::{Node, Places};
 use super::path::{Path, Shape};
@@ -33,6 +35,12 @@ pub(super) struct Record {
     /// The marks that came and went, by the paths of their texts.
     marks: BTreeMap<Path, News>,
     inverses: Vec<Inverse>,
+    /// What a merge moved, at each list and tree.
+    pub(super) moved: BTreeMap<Path, Moved>,
+    /// The dots that a merge ended and something else ended too.
+    pub(super) twice: DotRanges,
+    /// Whose events a merge brought.
+    pub(super) authors: Vec<ReplicaId>,
 }
 
 impl Record {
@@ -132,6 +140,20 @@ impl Record {
 
     pub(super) fn take_inverses(&mut self) -> Vec<Inverse> {
         std::mem::take(&mut self.inverses)
+    }
+
+    /// Notes what a merge will move in the list or tree at a path: which stands here, and of which this comes.
+    pub(super) fn moves(&mut self, path: &Path, here: Option<&Node>, there: Option<&Node>) {
+        let placed = match there {
+            Some(Node::List(list)) => list.moved().collect(),
+            Some(Node::Tree(tree)) => tree.placed().collect(),
+            _ => BTreeSet::new(),
+        };
+        let gave_way = match here {
+            Some(Node::Tree(tree)) => tree.gave_way().collect(),
+            _ => BTreeSet::new(),
+        };
+        self.moved.insert(path.clone(), Moved { placed, gave_way });
     }
 
     /// The places whose registers may have conflicts now.

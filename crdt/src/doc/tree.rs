@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
+use crate::hlc::Hlc;
 use crate::id::Dot;
-use crate::tree::{NodeId, Position, Tree};
+use crate::tree::{NodeId, Parent, Position, Tree};
 
 use super::edit::{MapMut, Place};
 use super::node::{Node, Places, decode_places};
@@ -78,6 +79,26 @@ impl Outline {
         self.nodes.placed()
     }
 
+    /// All moves of a node that none has seen another of, the one that counts first; `None` without any.
+    pub(super) fn moves(&self, node: NodeId) -> Option<Vec<(Dot, Hlc, Parent)>> {
+        Some(self.nodes.moves(node)?.collect())
+    }
+
+    /// The nodes whose last move is as if it had not been, since it would have closed a cycle.
+    pub(super) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.gave_way()
+    }
+
+    /// What a node stands below, in the trash too.
+    pub(super) fn parent_of(&self, node: NodeId) -> Option<Parent> {
+        self.nodes.stands_below(node)
+    }
+
+    /// A node and those above it.
+    pub(super) fn way_up(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        core::iter::once(node).chain(self.nodes.ancestors(node))
+    }
+
     /// Whether a node is shown.
     pub(super) fn shows(&self, node: NodeId) -> bool {
         self.nodes.contains(node)
@@ -138,6 +159,11 @@ impl Decode for Outline {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Outline { nodes: Decode::decode(r)?, items: decode_places(Some(Shape::Tree), r)? })
     }
+}
+
+/// The id of a node as rows and conflicts have it.
+pub(super) fn id_of(node: NodeId) -> String {
+    format!("{}-{}", node.replica, node.seq)
 }
 
 /// How a tree stood at some time.
@@ -257,7 +283,8 @@ pub enum TreePatch {
 /// | remove `x` | edit `x`, or below it | removed, with the edit in it: moving it back, or undo, brings all back |
 /// | remove `x` | move `x` | the later |
 ///
-/// The order and the costs are those of [`Tree`]; to record patches costs the tree's nodes besides.
+/// Which of two moves of one node counts, and which gave way, [conflicts](Doc::conflicts) tell. The order and the costs
+/// are those of [`Tree`]; to record patches costs the tree's nodes besides.
 ///
 /// ```
 /// use crdt::tree::Position;
@@ -281,6 +308,9 @@ pub enum TreePatch {
 /// bob.apply(&alice.delta_since(bob.version()))?;
 /// assert_eq!(alice.value(), bob.value());
 /// assert_eq!(alice.tree("outline").unwrap().parent(work), Some(mail));
+/// let conflict = &alice.conflicts()[0];
+/// assert_eq!((conflict.item, conflict.winner.author), (Some(mail), alice.author()));
+/// assert!(conflict.to_string().ends_with("(it would close a circle)"));
 /// # Ok::<(), crdt::ApplyError>(())
 /// ```
 #[derive(Debug)]
@@ -609,9 +639,11 @@ impl Doc {
     }
 
     fn row_of_node(&self, path: &Path, depth: usize, node: NodeId) -> Value {
-        let id = format!("{}-{}", node.replica, node.seq);
-        let row =
-            [("data", self.node_data(path, node)), ("depth", Value::from(depth as i64)), ("id", id.into())];
+        let row = [
+            ("data", self.node_data(path, node)),
+            ("depth", Value::from(depth as i64)),
+            ("id", id_of(node).into()),
+        ];
         Value::Map(row.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::id::Dot;
 use crate::text::Text;
 
-use super::change::{Candidate, Conflict};
+use super::change::Conflict;
 use super::list::List;
 use super::marks::{self, Index, Marks, News, Placed};
 use super::node::{Node, Places};
@@ -120,7 +120,8 @@ impl Doc {
         Some(self.marks.get(path)?.get_or_init(|| Index::new(marks_at(&self.tree, path), text)))
     }
 
-    /// The places where concurrent writes of a register, or concurrent marks, met and no later write has settled it.
+    /// The places where concurrent edits met and no later one has settled it; what is told is said at [`Conflict`]. Costs
+    /// the document, without its texts, and the removal log.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -142,10 +143,11 @@ impl Doc {
         while let Some((path, places)) = open.pop() {
             for (key, node) in places.iter() {
                 let path = path.child(key.clone());
+                found.extend(self.move_conflicts(&path, node, None));
                 if let Some(places) = node.places() {
                     open.push((path, places));
                 } else {
-                    found.extend(self.conflict(&path, node));
+                    found.extend(self.register_conflict(&path, node));
                 }
             }
         }
@@ -153,6 +155,7 @@ impl Doc {
             let len = self.texts.get(path).map_or(0, Text::len);
             found.extend(self.mark_conflicts(path, 0..len).into_iter().map(|(conflict, _)| conflict));
         }
+        found.extend(self.removal_conflicts(&self.ended_by_several()).0);
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
     }
@@ -172,22 +175,6 @@ impl Doc {
         let is_new = |dots: &BTreeSet<Dot>| placed.iter().any(|placed| dots.contains(&placed.dot));
         let found = self.mark_conflicts(path, from..to).into_iter();
         found.filter(|(_, dots)| is_new(dots)).map(|(conflict, _)| conflict).collect()
-    }
-
-    /// The conflict at a place, if its register has one.
-    pub(super) fn conflict(&self, path: &Path, node: &Node) -> Option<Conflict> {
-        let Node::Register(register) = node else { return None };
-        let mut all = register.candidates().map(|(dot, stamp, value): (_, _, &Scalar)| Candidate {
-            value: value.clone(),
-            author: dot.replica,
-            stamp,
-        });
-        let winner = all.next()?;
-        let losers: Vec<Candidate> = all.collect();
-        if losers.is_empty() {
-            return None;
-        }
-        Some(Conflict { path: self.pointer(path)?, mark: None, winner, losers })
     }
 
     /// The places right below a place, or of the root.

@@ -116,7 +116,11 @@ impl Doc {
     /// Puts another document's content in the place of this one's, of which it has seen all.
     fn become_whole(&mut self, whole: Doc) {
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
-        let record = watched.then(|| self.note_replacement(&whole));
+        let record = watched.then(|| {
+            let mut record = self.note_replacement(&whole);
+            record.authors = whole.version().since(self.version()).map(|span| span.replica).collect();
+            record
+        });
         (self.graph, self.tree, self.removals) = (whole.graph, whole.tree, whole.removals);
         (self.texts, self.marks) = (whole.texts, whole.marks);
         if let Some(record) = record {
@@ -128,7 +132,10 @@ impl Doc {
     fn note_replacement(&self, whole: &Doc) -> Record {
         let mut record = Record::new(true, false);
         let ended: DotRanges = whole.version().since(&VersionVector::new()).collect();
-        self.each_change(&whole.tree, &ended, |path, key, _, _| self.note_change(path, key, &mut record));
+        self.each_change(&whole.tree, &ended, |path, key, here, there| {
+            self.note_change(path, key, &mut record);
+            record.moves(path, here, there);
+        });
         let paths: std::collections::BTreeSet<&Path> =
             self.texts.paths().chain(whole.texts.paths()).collect();
         for path in paths {

@@ -105,10 +105,9 @@ impl<K: Ord + Clone> Index<K> {
         let Index::Many(all) = self else { return false };
         for span in spans.filter(|span| span.after < span.to) {
             let Ok(i) = all.binary_search_by_key(&span.replica, |entry| entry.0) else { continue };
-            let runs = &all[i].1;
-            let before = runs.range(0..=span.after).next_back();
-            before.filter(|(_, (last, _))| *last > span.after).into_iter().for_each(|(_, (_, key))| f(key));
-            runs.range(span.after + 1..=span.to).for_each(|(_, (_, key))| f(key));
+            let first = span.after + 1;
+            let runs = all[i].1.onward(&first).take_while(|(first, _)| **first <= span.to);
+            runs.filter(|(_, (last, _))| *last > span.after).for_each(|(_, (_, key))| f(key));
         }
         true
     }

@@ -59,6 +59,19 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
         self.entries.get(key)
     }
 
+    /// The store under a key, to change what is none of its dots.
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut S> {
+        self.entries.get_mut(key)
+    }
+
+    /// Changes of all stores what is none of their dots.
+    pub(crate) fn each_mut(&mut self, mut f: impl FnMut(&K, &mut S)) {
+        self.entries.retain(|key, store| {
+            f(key, store);
+            true
+        });
+    }
+
     /// The visible entries, by key.
     ///
     /// ```
@@ -150,6 +163,38 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
         self.make_index();
     }
 
+    /// The keys that another store has not, under which a dot that it has seen is live.
+    pub(crate) fn ended(&mut self, other: &Self, theirs: &CausalContext) -> Vec<K> {
+        self.make_index();
+        let seen = self.find(theirs.iter_ranges(), |dot| theirs.contains(dot));
+        seen.into_iter().filter(|key| other.get(*key).is_none()).cloned().collect()
+    }
+
+    /// The [join](DotStore::join), where [`ended`](Self::ended) is known.
+    pub(crate) fn join_ended(
+        &mut self,
+        ended: Vec<K>,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes,
+    ) {
+        let (nothing, one) = (S::default(), ended.len() + other.len() == 1);
+        let mut added = Vec::new();
+        for (key, there) in ended.iter().map(|key| (key, &nothing)).chain(other.iter()) {
+            let before = changes.len();
+            let join = |store: &mut S| store.join(ours, there, theirs, changes);
+            self.entries.change(key, join, |store| !store.is_bottom());
+            if one {
+                return self.reindex(key.clone(), changes, before);
+            }
+            changes.removed[before.1..].iter().for_each(|dot| self.index.remove(*dot));
+            added.extend(changes.added[before.0..].iter().map(|dot| (*dot, key.clone())));
+        }
+        self.index.extend(added);
+        self.make_index();
+    }
+
     fn make_index(&mut self) {
         if self.index.is_due() {
             self.index = index(&self.entries).unwrap_or_default();
@@ -177,23 +222,8 @@ impl<K: Ord + Clone + Debug, S: DotStore> DotStore for DotMap<K, S> {
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        self.make_index();
-        let ended = self.find(theirs.iter_ranges(), |dot| theirs.contains(dot));
-        let ended: Vec<K> = ended.into_iter().filter(|key| other.get(*key).is_none()).cloned().collect();
-        let (nothing, one) = (S::default(), ended.len() + other.len() == 1);
-        let mut added = Vec::new();
-        for (key, there) in ended.iter().map(|key| (key, &nothing)).chain(other.iter()) {
-            let before = changes.len();
-            let join = |store: &mut S| store.join(ours, there, theirs, changes);
-            self.entries.change(key, join, |store| !store.is_bottom());
-            if one {
-                return self.reindex(key.clone(), changes, before);
-            }
-            changes.removed[before.1..].iter().for_each(|dot| self.index.remove(*dot));
-            added.extend(changes.added[before.0..].iter().map(|dot| (*dot, key.clone())));
-        }
-        self.index.extend(added);
-        self.make_index();
+        let ended = self.ended(other, theirs);
+        self.join_ended(ended, ours, other, theirs, changes);
     }
 
     fn part(&self, wanted: &DotRanges) -> Self {

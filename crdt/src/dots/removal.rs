@@ -184,6 +184,31 @@ impl RemovalLog {
         }
     }
 
+    /// Those among the dots that another log says were ended which something else ended too, here or there; `known` are such
+    /// dots here. Costs what the other log has.
+    #[cfg(feature = "std")]
+    pub(crate) fn ended_twice(&self, known: &DotRanges, other: &RemovalLog) -> DotRanges {
+        let (mut twice, mut before) = (DotRanges::new(), DotRanges::new());
+        for (_, removal) in other.entries.iter().filter(|(by, _)| self.entries.get(*by).is_none()) {
+            let mut met = removal.removed.meet(&before);
+            let mut here = removal.removed.meet(&self.ended);
+            if !here.is_empty() {
+                // What it stands for is no other.
+                let mut included = DotRanges::new();
+                self.within(removal.replaces()).for_each(|(_, other)| included.extend(&other.removed));
+                let other = |span: &Span| {
+                    let run: DotRanges = core::iter::once(*span).collect();
+                    !included.contains_span(*span) || run.intersects(known)
+                };
+                here = here.iter_ranges().filter(other).collect();
+                met.extend(&here);
+            }
+            twice.extend(&met);
+            before.extend(&removal.removed);
+        }
+        twice
+    }
+
     /// Notes everything that another log holds.
     ///
     /// ```
@@ -295,6 +320,12 @@ impl RemovalLog {
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = (Dot, &DotRanges)> {
         self.entries.iter().map(|(by, removal)| (*by, &removal.removed))
+    }
+
+    /// What an event ended.
+    #[cfg(feature = "std")]
+    pub(crate) fn of(&self, event: Dot) -> Option<&DotRanges> {
+        self.entries.get(&event).map(|removal| &removal.removed)
     }
 
     /// All dots that were ended.

@@ -94,6 +94,13 @@ impl<E: Ord + Clone + Debug> AwSet<E> {
         self.0.get(member).into_iter().flat_map(|dots| dots.iter().map(|(dot, _)| dot))
     }
 
+    /// The member that an event added.
+    #[cfg(feature = "std")]
+    pub(crate) fn member_of(&self, event: Dot) -> Option<&E> {
+        let found = self.0.find(core::iter::once(event.into()), |dot| dot == event);
+        found.into_iter().next()
+    }
+
     /// How many members are in.
     ///
     /// ```

@@ -147,6 +147,18 @@ impl<K: Ord + Clone, V> Lists<K, V> {
         Some((last.keys.last()?, last.values.last_mut()?))
     }
 
+    /// The entries from the last up to a key on.
+    pub(super) fn onward(&self, key: &K) -> Entries<'_, K, V> {
+        let (list, from) = match self.find(key) {
+            (list, Ok(at)) => (list, at),
+            (0, Err(at)) => (0, at.saturating_sub(1)),
+            (list, Err(0)) => (list - 1, self.lists[list - 1].len() - 1),
+            (list, Err(at)) => (list, at - 1),
+        };
+        let front = self.lists.get(list).map_or_else(none, |at| at.part(from, at.len()));
+        Entries { front, middle: self.lists.get(list + 1..).unwrap_or(&[]).iter(), back: none() }
+    }
+
     /// The entries from one key to another.
     pub(super) fn range(&self, start: &K, end: &K) -> Entries<'_, K, V> {
         let (first, Ok(from) | Err(from)) = self.find(start);

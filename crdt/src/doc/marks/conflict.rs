@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::doc::{Candidate, Conflict, MarkedRange};
+use crate::doc::{Candidate, Conflict, MarkedRange, Rule};
 use crate::graph::EventGraph;
 use crate::id::{Dot, ReplicaId};
 use crate::text::Text;
@@ -80,11 +80,18 @@ impl Met<'_> {
         let mut all = self.marks.iter().map(|placed| Candidate {
             value: placed.mark.value.clone(),
             author: placed.dot.replica,
-            stamp: placed.mark.stamp,
+            stamp: Some(placed.mark.stamp),
         });
         let winner = all.next()?;
         let mark = Some(MarkedRange { key: self.key.to_owned(), range: self.range });
-        let conflict = Conflict { path: path.to_owned(), mark, winner, losers: all.collect() };
+        let conflict = Conflict {
+            path: path.to_owned(),
+            mark,
+            item: None,
+            rule: Rule::Later,
+            winner,
+            losers: all.collect(),
+        };
         Some((conflict, dots))
     }
 }
