@@ -7,7 +7,7 @@
 //! | part | what |
 //! |---|---|
 //! | `sequence` | all characters in their order, deleted ones too: `chunk`s of runs, a `tree` of counts over them, an `index` from event to chunk |
-//! | `order` | where concurrent insertions go |
+//! | `order` | where concurrent insertions go; `crowds`: among very many, by halves; `ancestors`: on what each of those hangs |
 //! | `log` | what each replica did, for those who lack it; `op`: one operation as it travels |
 //! | `beside` | deleted characters among the visible ones |
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
@@ -16,6 +16,7 @@
 //! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
 //! | `forgotten` | what is kept of characters whose insertion everybody has |
 
+mod ancestors;
 mod beside;
 mod chunk;
 mod core;

@@ -43,6 +43,11 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
+/// What one does, and where: deletes, goes on, stays to type backwards, goes back to where all began, or anywhere.
+fn edits() -> impl Strategy<Value = Vec<(u8, prop::sample::Index)>> {
+    prop::collection::vec((0..14u8, any::<prop::sample::Index>()), 1..16)
+}
+
 const WORDS: [&str; 4] = ["a", "b\nc", "👋é", "defg"];
 
 /// The operations that a version has seen, in an order in which they may be applied.
@@ -242,5 +247,82 @@ proptest! {
         let model = model(log.iter());
         let shown: Vec<Dot> = model.all().into_iter().map(|(dot, _)| dot).collect();
         prop_assert!(whole.text("t").unwrap().dots().eq(shown));
+    }
+    /// Trees of every shape: large ones that hang on one character, and chains, of one author or of several, forwards,
+    /// backwards or by turns; beside them those who have seen only some of it. Each edit comes by itself, in any order in which
+    /// it can come, also once the place where all began is forgotten.
+    #[test]
+    fn whatever_hangs_together_stands_as_the_model_says(
+        writers in prop::collection::vec(
+            (prop::array::uniform2(any::<prop::sample::Index>()), any::<bool>(), edits()),
+            2..12,
+        ),
+        names in Just((1..=12).collect::<Vec<u128>>()).prop_shuffle(),
+        bracket_first: bool,
+        forgets: Option<prop::sample::Index>,
+        order: u64,
+        last_first: bool,
+    ) {
+        let mut base = Doc::new(ReplicaId::from_u128(u128::MAX));
+        let mut log: Vec<(Dot, FugueOp)> = Vec::new();
+        let brackets = if bracket_first { [(0, '['), (1, ']')] } else { [(0, ']'), (0, '[')] };
+        for (seq, (pos, c)) in (1..).zip(brackets) {
+            base.transact(0, |tx| tx.text("t").insert(pos, &c.to_string()));
+            log.push((Dot::new(ReplicaId::from_u128(u128::MAX), seq), model(log.iter()).insert(pos, c)));
+        }
+        let (mut states, mut deltas) = (vec![base.clone()], Vec::new());
+        for (name, (begins, merges, edits)) in names.into_iter().zip(writers) {
+            let mut doc = begins[0].get(&states).clone();
+            doc.set_author(ReplicaId::from_u128(name));
+            if merges {
+                let other = begins[1].get(&states);
+                doc.apply(&other.delta_since(doc.version())).unwrap();
+            }
+            let mut here = model(seen(&log, doc.version()));
+            let mut at = 1;
+            for (what, pos) in edits {
+                let (before, len) = (doc.version().clone(), here.text().chars().count());
+                let op = match what {
+                    0 => here.delete(pos.index(len + 1)).map(|op| (op, pos.index(len + 1), true)),
+                    _ => {
+                        at = match what {
+                            1..=4 => (at + 1).min(len),
+                            5..=8 => at.min(len),
+                            9..=11 => 1.min(len),
+                            _ => pos.index(len + 1),
+                        };
+                        Some((here.insert(at, 'x'), at, false))
+                    }
+                };
+                let Some((op, at, deletes)) = op else { continue };
+                doc.transact(0, |tx| match deletes {
+                    true => tx.text("t").delete(at..at + 1),
+                    false => tx.text("t").insert(at, "x"),
+                });
+                let dot = Dot::new(doc.author(), doc.version().get(doc.author()));
+                here.apply(dot, &op);
+                log.push((dot, op));
+                deltas.push(doc.delta_since(&before));
+                states.push(doc.clone());
+            }
+        }
+        let (mut whole, began) = (base.clone(), base.version().clone());
+        let forgets = forgets.map(|at| at.index(deltas.len() + 1));
+        let mut order = order | 1;
+        while !deltas.is_empty() {
+            if forgets == Some(deltas.len()) {
+                whole.forget(&began);
+            }
+            order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let from = if last_first { deltas.len() - 1 } else { (order >> 33) as usize % deltas.len() };
+            let can = (0..=from).rev().chain(from + 1..deltas.len()).find(|n| whole.apply(&deltas[*n]).is_ok());
+            deltas.remove(can.unwrap());
+        }
+        let model = model(log.iter());
+        let shown = model.all().into_iter().filter_map(|(dot, shown)| shown.then_some(dot));
+        prop_assert!(whole.text("t").unwrap().dots().eq(shown));
+        if forgets.is_none() {
+            reads_the_same_from_a_file(&whole);
+        }
     }
 }

@@ -7,9 +7,9 @@ use crate::context::DotRanges;
 use crate::id::{Dot, Span};
 
 use super::TextPatch;
+use super::ancestors::Ancestors;
 use super::chunk::Id;
 use super::count::byte_of_char;
-use super::crowds::Crowds;
 use super::forgotten::Forgotten;
 use super::log::{Entry, Log, What};
 use super::op::{self, Op};
@@ -22,13 +22,22 @@ pub(super) struct Core {
     pub(super) sequence: Sequence,
     pub(super) log: Log,
     pub(super) forgotten: Forgotten,
-    pub(super) crowds: Crowds,
+    pub(super) ancestors: Ancestors,
+    /// How much was looked at to find places.
+    #[cfg(test)]
+    pub(super) steps: std::cell::Cell<u64>,
 }
 
 impl Core {
     /// Whether nothing was ever written.
     pub(super) fn is_empty(&self) -> bool {
         self.roster.is_empty()
+    }
+
+    /// Counts something that was looked at to find a place, for tests of how much that is.
+    pub(super) fn count_step(&self) {
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1);
     }
 
     pub(super) fn dot(&self, id: Id) -> Dot {
@@ -180,7 +189,7 @@ impl Core {
             left.is_none_or(|left| self.sequence.order(left, *right).is_some_and(Ordering::is_lt))
         });
         let first = name(self);
-        Some((first, self.destination(here, first, left, sane, right == sane), [left, right]))
+        Some((first, self.destination(here, first, left, sane), [left, right]))
     }
 
     /// The first character that a deletion names; `None` if one of them is not here.

@@ -13,10 +13,10 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::version::VersionVector;
 
+use super::ancestors::Ancestors;
 use super::chunk::Id;
 use super::core::Core;
 use super::count::{Count, byte_of_char};
-use super::crowds::Crowds;
 use super::log::What;
 use super::op::{self, Op};
 use super::runs;
@@ -125,7 +125,7 @@ impl Core {
             self.log.forget(replica, cut.get(id));
         }
         self.forgotten = forgotten;
-        self.crowds = Crowds::default();
+        self.ancestors = Ancestors::default();
     }
 }
 

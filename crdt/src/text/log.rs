@@ -276,6 +276,14 @@ impl Log {
         }
     }
 
+    /// The insertion that a character is of: its place among the operations of its author, and its first character.
+    pub(super) fn insertion(&self, id: Id) -> Option<(usize, Id)> {
+        let lane = self.lanes.get(id.replica as usize)?;
+        let at = lane.at(id.seq);
+        let entry = lane.entry(at).filter(|entry| entry.first <= id.seq)?;
+        matches!(entry.what, What::Insert { .. }).then_some((at, Id { seq: entry.first, ..id }))
+    }
+
     /// The last number of the insertion that an event is of; `None` when it is of none.
     pub(super) fn inserted_until(&self, id: Id) -> Option<u64> {
         let entry = self.lanes.get(id.replica as usize)?.of(id.seq)?;

@@ -8,44 +8,33 @@ use std::cmp::Ordering;
 
 use super::chunk::Id;
 use super::core::Core;
-use super::crowds::Side;
+use super::crowds::MANY;
 use super::sequence::Place;
 
 impl Core {
     /// Where a run goes whose first character has these neighbours, left before right; `here` is the place
-    /// behind the left one. `honest` is whether others will find it in its order.
+    /// behind the left one.
     pub(super) fn destination(
         &mut self,
         here: Place,
         first: Id,
         left: Option<Id>,
         right: Option<Id>,
-        honest: bool,
     ) -> Place {
-        let is_left_child = right.is_some_and(|right| self.is_right_of(right, left));
-        let parent = if is_left_child { (Side::Left, right) } else { (Side::Right, left) };
-        let known = self.crowds.known(parent);
-        let at = known.partition_point(|other| self.stands_before(*other, first, right));
-        // What it passes begins with the nearest that is known.
-        let (destination, passed) = match right {
-            Some(right) if is_left_child => {
-                let nearest = known.get(at).and_then(|other| self.sequence.find(*other));
-                let Some(from) = nearest.or_else(|| self.sequence.find(right)) else { return here };
-                self.among_left_children(from, first, left, right)
-            }
-            _ => {
-                let nearest = at.checked_sub(1).and_then(|at| self.sequence.find(*known.get(at)?));
-                self.among_right_children(nearest.unwrap_or(here), first, left, right)
-            }
-        };
-        if honest {
-            self.crowds.note(parent, at, first, passed);
+        match right.filter(|right| self.is_right_of(*right, left)) {
+            Some(right) => self.among_left_children(here, first, left, right),
+            None => self.among_right_children(here, first, left, right),
         }
-        destination
+    }
+
+    /// The character on which one hangs in the tree; `None` for one that hangs on the root, or whose insertion is forgotten.
+    pub(super) fn parent(&self, id: Id) -> Option<Id> {
+        let (left, right) = self.log.origins(id);
+        right.filter(|right| self.is_right_of(*right, left)).or(left)
     }
 
     /// Whether a child of a character stands before another on the same side of it, whose right neighbour is `right`.
-    fn stands_before(&self, other: Id, first: Id, right: Option<Id>) -> bool {
+    pub(super) fn stands_before(&self, other: Id, first: Id, right: Option<Id>) -> bool {
         let (_, its_right) = self.log.origins(other);
         match self.right_order(its_right, right) {
             Ordering::Equal => self.dot(other) < self.dot(first),
@@ -54,11 +43,16 @@ impl Core {
     }
 
     /// Left children of one character stand before it by the order of their dots, each with what hangs on
-    /// it. Goes from the character, or one of these children, to the left: so an author who types backwards, whose
-    /// every character is a left child of the one before, costs one step for each.
-    fn among_left_children(&self, from: Place, first: Id, left: Option<Id>, right: Id) -> (Place, usize) {
+    /// it. Goes from the character to the left, down to `end`: so an author who types backwards, whose every character is a
+    /// left child of the one before, costs one step for each.
+    fn among_left_children(&mut self, end: Place, first: Id, left: Option<Id>, right: Id) -> Place {
+        let Some(from) = self.sequence.find(right) else { return end };
         let (mut here, mut destination, mut passed) = (from, from, 0);
         while let Some((start, other)) = self.sequence.previous(here, left) {
+            if passed == MANY {
+                return self.among_many_left(end, destination, first, left, right);
+            }
+            self.count_step();
             (here, passed) = (start, passed + 1);
             let (its_left, its_right) = self.log.origins(other);
             if its_left != left {
@@ -72,20 +66,18 @@ impl Core {
             }
             destination = here;
         }
-        (destination, passed)
+        destination
     }
 
     /// Right children of one character stand behind it by the reverse order of their right neighbours, then
-    /// by dot, each with what hangs on it. Goes from behind the character, or from one of these children, to the right.
-    fn among_right_children(
-        &self,
-        from: Place,
-        first: Id,
-        left: Option<Id>,
-        right: Option<Id>,
-    ) -> (Place, usize) {
+    /// by dot, each with what hangs on it. Goes from behind the character to the right.
+    fn among_right_children(&mut self, from: Place, first: Id, left: Option<Id>, right: Option<Id>) -> Place {
         let (mut here, mut destination, mut passing, mut passed) = (from, from, false, 0);
         loop {
+            if passed == MANY {
+                return self.among_many_right(destination, first, left, right);
+            }
+            self.count_step();
             passed += 1;
             here = self.sequence.settle(here);
             let Some(other) = self.sequence.id(here).filter(|other| Some(*other) != right) else { break };
@@ -103,7 +95,7 @@ impl Core {
                 destination = here;
             }
         }
-        (destination, passed)
+        destination
     }
 
     /// Which of two left neighbours stands first; none is the start of the text.

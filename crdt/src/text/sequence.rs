@@ -181,6 +181,40 @@ impl Sequence {
         Place { spot, ..here }
     }
 
+    /// The place of the first run, from a place on and before another, of whose first character `before` is not so: it is of
+    /// all before that run, and of none behind it.
+    pub(super) fn partition(
+        &self,
+        from: Place,
+        to: Option<Place>,
+        mut before: impl FnMut(Id) -> bool,
+    ) -> Place {
+        let from = self.settle(from);
+        let mut is_before = |place: Place| {
+            let place = self.settle(place);
+            let Some(id) = self.id(place) else { return false };
+            self.place_order(place, from).is_lt()
+                || to.is_none_or(|to| self.place_order(place, to).is_lt()) && before(id)
+        };
+        if !is_before(from) {
+            return from;
+        }
+        let chunk = self.tree.last_where(|chunk| is_before(Place { chunk, ..START }));
+        let runs = &self.chunks[chunk].runs;
+        let known = if chunk == from.chunk { from.spot.run } else { 0 };
+        let (mut low, mut high) = (runs.len().min(known + 1), runs.len());
+        while low < high {
+            let run = low.midpoint(high);
+            if is_before(Place { chunk, spot: Spot { run, offset: 0, before: 0 } }) {
+                low = run + 1;
+            } else {
+                high = run;
+            }
+        }
+        let before = runs.iter().take(low).map(Run::visible).sum();
+        Place { chunk, spot: Spot { run: low, offset: 0, before } }
+    }
+
     // ---- changes ----
 
     /// Makes room for replicas up to this one.

@@ -125,6 +125,27 @@ impl Tree {
         (at as usize, before)
     }
 
+    /// The last chunk of which something is so that is of all before that, and of none behind; the first if it is of none.
+    pub(super) fn last_where(&self, mut holds: impl FnMut(usize) -> bool) -> usize {
+        let mut at = self.root;
+        for below in (0..self.height).rev() {
+            let node = &self.nodes[at as usize];
+            let (mut low, mut high) = (0, node.len);
+            while low + 1 < high {
+                let middle = low.midpoint(high);
+                let first =
+                    (0..below).fold(node.children[middle], |at, _| self.nodes[at as usize].children[0]);
+                if holds(first as usize) {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            at = node.children[low];
+        }
+        at as usize
+    }
+
     /// What is counted before a chunk.
     pub(super) fn before(&self, chunk: usize) -> Count {
         let (mut child, mut at) = (chunk as u32, self.leaves[chunk].node);
