@@ -7,7 +7,7 @@ use core::cmp::Ordering;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId, Span};
 use crate::sorted::Walk;
-use crate::version::VersionVector;
+use crate::version::{VersionVector, causal_order};
 
 pub use ranges::DotRanges;
 
@@ -200,12 +200,7 @@ impl InOrder<'_> {
 
 impl PartialOrd for CausalContext {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self.covers(other), other.covers(self)) {
-            (true, true) => Some(Ordering::Equal),
-            (true, false) => Some(Ordering::Greater),
-            (false, true) => Some(Ordering::Less),
-            (false, false) => None,
-        }
+        causal_order(self.covers(other), other.covers(self))
     }
 }
 

@@ -6,7 +6,7 @@ use core::fmt::Debug;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::{Dot, ReplicaId};
-use crate::version::VersionVector;
+use crate::version::{VersionVector, causal_order};
 
 /// One value of a key-value store: its siblings, each with its dot, and what the store has seen of it.
 ///
@@ -136,12 +136,7 @@ impl<T: Clone> DottedVersionVector<T> {
     /// assert_eq!(here.causal_cmp(&there), None); // one value each, and they are siblings
     /// ```
     pub fn causal_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self.covers(other), other.covers(self)) {
-            (true, true) => Some(Ordering::Equal),
-            (true, false) => Some(Ordering::Greater),
-            (false, true) => Some(Ordering::Less),
-            (false, false) => None,
-        }
+        causal_order(self.covers(other), other.covers(self))
     }
 
     /// Whether all that another server knows of the value is known here, removals too, so that merging it changes nothing.

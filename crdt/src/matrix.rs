@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::ReplicaId;
-use crate::version::VersionVector;
+use crate::version::{VersionVector, causal_order};
 
 /// For each member what it is known to have seen.
 ///
@@ -178,12 +178,7 @@ fn meet<'a>(mut rows: impl Iterator<Item = &'a VersionVector>) -> VersionVector 
 
 impl PartialOrd for MatrixClock {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self.covers(other), other.covers(self)) {
-            (true, true) => Some(Ordering::Equal),
-            (true, false) => Some(Ordering::Greater),
-            (false, true) => Some(Ordering::Less),
-            (false, false) => None,
-        }
+        causal_order(self.covers(other), other.covers(self))
     }
 }
 

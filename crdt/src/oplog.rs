@@ -353,6 +353,21 @@ impl<E: Ord + Clone + Debug> RwSetOp<E> {
     }
 }
 
+/// The members that were put in, without those that were taken out; each with whether it was put in.
+fn inserted_without_removed<'a, E: Ord + Clone + 'a>(
+    ops: impl Iterator<Item = (bool, &'a E)>,
+) -> BTreeSet<E> {
+    let (mut inserted, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    for (is_in, member) in ops {
+        if is_in {
+            inserted.insert(member)
+        } else {
+            removed.insert(member)
+        };
+    }
+    inserted.difference(&removed).map(|member| (*member).clone()).collect()
+}
+
 impl<E: Ord + Clone + Debug> PureOp for RwSetOp<E> {
     type Value = BTreeSet<E>;
 
@@ -364,14 +379,10 @@ impl<E: Ord + Clone + Debug> PureOp for RwSetOp<E> {
     where
         E: 'a,
     {
-        let (mut inserted, mut removed) = (BTreeSet::new(), BTreeSet::new());
-        for op in ops {
-            match op {
-                RwSetOp::Insert(member) => inserted.insert(member.clone()),
-                RwSetOp::Remove(member) => removed.insert(member.clone()),
-            };
-        }
-        inserted.difference(&removed).cloned().collect()
+        inserted_without_removed(ops.map(|op| match op {
+            RwSetOp::Insert(member) => (true, member),
+            RwSetOp::Remove(member) => (false, member),
+        }))
     }
 }
 

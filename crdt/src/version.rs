@@ -287,14 +287,19 @@ impl FromIterator<(ReplicaId, u64)> for VersionVector {
     }
 }
 
+/// How two stand that each know something, given whether the first has all of the second, and the second all of the first.
+pub(crate) fn causal_order(covers: bool, is_covered: bool) -> Option<Ordering> {
+    match (covers, is_covered) {
+        (true, true) => Some(Ordering::Equal),
+        (true, false) => Some(Ordering::Greater),
+        (false, true) => Some(Ordering::Less),
+        (false, false) => None,
+    }
+}
+
 impl PartialOrd for VersionVector {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self.covers(other), other.covers(self)) {
-            (true, true) => Some(Ordering::Equal),
-            (true, false) => Some(Ordering::Greater),
-            (false, true) => Some(Ordering::Less),
-            (false, false) => None,
-        }
+        causal_order(self.covers(other), other.covers(self))
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use core::fmt::Debug;
 
-use super::PureOp;
+use super::{PureOp, inserted_without_removed};
 
 /// Puts a member into a set that only grows.
 ///
@@ -69,14 +69,10 @@ impl<E: Ord + Clone + Debug> PureOp for TwoPhaseOp<E> {
     where
         E: 'a,
     {
-        let (mut inserted, mut removed) = (BTreeSet::new(), BTreeSet::new());
-        for op in ops {
-            match op {
-                TwoPhaseOp::Insert(member) => inserted.insert(member.clone()),
-                TwoPhaseOp::Remove(member) => removed.insert(member.clone()),
-            };
-        }
-        inserted.difference(&removed).cloned().collect()
+        inserted_without_removed(ops.map(|op| match op {
+            TwoPhaseOp::Insert(member) => (true, member),
+            TwoPhaseOp::Remove(member) => (false, member),
+        }))
     }
 }
 

@@ -1,9 +1,5 @@
 //! This crate's own types under the kit: [`Edited`] says how a few bytes become an edit.
 
-#[cfg(feature = "automerge")]
-mod automerge;
-mod doc;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
@@ -74,6 +70,48 @@ macro_rules! edited {
         }
     };
 }
+
+/// The faces of a document that is [`Replicated`](crate::Replicated). An operation is the delta of one edit; those that come
+/// early are refused and change nothing, so they are to come in causal order.
+macro_rules! by_deltas {
+    ($doc:ty) => {
+        impl crate::testkit::model::Deltas for $doc {
+            type Version = crate::VersionVector;
+            type Delta = crate::Delta;
+
+            fn version(&self) -> crate::VersionVector {
+                crate::Replicated::version(self).clone()
+            }
+
+            fn delta_since(&self, since: &crate::VersionVector) -> crate::Delta {
+                crate::Replicated::delta_since(self, since)
+            }
+
+            fn apply_delta(&mut self, delta: &crate::Delta) {
+                let result = crate::Replicated::apply(self, delta);
+                assert!(result.is_ok(), "an honest delta is taken: {result:?}");
+            }
+        }
+
+        impl crate::testkit::model::Ops for $doc {
+            type Op = crate::Delta;
+
+            fn prepare(&mut self, now: u64, command: &Self::Command) -> crate::Delta {
+                let before = crate::Replicated::version(self).clone();
+                Model::edit(self, now, command);
+                crate::Replicated::delta_since(self, &before)
+            }
+
+            fn effect(&mut self, op: &crate::Delta) {
+                crate::testkit::model::Deltas::apply_delta(self, op);
+            }
+        }
+    };
+}
+
+#[cfg(feature = "automerge")]
+mod automerge;
+mod doc;
 
 /// Whether this byte means that all is taken away.
 fn is_clear(n: u8) -> bool {

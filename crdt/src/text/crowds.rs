@@ -211,4 +211,27 @@ mod tests {
             assert!(many < 7 * few.max(1_000), "{name}: {few} steps, and for four times as many {many}");
         }
     }
+
+    proptest::proptest! {
+        /// Neighbours that nobody ever saw beside each other, in no order: some place is found, and all characters are there.
+        #[test]
+        fn forged_neighbours_end_somewhere(
+            forged in proptest::collection::vec((0_usize..4, 1_u64..4, 0_usize..200, 0_usize..200), 1..120),
+        ) {
+            let (mut core, mut dots, mut ends) = (Core::default(), Vec::new(), [0; 4]);
+            for (author, len, left, right) in forged {
+                let at = dot(author, ends[author] + 1);
+                ends[author] += len as usize;
+                let [left, right] = [left, right].map(|n| dots.get(n % (dots.len() + 1)).copied());
+                let text = &"xyz"[..len as usize];
+                core.apply(at, Op::Insert { left, right, text, len }, None).unwrap();
+                dots.extend((0..len as usize).map(|n| dot(author, at.seq as usize + n)));
+            }
+            let there = dots.iter().filter(|at| {
+                    let id = core.id(**at);
+                    core.sequence.find(id).is_some()
+                });
+            proptest::prop_assert_eq!(there.count(), dots.len());
+        }
+    }
 }

@@ -5,8 +5,8 @@ use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue
 
 use super::id;
 use crate::automerge::AutomergeDoc;
-use crate::testkit::model::{Codec, Deltas, Model, Ops, Pick};
-use crate::{Delta, Replicated, VersionVector};
+use crate::testkit::model::{Codec, Deltas, Model, Pick};
+use crate::{Replicated, VersionVector};
 
 impl Model for AutomergeDoc {
     type Command = [u8; 3];
@@ -68,38 +68,7 @@ impl Model for AutomergeDoc {
     }
 }
 
-impl Deltas for AutomergeDoc {
-    type Version = VersionVector;
-    type Delta = Delta;
-
-    fn version(&self) -> VersionVector {
-        Replicated::version(self).clone()
-    }
-
-    fn delta_since(&self, since: &VersionVector) -> Delta {
-        Replicated::delta_since(self, since)
-    }
-
-    fn apply_delta(&mut self, delta: &Delta) {
-        let result = self.apply(delta);
-        assert!(result.is_ok(), "an honest delta is taken: {result:?}");
-    }
-}
-
-/// An operation is the delta of one change.
-impl Ops for AutomergeDoc {
-    type Op = Delta;
-
-    fn prepare(&mut self, now: u64, command: &[u8; 3]) -> Delta {
-        let before = Replicated::version(self).clone();
-        Model::edit(self, now, command);
-        Replicated::delta_since(self, &before)
-    }
-
-    fn effect(&mut self, op: &Delta) {
-        self.apply_delta(op);
-    }
-}
+by_deltas!(AutomergeDoc);
 
 impl Codec for AutomergeDoc {
     /// The order of what automerge saves is not promised.

@@ -1,10 +1,10 @@
 //! Documents under the kit: [`edit_doc`] edits everything that one can hold.
 
 use super::id;
+use crate::Doc;
 use crate::doc::{Expand, ListMut, MapMut, Scalar, TextMut, TreeMut, Tx, Value};
-use crate::testkit::model::{Codec, Deltas, Model, Ops, Pick};
+use crate::testkit::model::{Codec, Deltas, Model, Pick};
 use crate::tree::Position;
-use crate::{Delta, Doc, Replicated, VersionVector};
 
 impl Model for Doc {
     type Command = [u8; 4];
@@ -51,40 +51,7 @@ impl Model for Doc {
     }
 }
 
-impl Deltas for Doc {
-    type Version = VersionVector;
-    type Delta = Delta;
-
-    fn version(&self) -> VersionVector {
-        Replicated::version(self).clone()
-    }
-
-    fn delta_since(&self, since: &VersionVector) -> Delta {
-        Replicated::delta_since(self, since)
-    }
-
-    /// A delta that comes before what it builds on is refused and changes nothing; what it would have brought
-    /// comes with a later one.
-    fn apply_delta(&mut self, delta: &Delta) {
-        let result = self.apply(delta);
-        assert!(result.is_ok(), "an honest delta is taken: {result:?}");
-    }
-}
-
-/// An operation is the delta of one transaction. Those that come early are refused, so they are to come in causal order.
-impl Ops for Doc {
-    type Op = Delta;
-
-    fn prepare(&mut self, now: u64, command: &[u8; 4]) -> Delta {
-        let before = Replicated::version(self).clone();
-        Model::edit(self, now, command);
-        Replicated::delta_since(self, &before)
-    }
-
-    fn effect(&mut self, op: &Delta) {
-        self.apply_delta(op);
-    }
-}
+by_deltas!(Doc);
 
 impl Codec for Doc {
     fn to_bytes(&self) -> Vec<u8> {
