@@ -23,7 +23,14 @@ use tokio::time::MissedTickBehavior;
 const SEEN_WITHIN: Duration = Duration::from_secs(3600);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1)
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let Some(name) = std::env::args().nth(1).filter(|name| !name.starts_with('-')) else {
         eprintln!("usage: chat NAME   (what is written is kept in a directory of that name)");
         std::process::exit(2)

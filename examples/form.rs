@@ -20,7 +20,14 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 const HELP: &str = "NAME=VALUE writes a field; undo, redo, show, conflicts, quit";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1)
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let Some(directory) = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')) else {
         eprintln!("usage: form DIRECTORY\n{HELP}");
         std::process::exit(2)

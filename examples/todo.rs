@@ -21,7 +21,14 @@ const USAGE: &str = "usage: todo DIRECTORY (list | add TEXT | done N | undone N 
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1)
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (directory, edit) = command(&args).unwrap_or_else(|usage| {
         eprintln!("{usage}");

@@ -75,6 +75,12 @@ fn a_chat_survives_airplane_mode_and_tells_who_has_what() {
     ada.types("is anybody there?");
     ada.reads("ada: is anybody there?");
     ada.reads("changes wait");
+    let twice = Command::new(example("chat")).arg("ada").current_dir(dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert!(
+        twice.status.code() == Some(1) && said.starts_with("error: ") && said.contains("another process is using"),
+        "{said}"
+    );
     drop(ada); // killed: what was written is on its disk
 
     let daemon = Process::start(&data, address);
