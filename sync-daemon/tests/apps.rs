@@ -78,7 +78,9 @@ fn a_chat_survives_airplane_mode_and_tells_who_has_what() {
     let twice = Command::new(example("chat")).arg("ada").current_dir(dir.path()).output().unwrap();
     let said = String::from_utf8_lossy(&twice.stderr).into_owned();
     assert!(
-        twice.status.code() == Some(1) && said.starts_with("error: ") && said.contains("another process is using"),
+        twice.status.code() == Some(1)
+            && said.starts_with("error: ")
+            && said.contains("another process is using"),
         "{said}"
     );
     drop(ada); // killed: what was written is on its disk
