@@ -37,7 +37,7 @@ use crate::version::VersionVector;
 /// | a replica joins | a member [invites](Self::invite) it and gives it a copy of the document and of the table |
 /// | a replica comes back within its term | nothing: all was kept for it |
 /// | it comes back after its term | it is out, for good: it [learns so](Self::is_out) from any table, copies the document from a member once that [is settled](Self::is_settled), makes its unsent edits anew ([`Doc::rescue`](crate::Doc::rescue)), and joins under a new id |
-/// | half of the members, or fewer, hear each other | no terms end, so nothing is forgotten, and nobody is put out |
+/// | half of the members, or fewer, hear each other | no terms end, so nothing is forgotten, and nobody is put out; who knows that one of the others is gone for good, as it came back under a new id, [retires](Self::retire) it |
 /// | two that were away together come back after their terms | both show the edits of both for review: whoever is second leaves out what the first made anew |
 /// | two parts put each other out | where they meet, those of the part with fewer members are out |
 /// | a clock is set, a machine sleeps | a step of the clock counts for a quarter of a term at most, and back for nothing |
@@ -214,7 +214,8 @@ impl Leases {
     /// # Ok::<(), crdt::lease::NotLeased>(())
     /// ```
     pub fn merge(&mut self, theirs: &Leases) -> Result<(), NotLeased> {
-        if theirs.is_out(theirs.me) {
+        // Who was let in by one who is out is to learn it now: it would let in others meanwhile, and they it.
+        if theirs.is_out(theirs.me) || self.is_barred(theirs.me, theirs) {
             self.out.insert(theirs.me);
         }
         if self.is_out(theirs.me) {
@@ -222,8 +223,9 @@ impl Leases {
             self.out.extend(yields.then_some(self.me));
             return Err(NotLeased::Out(theirs.me));
         }
-        let strangers = theirs.rows.keys().filter(|id| !self.rows.contains_key(id));
-        let barred: Vec<ReplicaId> = strangers.filter(|id| self.is_barred(**id, theirs)).copied().collect();
+        let mut barred = self.barred(theirs);
+        // Nor does the other take anything from who was let in by one who is out there, this replica maybe among them.
+        barred.extend(theirs.barred(self));
         for (member, row) in &theirs.rows {
             let mine = self.rows.entry(*member).or_insert_with(|| Row::new(row.by));
             if *member != self.me {
@@ -232,6 +234,12 @@ impl Leases {
         }
         self.out.extend(theirs.out.iter().chain(&barred));
         Ok(())
+    }
+
+    /// Of those whom another knows and this one does not, who is not let in.
+    fn barred(&self, theirs: &Leases) -> Vec<ReplicaId> {
+        let strangers = theirs.rows.keys().filter(|id| !self.rows.contains_key(id));
+        strangers.filter(|id| self.is_barred(**id, theirs)).copied().collect()
     }
 
     /// Of two parts that put each other out the one that ranks higher goes on.

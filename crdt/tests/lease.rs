@@ -65,6 +65,8 @@ struct World {
     /// A character for each edit, which nobody deletes.
     written: u32,
     ids: u128,
+    /// Ids that nobody writes under any more.
+    left: Vec<ReplicaId>,
     tally: Tally,
 }
 
@@ -79,7 +81,13 @@ impl World {
             clock: 5_000,
             part: 0,
         };
-        World { members: ids.iter().map(member).collect(), written: 0, ids: n, tally: Tally::default() }
+        World {
+            members: ids.iter().map(member).collect(),
+            written: 0,
+            ids: n,
+            left: vec![],
+            tally: Tally::default(),
+        }
     }
 
     fn edit(&mut self, at: usize, a: u8, b: u8) {
@@ -142,6 +150,7 @@ impl World {
         self.tally.rescued += rescue.edits().len();
         let (doc, left) = rescue.apply(u64::from(self.written), |_| true);
         assert!(left.is_empty());
+        self.left.push(late.leases.owner());
         (late.doc, late.leases) = (doc, leases);
     }
 
@@ -173,8 +182,22 @@ impl World {
 
     /// All hear each other until nothing is left to say. False when all have been put out.
     fn heal(&mut self) -> bool {
-        let n = self.members.len();
         self.members.iter_mut().for_each(|member| member.part = 0);
+        self.all_hear_each_other();
+        // Where half of the members or more have left, no terms end: then somebody says who has left.
+        if self.members.iter().any(Member::is_out) {
+            for member in self.members.iter_mut().filter(|member| !member.is_out()) {
+                for id in &self.left {
+                    member.leases.retire(*id);
+                }
+            }
+            self.all_hear_each_other();
+        }
+        self.members.iter().any(|member| !member.is_out())
+    }
+
+    fn all_hear_each_other(&mut self) {
+        let n = self.members.len();
         for _ in 0..4 * n {
             for pair in 0..n * n {
                 self.members[pair / n].report();
@@ -187,7 +210,6 @@ impl World {
                 member.leases.tick(member.clock);
             }
         }
-        self.members.iter().any(|member| !member.is_out())
     }
 }
 
