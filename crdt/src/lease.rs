@@ -7,7 +7,8 @@
 //! - A member that reported had seen the cut by then, as the cut is what all reports have in common. What it wrote before is
 //!   in its report, so it was here; what it writes after has seen the cut.
 //! - A member of whom nothing was known here was let in after its host's report, with a copy of the host's document, which
-//!   had seen the cut. A host that is out cannot let in anybody whom one who promised does not know.
+//!   had seen the cut. A host that is out cannot let in anybody whom one who promised does not know:
+//!   where the two meet, whoever's table comes first, the newcomer is out.
 //!
 //! Clocks take no part in this. They decide only how long a silent replica is waited for.
 
