@@ -404,3 +404,22 @@ fn replicas_and_logs_forget_by_the_same_table() {
     logs[0].compact(&cut);
     assert_eq!((logs[0].len(), logs[0].value()), (1, 2));
 }
+
+/// A host that does not know that it is out lets somebody in: whoever's table comes first, both sides know of it at once.
+#[test]
+fn who_was_let_in_by_one_who_is_out_is_out_from_the_first_table_on() {
+    let newcomer = id(9);
+    let let_in = || {
+        let mut all = tables(3);
+        let fresh = all[2].invite(newcomer).unwrap();
+        all[0].retire(id(2));
+        (all.swap_remove(0), fresh)
+    };
+    let (mut member, fresh) = let_in();
+    assert_eq!(member.merge(&fresh), Err(NotLeased::Out(newcomer)));
+    assert!(member.is_out(newcomer));
+    let (member, mut fresh) = let_in();
+    assert!(!fresh.is_out(newcomer));
+    let _ = fresh.merge(&member);
+    assert!(fresh.is_out(newcomer));
+}
