@@ -13,11 +13,12 @@
 //! | `open` | what is being typed: in the log at once, among the characters when the next edit is elsewhere |
 //! | `draft` | a text of which nobody has asked which character is which: a `rope` and the `steps` that made it |
 //! | `view` | reading text in pieces, through an edit that it lacks |
-//! | `history`, `stored` | the log in a file, and a text that has not taken its history in |
+//! | `history`, `stored` | the log in a file, and a text that has not taken its history in; `blocks`: places in that |
 //! | `forgotten` | what is kept of characters whose insertion everybody has |
 
 mod ancestors;
 mod beside;
+mod blocks;
 mod chunk;
 mod core;
 mod count;
@@ -44,7 +45,7 @@ mod view;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
@@ -54,7 +55,7 @@ use crate::pack::Packed;
 use crate::version::VersionVector;
 
 use self::core::Core;
-use count::{Count, Unit, byte_of_char, byte_within};
+use count::Unit;
 pub use cursor::{Cursor, Side};
 use draft::Draft;
 pub(crate) use op::{Op, Ops};
@@ -152,8 +153,7 @@ pub struct Text {
 impl Text {
     /// A text that is read from a file, its history when it is first needed.
     pub(crate) fn stored(visible: String, history: [Packed; 2], short: bool, order: Arc<Order>) -> Text {
-        let stored = Stored { visible, history, short, order, core: OnceLock::new() };
-        Text { stored: Some(Box::new(stored)), ..Text::default() }
+        Text { stored: Some(Box::new(Stored::new(visible, history, short, order))), ..Text::default() }
     }
 
     /// Whether anything was ever written here.
@@ -203,8 +203,8 @@ impl Text {
 
     /// How many characters there are.
     pub fn len(&self) -> usize {
-        match (self.whole(), &self.draft) {
-            (Some(text), _) => Count::of(text).chars(),
+        match (&self.stored, &self.draft) {
+            (Some(stored), _) => stored.total().chars(),
             (_, Some(draft)) => draft.len(),
             _ => self.open.shown(self.core.sequence.total().chars()),
         }
@@ -220,7 +220,7 @@ impl Text {
     /// assert!(!note.is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.whole().map_or_else(|| self.len() == 0, str::is_empty)
     }
 
     /// How many bytes the text has in UTF-8.
@@ -287,16 +287,16 @@ impl Text {
 
     fn measure(&self, pos: usize, unit: Unit) -> usize {
         let within = pos.min(self.len());
-        match (self.whole(), &self.draft) {
-            (Some(text), _) => Count::of(&text[..byte_of_char(text, pos)]).get(unit),
+        match (&self.stored, &self.draft) {
+            (Some(stored), _) => stored.count_to(within).get(unit),
             (_, Some(draft)) => draft.view().measure(draft.rope(), within, unit),
             _ => self.open.view(&self.core).measure(&self.core.sequence, within, unit),
         }
     }
 
     fn find(&self, unit: Unit, n: usize) -> usize {
-        match (self.whole(), &self.draft) {
-            (Some(text), _) => Count::of(&text[..byte_within(text, unit, n)]).chars(),
+        match (&self.stored, &self.draft) {
+            (Some(stored), _) => stored.chars_in(unit, n),
             (_, Some(draft)) => draft.view().find(draft.rope(), unit, n),
             _ => self.open.view(&self.core).find(&self.core.sequence, unit, n),
         }
@@ -312,7 +312,9 @@ impl Text {
     /// assert_eq!(note.chunks().map(str::len).sum::<usize>(), note.len_utf8());
     /// ```
     pub fn chunks(&self) -> impl Iterator<Item = &str> {
-        self.chunks_in(0..self.len())
+        // As it was read it is one piece, and nothing needs to be found.
+        let end = if self.stored.is_some() { 0 } else { self.len() };
+        self.whole().into_iter().chain(self.chunks_in(0..end)).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist, in pieces, without copying.
@@ -325,15 +327,14 @@ impl Text {
     /// assert_eq!(note.chunks_in(3..5).collect::<String>(), "ße");
     /// ```
     pub fn chunks_in(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
-        let whole = self.whole().map(|text| {
-            let (from, to) = (byte_of_char(text, range.start), byte_of_char(text, range.end));
-            text.get(from..to).unwrap_or_default()
-        });
-        let cut = move |len: usize| range.start.min(range.end.min(len))..range.end.min(len);
+        let Range { start, end } = range;
+        let cut = move |len: usize| start.min(end.min(len))..end.min(len);
+        let stored = self.stored.iter().filter(move |_| start < end);
+        let stored = stored.flat_map(move |stored| stored.pieces(cut(stored.total().chars())));
         let draft = self.draft.iter().flat_map(move |d| d.view().pieces(d.rope(), cut(d.len())));
         let len = self.open.shown(self.core.sequence.total().chars());
         let pieces = self.open.view(&self.core).pieces(&self.core.sequence, cut(len));
-        whole.into_iter().chain(draft).chain(pieces).filter(|piece| !piece.is_empty())
+        stored.chain(draft).chain(pieces).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.

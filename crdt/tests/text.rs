@@ -58,6 +58,10 @@ fn is_as(text: &Text, plain: &[char]) {
         }
     }
     assert_eq!(text.len_lines(), line + 1);
+    let past =
+        [text.char_to_utf8(plain.len() + 7), text.utf16_to_char(utf16 + 7), text.line_to_char(line + 1)];
+    assert_eq!(past, [whole.len(), plain.len(), plain.len()]);
+    assert_eq!(text.slice(plain.len() / 2..usize::MAX), plain[plain.len() / 2..].iter().collect::<String>());
 }
 
 proptest! {
@@ -86,7 +90,8 @@ proptest! {
             }
         }
         let nothing = VersionVector::new();
-        for doc in [&late, &soon, &always] {
+        let loaded = Doc::load(&late.save(), id(1)).unwrap();
+        for doc in [&late, &soon, &always, &loaded] {
             if let Some(text) = doc.text("t") {
                 is_as(text, &plain);
             }
@@ -94,7 +99,7 @@ proptest! {
         prop_assert_eq!(late.delta_since(&nothing), always.delta_since(&nothing));
         prop_assert_eq!(soon.delta_since(&nothing), always.delta_since(&nothing));
         prop_assert_eq!(late.save(), always.save());
-        prop_assert_eq!(Doc::load(&late.save(), id(1)).unwrap().delta_since(&nothing), late.delta_since(&nothing));
+        prop_assert_eq!(loaded.delta_since(&nothing), late.delta_since(&nothing));
     }
 }
 

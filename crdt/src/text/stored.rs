@@ -6,7 +6,10 @@ use crate::codec::DecodeError;
 use crate::graph::Order;
 use crate::pack::Packed;
 
+use super::blocks::Blocks;
 use super::core::Core;
+use super::tree::Tree;
+use super::view::Pieces;
 use super::{forgotten, history};
 
 /// A text whose history waits.
@@ -15,14 +18,34 @@ pub(super) struct Stored {
     pub(super) visible: String,
     /// The operations and what they deleted; of a document that has forgotten, the places of all characters and
     /// the operations.
-    pub(super) history: [Packed; 2],
+    history: [Packed; 2],
     /// Whether the operations name characters in the brief form, and places are those of runs.
-    pub(super) short: bool,
-    pub(super) order: Arc<Order>,
-    pub(super) core: OnceLock<Core>,
+    short: bool,
+    order: Arc<Order>,
+    core: OnceLock<Core>,
+    /// What finds places in it, once someone asks for one.
+    blocks: OnceLock<Blocks>,
+}
+
+impl Pieces for Stored {
+    fn tree(&self) -> &Tree {
+        self.blocks().tree()
+    }
+
+    fn piece(&self, number: usize) -> (&str, usize) {
+        self.blocks().block(&self.visible, number)
+    }
 }
 
 impl Stored {
+    pub(super) fn new(visible: String, history: [Packed; 2], short: bool, order: Arc<Order>) -> Stored {
+        Stored { visible, history, short, order, core: OnceLock::new(), blocks: OnceLock::new() }
+    }
+
+    fn blocks(&self) -> &Blocks {
+        self.blocks.get_or_init(|| Blocks::of(&self.visible))
+    }
+
     /// The text with its history. The file was read whole, so it is as it was written; of one that is not what
     /// any writer wrote, the history is empty, and so is the text.
     pub(super) fn core(&self) -> &Core {
