@@ -44,6 +44,7 @@ mod whole;
 mod wire;
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -387,25 +388,16 @@ impl Doc {
             if body.is_one_op() && self.texts.contains(path) {
                 break;
             }
-            let (text, characters, none) = (self.texts.get(path), Body::characters(ops), DotRanges::new());
-            // Mostly an operation names what is here, and what its author has written before.
-            let is_plain = |(at, op): &(Dot, Op<'_>)| {
-                op.names(|span| match span.replica == at.replica {
-                    true => span.to < at.seq && Text::here_or_coming(text, span, &characters),
-                    false => Text::here_or_coming(text, span, &none),
-                })
-            };
-            if delta.spans.iter().all(is_new) && ops.iter().all(is_plain) {
+            let text = self.texts.get(path);
+            if delta.spans.iter().all(is_new) && names_what_is_known(ops, text) {
                 continue;
             }
-            let mut come = none;
+            let mut come = DotRanges::new();
             for (at, op) in in_order(ordered, ops) {
                 if !op.names(|span| Text::here_or_coming(text, span, &come)) {
                     return Err(NEVER_WAS);
                 }
-                if let Op::Insert { .. } = op {
-                    come.insert_span(op.events(at));
-                }
+                op.inserted(at).into_iter().for_each(|span| come.insert_span(span));
             }
         }
         Ok(())
@@ -576,8 +568,8 @@ impl Doc {
             let is_marked = record.is_some() && self.marks.contains_key(path);
             for (at, part) in in_order(ordered, ops) {
                 let wanted = record.is_some().then_some(&mut patches);
-                if let (Op::Insert { .. }, true) = (&part, is_marked) {
-                    inserted.push(part.events(at));
+                if is_marked {
+                    inserted.extend(part.inserted(at));
                 }
                 text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
             }
@@ -590,14 +582,46 @@ impl Doc {
     }
 }
 
+/// Whether each operation names only what is here, and what its author has written before: so it mostly is, and then
+/// nothing depends on their order.
+fn names_what_is_known(ops: &[(Dot, Op<'_>)], text: Option<&Text>) -> bool {
+    let (own, nobodys) = (OnceCell::new(), DotRanges::new());
+    let named_last = Cell::new(None);
+    (0..).zip(ops).all(|(i, (at, op)): (usize, _)| {
+        let before = i.checked_sub(1).and_then(|before| ops.get(before));
+        let just_written = before.filter(|(before, _)| before.replica == at.replica);
+        let just_written = just_written.and_then(|(at, op)| op.inserted(*at));
+        op.names(|span| {
+            // Who types backwards names the same neighbours, and what he has typed last, all the time.
+            if just_written.is_some_and(|written| written.includes(&span)) || named_last.get() == Some(span) {
+                return true;
+            }
+            if span.replica == at.replica {
+                let own = own.get_or_init(|| Body::characters(ops));
+                return span.to < at.seq && Text::here_or_coming(text, span, own);
+            }
+            let is_here = Text::here_or_coming(text, span, &nobodys);
+            named_last.set(is_here.then_some(span));
+            is_here
+        })
+    })
+}
+
 /// The operations of a text in the order in which they are done. Only what is in each span: an operation joined to one
 /// before it may build on more.
 fn in_order<'a>(ordered: &[Span], ops: &[(Dot, Op<'a>)]) -> impl Iterator<Item = (Dot, Op<'a>)> {
-    ordered.iter().flat_map(|span| {
-        let from =
-            ops.partition_point(|(at, op)| (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after));
+    let mut next = 0;
+    ordered.iter().flat_map(move |span| {
+        let before =
+            |(at, op): &(Dot, Op<'_>)| (at.replica, at.seq + op.len() - 1) <= (span.replica, span.after);
+        // Mostly it goes on where the span before it ended.
+        let goes_on =
+            |from: usize| ops[..from].last().is_none_or(before) && !ops.get(from).is_some_and(before);
+        let from = if goes_on(next) { next } else { ops.partition_point(before) };
         let within = |at: &Dot| at.replica == span.replica && at.seq <= span.to;
-        ops.iter().skip(from).take_while(move |(at, _)| within(at)).map(|(at, op)| {
+        let count = ops[from..].iter().take_while(|(at, _)| within(at)).count();
+        next = from + count;
+        ops[from..next].iter().map(|(at, op)| {
             let skip = (span.after + 1).saturating_sub(at.seq);
             (Dot::new(at.replica, at.seq + skip), op.part(*at, skip, span.to + 1 - at.seq - skip))
         })

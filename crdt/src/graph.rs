@@ -195,9 +195,7 @@ impl EventGraph {
     /// Forgets what the events of a version built on; as far as they are here, and with every event those that it
     /// builds on. Returns which are forgotten now. Costs the events that are not forgotten.
     pub(crate) fn forget(&mut self, version: &VersionVector) -> VersionVector {
-        if let Some(stored) = self.stored.take() {
-            self.parents = stored.parents().clone();
-        }
+        self.own_parents();
         let cut = self.closed(version.meet(&self.version)).merged(self.horizon.cut());
         self.horizon = self.horizon.moved(cut.clone(), &self.parents);
         self.parents.0.retain(|event, _| !cut.contains(*event));
@@ -245,11 +243,12 @@ impl EventGraph {
         self.stored.as_ref().map_or(&self.parents, |stored| stored.parents())
     }
 
-    fn name(&mut self, event: Dot, parents: Named) {
+    /// What events build on, to be changed.
+    fn own_parents(&mut self) -> &mut SortedMap<Dot, Named> {
         if let Some(stored) = self.stored.take() {
             self.parents = stored.parents().clone();
         }
-        self.parents.0.insert(event, parents);
+        &mut self.parents.0
     }
 
     /// Which events there are.
@@ -300,7 +299,7 @@ impl EventGraph {
             heads => {
                 let others: Named = heads.iter().filter(|head| head.replica != author).copied().collect();
                 if !others.is_empty() {
-                    self.name(Dot::new(author, last + 1), others);
+                    self.own_parents().insert(Dot::new(author, last + 1), others);
                 }
                 self.heads = vec![Dot::new(author, last + count)];
             }
@@ -316,22 +315,7 @@ impl EventGraph {
             let novel = Span { after: seen.max(span.after), ..*span };
             return if span.after <= seen { Ok(vec![novel]) } else { Err(GraphError::Missing) };
         }
-        let mut order = Sorting {
-            graph: self,
-            spans,
-            parents,
-            next: Vec::new(),
-            waiting: BTreeMap::new(),
-            out: Vec::new(),
-        };
-        for span in spans {
-            let seen = self.version.get(span.replica);
-            if span.after > seen {
-                return Err(GraphError::Missing);
-            }
-            order.next.push(seen.max(span.after));
-        }
-        order.run()
+        Sorting::new(self, spans, parents)?.run()
     }
 
     /// The version of one at `since` after the next events, in an order in which each comes after those it builds
@@ -371,10 +355,11 @@ impl EventGraph {
         } else {
             self.replace_many_heads(ordered, parents);
         }
-        for (event, named) in parents.0.iter() {
-            if !self.version.contains(*event) {
-                self.name(*event, named.clone());
-            }
+        let new = parents.0.iter().filter(|(event, _)| !self.version.contains(**event));
+        let mut new = new.map(|(event, named)| (*event, named.clone())).peekable();
+        if new.peek().is_some() {
+            let new: SmallVec<[(Dot, Named); 1]> = new.collect();
+            self.own_parents().extend_sorted(new);
         }
         if let [span] = ordered {
             self.version.advance(span.replica, span.to);
@@ -395,7 +380,7 @@ impl EventGraph {
         gone.sort_unstable();
         self.heads.extend(ordered.iter().map(|span| Dot::new(span.replica, span.to)));
         self.heads.retain(|head| gone.binary_search(head).is_err());
-        self.heads.sort_unstable();
+        self.heads.sort(); // two runs: merged in one pass
     }
 
     /// Puts the last event of a span in place of what its first builds on. There is one head for each replica at
@@ -406,7 +391,8 @@ impl EventGraph {
             self.heads[head].seq = span.to;
             return;
         }
-        for gone in named.into_iter().flatten().chain([&before]) {
+        let before = (span.after > 0).then_some(&before);
+        for gone in named.into_iter().flatten().chain(before) {
             if let Ok(head) = self.heads.binary_search(gone) {
                 self.heads.remove(head);
             }
@@ -428,52 +414,79 @@ impl EventGraph {
 }
 
 /// The work of [`EventGraph::order`]: runs each span as far as what it builds on is there, and takes it up
-/// again when that has come. `O((spans + parents) · log)`.
+/// again when that has come. `O(spans + parents)`, and a search for each parent.
 struct Sorting<'a> {
     graph: &'a EventGraph,
     spans: &'a [Span],
-    parents: &'a Parents,
-    /// For each span the last event that is here or in `out`.
-    next: Vec<u64>,
+    /// The events that name others, by replica and number.
+    named: SmallVec<[(Dot, &'a Named); 2]>,
+    /// For each span the last event that is here or in `out`, and the first of `named` behind it.
+    next: SmallVec<[(u64, usize); 2]>,
     /// Spans that wait for an event.
     waiting: BTreeMap<Dot, Vec<usize>>,
     out: Vec<Span>,
 }
 
-impl Sorting<'_> {
+impl<'a> Sorting<'a> {
+    /// The spans are sorted.
+    fn new(graph: &'a EventGraph, spans: &'a [Span], parents: &'a Parents) -> Result<Self, GraphError> {
+        let named: SmallVec<_> = parents.0.iter().map(|(event, named)| (*event, named)).collect();
+        let (mut next, mut at) = (SmallVec::with_capacity(spans.len()), 0);
+        for span in spans {
+            let seen = graph.version.get(span.replica);
+            if span.after > seen {
+                return Err(GraphError::Missing);
+            }
+            let last = Dot::new(span.replica, seen.max(span.after));
+            at += named[at..].iter().take_while(|(event, _): &&(Dot, _)| *event <= last).count();
+            next.push((last.seq, at));
+        }
+        Ok(Sorting {
+            graph,
+            spans,
+            named,
+            next,
+            waiting: BTreeMap::new(),
+            out: Vec::with_capacity(spans.len()),
+        })
+    }
+
     fn run(mut self) -> Result<Vec<Span>, GraphError> {
-        let mut ready: Vec<usize> = (0..self.spans.len()).rev().collect();
+        let mut ready: SmallVec<[usize; 2]> = (0..self.spans.len()).rev().collect();
         while let Some(i) = ready.pop() {
-            let before = self.next[i];
+            let before = self.next[i].0;
             self.advance(i)?;
             let replica = self.spans[i].replica;
-            if self.next[i] > before {
-                let done = Dot::new(replica, before + 1)..=Dot::new(replica, self.next[i]);
+            if self.next[i].0 > before && !self.waiting.is_empty() {
+                let done = Dot::new(replica, before + 1)..=Dot::new(replica, self.next[i].0);
                 let woken: Vec<Dot> = self.waiting.range(done).map(|(dot, _)| *dot).collect();
                 ready.extend(woken.iter().filter_map(|dot| self.waiting.remove(dot)).flatten());
             }
         }
-        let all_done = self.spans.iter().zip(&self.next).all(|(span, next)| *next >= span.to);
+        let all_done = self.spans.iter().zip(&self.next).all(|(span, next)| next.0 >= span.to);
         if all_done { Ok(self.out) } else { Err(GraphError::Circle) }
     }
 
     /// Moves one span on until it is done or waits.
     fn advance(&mut self, i: usize) -> Result<(), GraphError> {
         let span = self.spans[i];
-        while self.next[i] < span.to {
-            let first = Dot::new(span.replica, self.next[i] + 1);
-            for parent in self.parents.0.get(&first).into_iter().flatten() {
-                if !self.has(*parent)? {
-                    self.waiting.entry(*parent).or_default().push(i);
-                    return Ok(());
+        while self.next[i].0 < span.to {
+            let (after, mut at) = self.next[i];
+            if let Some((event, parents)) = self.named.get(at)
+                && *event == Dot::new(span.replica, after + 1)
+            {
+                for parent in *parents {
+                    if !self.has(*parent)? {
+                        self.waiting.entry(*parent).or_default().push(i);
+                        return Ok(());
+                    }
                 }
+                at += 1;
             }
-            let rest = Dot::new(span.replica, first.seq.saturating_add(1))..=Dot::new(span.replica, span.to);
-            let rest = (first.seq < span.to).then_some(rest);
-            let next = rest.and_then(|rest| self.parents.0.range(rest).next());
-            let to = next.map_or(span.to, |(dot, _)| dot.seq - 1);
-            self.out.push(Span { replica: span.replica, after: self.next[i], to });
-            self.next[i] = to;
+            let next = self.named.get(at).filter(|(event, _)| *event <= Dot::new(span.replica, span.to));
+            let to = next.map_or(span.to, |(event, _)| event.seq - 1);
+            self.out.push(Span { replica: span.replica, after, to });
+            self.next[i] = (to, at);
         }
         Ok(())
     }
@@ -484,7 +497,7 @@ impl Sorting<'_> {
             return Ok(true);
         }
         match self.spans.binary_search_by_key(&dot.replica, |span| span.replica) {
-            Ok(i) if dot.seq <= self.spans[i].to => Ok(dot.seq <= self.next[i]),
+            Ok(i) if dot.seq <= self.spans[i].to => Ok(dot.seq <= self.next[i].0),
             _ => Err(GraphError::Missing),
         }
     }
@@ -511,17 +524,17 @@ impl Parents {
 
     /// Reads what [`encode`](Self::encode) wrote for the same spans.
     pub(crate) fn decode(spans: &[Span], r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut all = SortedMap::default();
+        let mut all = Vec::new();
         for span in spans {
             let mut at = span.after;
             for _ in 0..r.count(4)? {
                 let step = r.u64()?;
                 let event = at.checked_add(step).filter(|event| step > 0 && *event <= span.to);
                 at = event.ok_or_else(|| r.invalid("an event outside its span"))?;
-                all.insert(Dot::new(span.replica, at), decode_parents(span.replica, r)?);
+                all.push((Dot::new(span.replica, at), decode_parents(span.replica, r)?));
             }
         }
-        Ok(Parents(all))
+        Ok(Parents(SortedMap::from_sorted(all)))
     }
 }
 

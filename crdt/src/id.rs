@@ -208,4 +208,9 @@ impl Span {
     pub const fn len(&self) -> u64 {
         self.to.saturating_sub(self.after)
     }
+
+    /// Whether all events of another span are in this one.
+    pub(crate) fn includes(&self, other: &Span) -> bool {
+        self.replica == other.replica && self.after <= other.after && other.to <= self.to
+    }
 }

@@ -139,6 +139,29 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    /// Puts in entries that are sorted by key, none twice, none of them here.
+    pub(crate) fn extend_sorted(
+        &mut self,
+        come: impl IntoIterator<Item = (K, V), IntoIter: ExactSizeIterator>,
+    ) {
+        let come = come.into_iter();
+        if come.len() == 1 || are_few(come.len(), self.len()) {
+            come.for_each(|(key, value)| drop(self.insert(key, value)));
+            return;
+        }
+        let mut all = core::mem::take(self).into_entries();
+        all.extend(come);
+        all.sort_by(|a, b| a.0.cmp(&b.0)); // two runs: merged in one pass
+        *self = Self::from_sorted(all);
+    }
+
+    fn into_entries(self) -> Vec<(K, V)> {
+        match self {
+            SortedMap::Few(list) => list,
+            SortedMap::Many(lists) => lists.into_entries(),
+        }
+    }
+
     pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -370,6 +393,7 @@ mod tests {
         fn it_is_a_map(
             steps in prop::collection::vec((any::<bool>(), 0u8..60, any::<u8>()), 0..200),
             asked in prop::collection::vec(0u8..60, 0..20),
+            split in 1u8..30,
         ) {
             let (mut map, mut model) = (SortedMap::default(), BTreeMap::new());
             for (put, key, value) in steps {
@@ -394,7 +418,11 @@ mod tests {
             for key in asked {
                 prop_assert_eq!(walk.find(&key), list.binary_search_by_key(&key, |entry| entry.0));
             }
-            prop_assert_eq!(SortedMap::from_sorted(map.iter().map(|(k, v)| (*k, *v)).collect()), map);
+            prop_assert_eq!(&SortedMap::from_sorted(list.clone()), &map);
+            let (new, old): (Vec<_>, Vec<_>) = list.into_iter().partition(|(key, _)| key % split == 0);
+            let mut grown = SortedMap::from_sorted(old);
+            grown.extend_sorted(new);
+            prop_assert!(grown == map && grown.iter().len() == map.len());
         }
 
         #[test]

@@ -130,6 +130,10 @@ impl VersionVector {
         if seq == 0 {
             return false;
         }
+        if self.entries.last().is_none_or(|last| last.0 < replica) {
+            self.entries.push((replica, seq)); // as when they come in order
+            return true;
+        }
         match self.entries.binary_search_by_key(&replica, |e| e.0) {
             Ok(i) if self.entries[i].1 >= seq => false,
             Ok(i) => {

@@ -323,6 +323,5 @@ impl Body<'_> {
 
 /// The characters that operations insert.
 fn inserts(ops: &[(Dot, Op<'_>)]) -> DotRanges {
-    let inserts = ops.iter().filter(|(_, op)| matches!(op, Op::Insert { .. }));
-    inserts.map(|(at, op)| op.events(*at)).collect()
+    ops.iter().filter_map(|(at, op)| op.inserted(*at)).collect()
 }

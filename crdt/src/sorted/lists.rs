@@ -58,6 +58,10 @@ impl<K: Ord + Clone, V> Lists<K, V> {
         Lists { bounds: bounds(&lists), lists, len }
     }
 
+    pub(super) fn into_entries(self) -> Vec<(K, V)> {
+        self.lists.into_iter().flat_map(|list| list.keys.into_iter().zip(list.values)).collect()
+    }
+
     pub(super) fn value(&self, list: usize, at: usize) -> &V {
         &self.lists[list].values[at]
     }

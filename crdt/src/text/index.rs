@@ -87,6 +87,9 @@ impl Index {
     /// Puts an entry in; returns the place after it.
     fn insert(&mut self, block: usize, i: usize, start: u64, chunk: u32) -> (usize, usize) {
         if block == self.blocks.len() {
+            if block == 0 {
+                self.blocks.reserve_exact(1); // many write one run only
+            }
             self.blocks.push(Block::default());
             self.firsts.push(start);
         }

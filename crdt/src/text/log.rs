@@ -176,6 +176,9 @@ impl Log {
             *packed = Packed::new(&joined);
         } else {
             lane.firsts.push(at.seq);
+            if lane.entries.is_empty() {
+                lane.entries.reserve_exact(1); // many write one run only
+            }
             lane.entries.push(Packed::new(&Entry { first: at.seq, len, text: lane.text.len(), what }));
         }
         lane.text.push_str(text);

@@ -31,6 +31,11 @@ impl<'a> Op<'a> {
         Span { replica: at.replica, after: at.seq - 1, to: at.seq + self.len() - 1 }
     }
 
+    /// The characters that an insertion brings, the first being `at`; `None` for a deletion.
+    pub(crate) fn inserted(&self, at: Dot) -> Option<Span> {
+        matches!(self, Op::Insert { .. }).then(|| self.events(at))
+    }
+
     /// The characters that a deletion names; `None` where numbers run out of range, and for an insertion.
     pub(crate) fn targets(&self) -> Option<Span> {
         let Op::Delete { target, len, back } = self else { return None };

@@ -26,10 +26,12 @@ impl Roster {
     }
 
     pub(super) fn intern(&mut self, replica: ReplicaId) -> u32 {
-        self.get(replica).unwrap_or_else(|| {
-            let next = self.replicas.len() as u32;
+        if let Some(n) = self.replicas.iter().take(4).position(|known| *known == replica) {
+            return n as u32;
+        }
+        let next = self.replicas.len() as u32;
+        *self.numbers.entry(replica).or_insert_with(|| {
             self.replicas.push(replica);
-            self.numbers.insert(replica, next);
             next
         })
     }
