@@ -393,12 +393,11 @@ impl Doc {
                 continue;
             }
             let mut come = DotRanges::new();
-            for (at, op) in in_order(ordered, ops) {
-                if !op.names(|span| Text::here_or_coming(text, span, &come)) {
-                    return Err(NEVER_WAS);
-                }
+            in_order(ordered, ops).try_for_each(|(at, op)| {
+                let is_known = op.names(|span| Text::here_or_coming(text, span, &come));
                 op.inserted(at).into_iter().for_each(|span| come.insert_span(span));
-            }
+                is_known.then_some(()).ok_or(NEVER_WAS)
+            })?;
         }
         Ok(())
     }
@@ -566,13 +565,13 @@ impl Doc {
             let mut record = self.record.as_mut().filter(|_| !path.is_list());
             let (mut patches, mut inserted) = (Vec::new(), Vec::new());
             let is_marked = record.is_some() && self.marks.contains_key(path);
-            for (at, part) in in_order(ordered, ops) {
+            in_order(ordered, ops).try_for_each(|(at, part)| {
                 let wanted = record.is_some().then_some(&mut patches);
                 if is_marked {
                     inserted.extend(part.inserted(at));
                 }
-                text.apply(at, part, wanted).ok_or(NEVER_WAS)?;
-            }
+                text.apply(at, part, wanted).ok_or(NEVER_WAS)
+            })?;
             if let Some(record) = &mut record {
                 patches.into_iter().for_each(|patch| record.text(path, patch));
                 record.inserted(path, inserted);

@@ -93,10 +93,44 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    /// What stands at a place.
+    pub(crate) fn entry_at(&self, (list, at): (usize, usize)) -> Option<(&K, &V)> {
+        match self {
+            SortedMap::Few(few) => few.get(at).map(|(key, value)| (key, value)),
+            SortedMap::Many(lists) => lists.entry(list, at),
+        }
+    }
+
+    /// What stands at a place where something does.
+    pub(crate) fn entry_at_mut(&mut self, (list, at): (usize, usize)) -> (&K, &mut V) {
+        match self {
+            SortedMap::Few(few) => {
+                let (key, value) = &mut few[at];
+                (key, value)
+            }
+            SortedMap::Many(lists) => lists.entry_mut(list, at),
+        }
+    }
+
+    /// The place of a key, with an empty value if there was none.
+    pub(crate) fn place_or_default(&mut self, key: &K) -> (usize, usize)
+    where
+        V: Default,
+    {
+        let (list, at) = match self.find(key) {
+            (list, Ok(at)) => return (list, at),
+            (list, Err(at)) => (list, at),
+        };
+        self.insert_at(list, at, key.clone(), V::default());
+        let (list, Ok(at) | Err(at)) = self.find(key); // lists may have been cut
+        (list, at)
+    }
+
     /// Puts an entry in where [`find`](Self::find) says.
     fn insert_at(&mut self, list: usize, at: usize, key: K, value: V) {
         match self {
             SortedMap::Few(few) => {
+                few.reserve_exact(usize::from(few.is_empty())); // many never have more than one
                 few.insert(at, (key, value));
                 if few.len() > FEW {
                     *self = Self::from_sorted(core::mem::take(few));

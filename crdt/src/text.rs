@@ -45,7 +45,7 @@ mod view;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::context::DotRanges;
@@ -141,14 +141,31 @@ impl TextPatch {
 /// ```
 #[derive(Clone, Default)]
 pub struct Text {
-    /// Nothing while it is stored or a draft.
-    core: Core,
-    open: Open,
+    /// Once characters have names: when others have written, or somebody has asked which is which and written on. What
+    /// is only read or only drafted, as most texts are, has no room for it.
+    named: Option<Box<Named>>,
     /// As it was read from a file; until an edit, or for ever.
     stored: Option<Box<Stored>>,
     /// As one author wrote it; until someone asks which character is which, or for ever.
     draft: Option<Box<Draft>>,
 }
+
+/// Characters under their names, and the edit going on.
+#[derive(Clone, Default)]
+struct Named {
+    core: Core,
+    open: Open,
+}
+
+impl Named {
+    /// How many characters there are.
+    fn len(&self) -> usize {
+        self.open.shown(self.core.sequence.total().chars())
+    }
+}
+
+/// What a text has of which nothing was written.
+static NOTHING: LazyLock<Named> = LazyLock::new(Named::default);
 
 impl Text {
     /// A text that is read from a file, its history when it is first needed.
@@ -161,39 +178,47 @@ impl Text {
         self.stored.is_some() || self.draft.is_some() || self.runs() > 0
     }
 
+    fn named(&self) -> &Named {
+        self.named.as_ref().map_or(&*NOTHING, |named| named)
+    }
+
     fn core(&self) -> &Core {
         match (&self.stored, &self.draft) {
             (Some(stored), _) => stored.core(),
             (_, Some(draft)) => draft.core(),
-            _ => &self.core,
+            _ => &self.named().core,
         }
+    }
+
+    fn open(&self) -> &Open {
+        &self.named().open
     }
 
     /// The characters and the log, with the open edit in its place.
     fn settled(&self) -> Cow<'_, Core> {
         let mut core = Cow::Borrowed(self.core());
-        if !self.open.is_none() {
-            self.open.clone().settle(core.to_mut());
+        if !self.open().is_none() {
+            self.open().clone().settle(core.to_mut());
         }
         core
     }
 
     /// The draft that `author` writes; a new one, if nothing was written yet.
     fn draft_of(&mut self, author: ReplicaId) -> Option<&mut Draft> {
-        if self.draft.is_none() && self.stored.is_none() && self.core.is_empty() {
+        if self.draft.is_none() && self.stored.is_none() && self.named.is_none() {
             self.draft = Some(Box::new(Draft::new(author)));
         }
         self.draft.as_deref_mut().filter(|draft| draft.is_of(author))
     }
 
     fn edit(&mut self) -> (&mut Core, &mut Open) {
-        if let Some(stored) = self.stored.take() {
-            self.core = stored.into_core();
-        }
-        if let Some(draft) = self.draft.take() {
-            self.core = draft.into_core();
-        }
-        (&mut self.core, &mut self.open)
+        let Text { named, stored, draft } = self;
+        let named = named.get_or_insert_with(|| {
+            let stored = stored.take().map(|stored| stored.into_core());
+            let core = stored.or_else(|| draft.take().map(|draft| draft.into_core()));
+            Box::new(Named { core: core.unwrap_or_default(), open: Open::None })
+        });
+        (&mut named.core, &mut named.open)
     }
 
     /// The whole text, when it is as it was read.
@@ -206,7 +231,7 @@ impl Text {
         match (&self.stored, &self.draft) {
             (Some(stored), _) => stored.total().chars(),
             (_, Some(draft)) => draft.len(),
-            _ => self.open.shown(self.core.sequence.total().chars()),
+            _ => self.named.as_ref().map_or(0, |named| named.len()),
         }
     }
 
@@ -290,7 +315,7 @@ impl Text {
         match (&self.stored, &self.draft) {
             (Some(stored), _) => stored.count_to(within).get(unit),
             (_, Some(draft)) => draft.view().measure(draft.rope(), within, unit),
-            _ => self.open.view(&self.core).measure(&self.core.sequence, within, unit),
+            _ => self.open().view(self.core()).measure(&self.core().sequence, within, unit),
         }
     }
 
@@ -298,7 +323,7 @@ impl Text {
         match (&self.stored, &self.draft) {
             (Some(stored), _) => stored.chars_in(unit, n),
             (_, Some(draft)) => draft.view().find(draft.rope(), unit, n),
-            _ => self.open.view(&self.core).find(&self.core.sequence, unit, n),
+            _ => self.open().view(self.core()).find(&self.core().sequence, unit, n),
         }
     }
 
@@ -332,9 +357,11 @@ impl Text {
         let stored = self.stored.iter().filter(move |_| start < end);
         let stored = stored.flat_map(move |stored| stored.pieces(cut(stored.total().chars())));
         let draft = self.draft.iter().flat_map(move |d| d.view().pieces(d.rope(), cut(d.len())));
-        let len = self.open.shown(self.core.sequence.total().chars());
-        let pieces = self.open.view(&self.core).pieces(&self.core.sequence, cut(len));
-        stored.chain(draft).chain(pieces).filter(|piece| !piece.is_empty())
+        let named = self.named.iter().flat_map(move |named| {
+            let Named { core, open } = &**named;
+            open.view(core).pieces(&core.sequence, cut(named.len()))
+        });
+        stored.chain(draft).chain(named).filter(|piece| !piece.is_empty())
     }
 
     /// The characters in a range, as far as they exist.
@@ -357,13 +384,13 @@ impl Text {
     /// ```
     pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
         let core = self.core();
-        self.open.ids(core).map(|id| core.dot(id))
+        self.open().ids(core).map(|id| core.dot(id))
     }
 
     /// The event that inserted the character at `pos`; `None` past the end. `O(log n)`.
     pub fn dot_at(&self, pos: usize) -> Option<Dot> {
         let core = self.core();
-        self.open.id_at(core, pos).map(|id| core.dot(id))
+        self.open().id_at(core, pos).map(|id| core.dot(id))
     }
 
     /// Where the character that an event inserted stands; `None` when it was deleted, or is no character of
@@ -375,7 +402,7 @@ impl Text {
     /// Where a character stands or, once deleted, stood; and whether it is visible.
     pub(crate) fn place_of(&self, dot: Dot) -> Option<(usize, bool)> {
         let core = self.core();
-        self.open.place_of(core, core.roster.id(dot)?)
+        self.open().place_of(core, core.roster.id(dot)?)
     }
 
     /// The visible characters of a range as runs between which nothing stands, not even deleted characters.
@@ -383,9 +410,9 @@ impl Text {
         let core = self.core();
         let mut runs: Vec<Span> = Vec::new();
         let mut last = None;
-        for id in range.map_while(|pos| self.open.id_at(core, pos)) {
+        for id in range.map_while(|pos| self.open().id_at(core, pos)) {
             let dot = core.dot(id);
-            match runs.last_mut().filter(|_| last.is_some_and(|last| self.open.adjoin(core, last, id))) {
+            match runs.last_mut().filter(|_| last.is_some_and(|last| self.open().adjoin(core, last, id))) {
                 Some(run) => run.to = dot.seq,
                 None => runs.push(Span { replica: dot.replica, after: dot.seq - 1, to: dot.seq }),
             }
@@ -404,7 +431,7 @@ impl Text {
     /// assert_eq!(note.runs(), 1); // typed in one go
     /// ```
     pub fn runs(&self) -> usize {
-        self.core().sequence.runs() + usize::from(!self.open.is_none())
+        self.core().sequence.runs() + usize::from(!self.open().is_none())
     }
 
     /// Inserts by `author` before the character at `pos`; its characters are the events from `first` on.
@@ -452,7 +479,7 @@ impl Text {
         match (&self.stored, &self.draft) {
             (Some(_), _) => false,
             (_, Some(draft)) => draft.is_of_steps(most),
-            _ => self.core.log.is_of(most),
+            _ => self.core().log.is_of(most),
         }
     }
 

@@ -131,7 +131,7 @@ impl VersionVector {
             return false;
         }
         if self.entries.last().is_none_or(|last| last.0 < replica) {
-            self.entries.push((replica, seq)); // as when they come in order
+            self.insert(self.entries.len(), (replica, seq)); // as when they come in order
             return true;
         }
         match self.entries.binary_search_by_key(&replica, |e| e.0) {
@@ -141,10 +141,15 @@ impl VersionVector {
                 true
             }
             Err(i) => {
-                self.entries.insert(i, (replica, seq));
+                self.insert(i, (replica, seq));
                 true
             }
         }
+    }
+
+    fn insert(&mut self, at: usize, entry: (ReplicaId, u64)) {
+        self.entries.reserve_exact(usize::from(self.entries.is_empty())); // there may be very many of one author
+        self.entries.insert(at, entry);
     }
 
     /// Adds the next `n` events of a replica, which are not 0; the number of the one before them.
@@ -156,7 +161,7 @@ impl VersionVector {
                 self.entries[i].1 - n
             }
             Err(i) => {
-                self.entries.insert(i, (replica, n));
+                self.insert(i, (replica, n));
                 0
             }
         }
@@ -170,7 +175,7 @@ impl VersionVector {
                 true
             }
             Err(i) if span.after == 0 && span.to > 0 => {
-                self.entries.insert(i, (span.replica, span.to));
+                self.insert(i, (span.replica, span.to));
                 true
             }
             _ => false,

@@ -52,7 +52,7 @@ impl Doc {
             return;
         }
         self.removals.forget(&cut);
-        self.texts.texts_mut().for_each(|text| text.forget(&cut));
+        self.texts.each(|text| text.forget(&cut));
     }
 
     /// Which events this document has forgotten: who has not seen them all cannot be merged with it.

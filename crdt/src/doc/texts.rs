@@ -1,7 +1,6 @@
 //! The texts of a document, and the orders of its lists, by path.
 
-use std::collections::BTreeMap;
-
+use crate::sorted::SortedMap;
 use crate::text::Text;
 
 use super::path::Path;
@@ -9,24 +8,22 @@ use super::path::Path;
 /// Texts by path. The one that was edited last is found without a search: the next edit is mostly there too.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
-    /// Where in `all` each is.
-    places: BTreeMap<Path, usize>,
-    all: Vec<(Path, Text)>,
-    /// Where the one is that was edited last.
-    last: usize,
+    all: SortedMap<Path, Text>,
+    /// Where the one was that was edited last; another may have come there.
+    last: (usize, usize),
 }
 
 impl Texts {
     pub(super) fn get(&self, path: &Path) -> Option<&Text> {
-        self.places.get(path).map(|at| &self.all[*at].1)
+        self.all.get(path)
     }
 
     pub(super) fn contains(&self, path: &Path) -> bool {
-        self.is_last(path) || self.places.contains_key(path)
+        self.is_last(|last| last == path) || self.all.get(path).is_some()
     }
 
-    fn is_last(&self, path: &Path) -> bool {
-        self.all.get(self.last).is_some_and(|(last, _)| last == path)
+    fn is_last(&self, is: impl FnOnce(&Path) -> bool) -> bool {
+        self.all.entry_at(self.last).is_some_and(|(last, _)| is(last))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -35,63 +32,50 @@ impl Texts {
 
     /// All in the order of their paths.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &Text)> {
-        self.places.iter().map(|(path, at)| (path, &self.all[*at].1))
+        self.all.iter()
     }
 
     /// All paths in order.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.places.keys()
+        self.all.keys()
     }
 
     /// The paths from one on, in order.
-    pub(super) fn paths_from(&self, path: &Path) -> impl Iterator<Item = &Path> {
-        self.places.range(path..).map(|(path, _)| path)
+    pub(super) fn paths_from<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
+        self.all.onward(path).map(|(path, _)| path).skip_while(move |before| *before < path)
     }
 
     /// The last path in order.
     pub(super) fn last_path(&self) -> Option<&Path> {
-        self.places.last_key_value().map(|(path, _)| path)
+        self.all.keys().next_back()
     }
 
-    /// All, in no order.
-    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut Text> {
-        self.all.iter_mut().map(|(_, text)| text)
+    /// Changes each.
+    pub(super) fn each(&mut self, mut change: impl FnMut(&mut Text)) {
+        self.all.retain(|_, text| {
+            change(text);
+            true
+        });
     }
 
     /// Puts in a text at a path at which there is none.
     pub(super) fn insert(&mut self, path: Path, text: Text) {
-        self.last = self.all.len();
-        self.places.insert(path.clone(), self.last);
-        // Most documents have one text: no room for three more.
-        self.all.reserve_exact(usize::from(self.all.is_empty()));
-        self.all.push((path, text));
+        self.all.insert(path, text);
     }
 
     /// The text at a path, an empty one if there was none, for an edit.
     pub(super) fn edit(&mut self, path: &Path) -> (&Path, &mut Text) {
-        if !self.is_last(path) {
-            self.turn_to(path);
+        if !self.is_last(|last| last == path) {
+            self.last = self.all.place_or_default(path);
         }
-        self.last()
+        self.all.entry_at_mut(self.last)
     }
 
     /// The text at a root, an empty one if there was none, for an edit.
     pub(super) fn edit_root(&mut self, root: &str) -> (&Path, &mut Text) {
-        if self.all.get(self.last).is_none_or(|(last, _)| !last.is_root_text(root)) {
-            self.turn_to(&Path::root_text(root));
+        if !self.is_last(|last| last.is_root_text(root)) {
+            self.last = self.all.place_or_default(&Path::root_text(root));
         }
-        self.last()
-    }
-
-    fn turn_to(&mut self, path: &Path) {
-        match self.places.get(path) {
-            Some(at) => self.last = *at,
-            None => self.insert(path.clone(), Text::default()),
-        }
-    }
-
-    fn last(&mut self) -> (&Path, &mut Text) {
-        let (path, text) = &mut self.all[self.last];
-        (path, text)
+        self.all.entry_at_mut(self.last)
     }
 }

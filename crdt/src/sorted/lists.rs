@@ -70,6 +70,16 @@ impl<K: Ord + Clone, V> Lists<K, V> {
         &mut self.lists[list].values[at]
     }
 
+    pub(super) fn entry(&self, list: usize, at: usize) -> Option<(&K, &V)> {
+        let list = self.lists.get(list)?;
+        list.keys.get(at).zip(list.values.get(at))
+    }
+
+    pub(super) fn entry_mut(&mut self, list: usize, at: usize) -> (&K, &mut V) {
+        let list = &mut self.lists[list];
+        (&list.keys[at], &mut list.values[at])
+    }
+
     /// In which list a key is, or would be, and where there.
     pub(super) fn find<Q: Ord + ?Sized>(&self, key: &Q) -> (usize, Result<usize, usize>)
     where

@@ -33,8 +33,8 @@ impl Text {
         let sequence = &core.sequence;
         let deleted = |place| sequence.stretch(sequence.settle(place)).is_some_and(|run| run.deleted);
         let behind = |pos| sequence.settle(sequence.gap(pos).0);
-        let start = self.open.view(core).at;
-        match self.open {
+        let start = self.open().view(core).at;
+        match *self.open() {
             Open::Insert { len, .. } if pos > start + len => deleted(behind(pos - len)),
             Open::Insert { len, place, .. } if pos == start + len => deleted(place),
             Open::Insert { .. } if pos > start => false,

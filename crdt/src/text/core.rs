@@ -25,19 +25,14 @@ pub(super) struct Core {
     pub(super) ancestors: Ancestors,
     /// How much was looked at to find places.
     #[cfg(test)]
-    pub(super) steps: std::cell::Cell<u64>,
+    pub(super) steps: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Core {
-    /// Whether nothing was ever written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.roster.is_empty()
-    }
-
     /// Counts something that was looked at to find a place, for tests of how much that is.
     pub(super) fn count_step(&self) {
         #[cfg(test)]
-        self.steps.set(self.steps.get() + 1);
+        self.steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     pub(super) fn dot(&self, id: Id) -> Dot {

@@ -185,7 +185,7 @@ mod tests {
     fn steps(written: &[Written]) -> u64 {
         let mut core = Core::default();
         written.iter().for_each(|(at, op)| core.apply(*at, *op, None).unwrap());
-        core.steps.get()
+        core.steps.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// One with a large subtree was passed anew by each who stood behind it but before all who had passed it; so was a

@@ -36,7 +36,7 @@ pub(super) struct Draft {
     /// What deletions took, each in the order of the text.
     deleted: String,
     /// The text with names, once someone has asked for it.
-    core: OnceLock<Core>,
+    core: OnceLock<Box<Core>>,
 }
 
 /// An edit that the rope lacks: the last step.
@@ -164,15 +164,18 @@ impl Draft {
         self.core.get_or_init(|| {
             let mut draft = self.clone();
             draft.settle();
-            draft.named()
+            Box::new(draft.named())
         })
     }
 
     pub(super) fn into_core(mut self) -> Core {
-        self.core.take().unwrap_or_else(|| {
-            self.settle();
-            self.named()
-        })
+        match self.core.take() {
+            Some(core) => *core,
+            None => {
+                self.settle();
+                self.named()
+            }
+        }
     }
 
     /// Does all edits again with blanks for text, and then puts the text in.

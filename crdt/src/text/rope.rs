@@ -2,7 +2,7 @@
 
 use super::chunk::small;
 use super::count::{Count, Unit, boundary};
-use super::tree::Tree;
+use super::tree::{Tree, push};
 use super::view::{Pieces, byte_in};
 
 /// The longest piece, in bytes.
@@ -79,7 +79,7 @@ impl Rope {
         let count = Count::of(&rest);
         let new = self.tree.split(piece, count);
         self.pieces[piece].chars -= count.chars();
-        self.pieces.push(Piece { text: rest, chars: count.chars() });
+        push(&mut self.pieces, Piece { text: rest, chars: count.chars() });
         let stays = byte < cut || byte == 0 || byte == cut && !at_end;
         if stays { (piece, byte) } else { (new, byte - cut) }
     }

@@ -14,10 +14,6 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn is_empty(&self) -> bool {
-        self.replicas.is_empty()
-    }
-
     pub(super) fn get(&self, replica: ReplicaId) -> Option<u32> {
         if let Some(n) = self.replicas.iter().take(4).position(|known| *known == replica) {
             return Some(n as u32);

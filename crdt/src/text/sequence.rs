@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::chunk::{Chunk, Id, MAX_BYTES, MAX_RUN, Run, Spot};
 use super::count::{Count, Unit, boundary, byte_of_char};
 use super::index::Index;
-use super::tree::Tree;
+use super::tree::{Tree, push};
 use super::view::Pieces;
 
 /// A place between characters or of the character behind it.
@@ -261,7 +261,7 @@ impl Sequence {
             let end = first.plus(count.chars() as u64);
             self.tree.add(chunk, count);
             chunk = self.tree.split(chunk, count);
-            self.chunks.push(Chunk::of(Run::new(first, count.chars(), chained), block));
+            push(&mut self.chunks, Chunk::of(Run::new(first, count.chars(), chained), block));
             self.index(first.replica).set(first.seq, end.seq - 1, chunk);
             (first, chained, text) = (end, true, rest);
         }
@@ -337,7 +337,7 @@ impl Sequence {
             let ((replica, first, _), (_, _, end)) = (runs[0], runs[runs.len() - 1]);
             self.index(replica).set(first, end - 1, new);
         }
-        self.chunks.push(rest);
+        push(&mut self.chunks, rest);
         new
     }
 }

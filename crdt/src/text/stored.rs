@@ -22,9 +22,9 @@ pub(super) struct Stored {
     /// Whether the operations name characters in the brief form, and places are those of runs.
     short: bool,
     order: Arc<Order>,
-    core: OnceLock<Core>,
+    core: OnceLock<Box<Core>>,
     /// What finds places in it, once someone asks for one.
-    blocks: OnceLock<Blocks>,
+    blocks: OnceLock<Box<Blocks>>,
 }
 
 impl Pieces for Stored {
@@ -43,18 +43,18 @@ impl Stored {
     }
 
     fn blocks(&self) -> &Blocks {
-        self.blocks.get_or_init(|| Blocks::of(&self.visible))
+        self.blocks.get_or_init(|| Box::new(Blocks::of(&self.visible)))
     }
 
     /// The text with its history. The file was read whole, so it is as it was written; of one that is not what
     /// any writer wrote, the history is empty, and so is the text.
     pub(super) fn core(&self) -> &Core {
-        self.core.get_or_init(|| self.decode().unwrap_or_default())
+        self.core.get_or_init(|| Box::new(self.decode().unwrap_or_default()))
     }
 
     pub(super) fn into_core(mut self) -> Core {
         self.core();
-        self.core.take().unwrap_or_default()
+        self.core.take().map_or_else(Core::default, |core| *core)
     }
 
     fn decode(&self) -> Result<Core, DecodeError> {

@@ -9,6 +9,14 @@ use super::count::{Count, UNITS, Unit};
 const FANOUT: usize = small(16, 4);
 const NONE: u32 = u32::MAX;
 
+/// Appends with room for a quarter more, not for twice as much: most texts are small, and there are many.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 4);
+    }
+    list.push(item);
+}
+
 /// Up to [`FANOUT`] children, chunks or nodes, with what each counts.
 #[derive(Clone, Debug)]
 struct Node {
@@ -198,7 +206,7 @@ impl Tree {
     pub(super) fn split(&mut self, chunk: usize, moved: Count) -> usize {
         let new = self.leaves.len() as u32;
         let Leaf { node, next, .. } = self.leaves[chunk];
-        self.leaves.push(Leaf { node, previous: chunk as u32, next });
+        push(&mut self.leaves, Leaf { node, previous: chunk as u32, next });
         self.leaves[chunk].next = new;
         if next != NONE {
             self.leaves[next as usize].previous = new;
@@ -219,13 +227,17 @@ impl Tree {
             self.adopt(at, child, level);
             return;
         }
-        // Typing at the end leaves full nodes behind it.
-        let half = if slot == FANOUT { FANOUT - 1 } else { FANOUT / 2 };
+        // Typing at the end leaves full nodes behind it, typing at the start before it.
+        let half = match slot {
+            1 => 1,
+            FANOUT => FANOUT - 1,
+            _ => FANOUT / 2,
+        };
         let rest = self.nodes[at as usize].split(half);
         let new = self.nodes.len() as u32;
         let moved = rest.children;
         let len = rest.len;
-        self.nodes.push(rest);
+        push(&mut self.nodes, rest);
         moved.iter().take(len).for_each(|child| self.adopt(new, *child, level));
         let (node, slot) = if slot > half { (new, slot - half) } else { (at, slot) };
         self.nodes[node as usize].insert(slot, child, count);
@@ -247,7 +259,7 @@ impl Tree {
         root.insert(0, left, sums[0]);
         root.insert(1, right, sums[1]);
         self.root = self.nodes.len() as u32;
-        self.nodes.push(root);
+        push(&mut self.nodes, root);
         self.height += 1;
         self.nodes[left as usize].parent = self.root;
         self.nodes[right as usize].parent = self.root;
