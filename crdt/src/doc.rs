@@ -34,6 +34,7 @@ mod pretty;
 mod record;
 mod refs;
 mod rescue;
+pub mod schema;
 mod spans;
 mod texts;
 mod tree;

@@ -576,7 +576,7 @@ impl<'a> TreeView<'a> {
     }
 
     /// All nodes that are shown, each before those below it, with their depths.
-    pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> + 'a {
+    pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> + use<'a> {
         self.tree.walk()
     }
 
@@ -612,6 +612,10 @@ impl Doc {
             None => Path::from(Key::new(pointer, Shape::Tree)),
             Some(_) => self.tree_path(pointer)?,
         };
+        self.tree_view(path)
+    }
+
+    pub(super) fn tree_view(&self, path: Path) -> Option<TreeView<'_>> {
         match self.node(path.keys())? {
             Node::Tree(tree) => Some(TreeView { doc: self, path, tree: &tree.nodes }),
             _ => None,
