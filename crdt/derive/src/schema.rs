@@ -100,6 +100,10 @@ pub(crate) fn schema(input: &DeriveInput) -> Result<TokenStream, Error> {
         }
 
         #[automatically_derived]
+        impl ::crdt::doc::schema::Element for #name {}
+        #[automatically_derived]
+        impl ::crdt::doc::schema::Container for #name {}
+        #[automatically_derived]
         impl ::crdt::doc::schema::Schema for #name {}
 
         // Nobody makes one or reads its fields: they are there for their types.
@@ -137,14 +141,14 @@ impl<'a> FieldCode<'a> {
             quote!(#[doc = #said])
         });
         // A type that is no field is told where it stands.
-        let ty = quote_spanned!(ty.span()=> #ty);
+        let there = Span::call_site().located_at(ty.span());
         let method = match side {
-            Side::Read => quote! {
+            Side::Read => quote_spanned! {there=>
                 #vis fn #ident(&self) -> <#ty as ::crdt::doc::schema::Field>::Ref<'a> {
                     ::crdt::doc::schema::FieldRef::field::<#ty>(&self.0, #name)
                 }
             },
-            Side::Edit => quote! {
+            Side::Edit => quote_spanned! {there=>
                 #vis fn #ident(&mut self) -> <#ty as ::crdt::doc::schema::Field>::Mut<'_> {
                     ::crdt::doc::schema::FieldMut::field::<#ty>(&mut self.0, #name)
                 }
@@ -224,4 +228,42 @@ fn each_once<'a>(names: impl Iterator<Item = (Span, &'a str)>) -> Result<(), Err
         seen.push(name);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(derive: fn(&DeriveInput) -> Result<TokenStream, Error>, code: &str) -> String {
+        let input = syn::parse_str(code).expect("code");
+        derive(&input).expect_err(code).to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_in_words() {
+        for (code, part) in [
+            ("enum Form { A }", "derives `Plain`"),
+            ("union Form { a: Counter }", "not a struct"),
+            ("struct Form(Counter);", "have names"),
+            ("struct Form {}", "no fields"),
+            ("struct Form;", "no fields"),
+            ("struct Form<T> { a: Register<T> }", "generic"),
+            ("#[crdt(display)] struct Form { a: Counter }", "those of fields"),
+            ("struct Form { #[crdt(nme = \"x\")] a: Counter }", "the one option is `name"),
+            ("struct Form { #[crdt(name = 3)] a: Counter }", "string literal"),
+            ("struct Form { a: Counter, #[crdt(name = \"a\")] b: Counter }", "called `a`"),
+            ("struct Form { r#type: Counter, #[crdt(name = \"type\")] b: Counter }", "called `type`"),
+        ] {
+            assert!(said(schema, code).contains(part), "{}", said(schema, code));
+        }
+        for (code, part) in [
+            ("struct State { a: u8 }", "implements `Plain`"),
+            ("enum State { A(u8) }", "holds something"),
+            ("enum State {}", "has variants"),
+            ("#[crdt(name = \"a\")] enum State { A }", "those of variants"),
+            ("enum State { A, #[crdt(name = \"A\")] B }", "called `A`"),
+        ] {
+            assert!(said(plain, code).contains(part), "{}", said(plain, code));
+        }
+    }
 }

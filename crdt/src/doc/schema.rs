@@ -137,8 +137,8 @@ use std::marker::PhantomData;
 
 use super::edit::{Place, Tx};
 use super::node::Node;
-use super::path::{Key, Path, Shape};
-use super::{Doc, Value};
+use super::path::{Key, Name, Path, Shape};
+use super::{Doc, Scalar, Value};
 
 /// A field that is read by [`FieldRef`] and edited by [`FieldMut`].
 macro_rules! field {
@@ -221,8 +221,6 @@ pub trait Field: Sized {
 )]
 pub trait Element: Field {}
 
-impl<T: Container> Element for T {}
-
 /// An [`Element`] that is made empty and then filled: a struct, a [`Text`], a [`List`], a [`Map`].
 ///
 /// ```
@@ -236,9 +234,7 @@ impl<T: Container> Element for T {}
     message = "`{Self}` is not made empty and then filled",
     note = "structs, `Text`, `List<T>` and `Map<T>` are"
 )]
-pub trait Container: Field {}
-
-impl<T: Schema> Container for T {}
+pub trait Container: Element {}
 
 /// What a whole document can be, and a node of a [`Tree`]: a struct that derives it, or a [`Map`].
 ///
@@ -258,7 +254,7 @@ impl<T: Schema> Container for T {}
     message = "`{Self}` is neither a struct that derives `Schema` nor a `Map`",
     label = "not a map by name or key"
 )]
-pub trait Schema: Field {}
+pub trait Schema: Container {}
 
 /// Which kind of place a field is.
 #[doc(hidden)]
@@ -298,7 +294,8 @@ impl<'a, F> FieldRef<'a, F> {
         T::read(FieldRef::new(self.doc, self.path.child(key)))
     }
 
-    /// Where it stands, as a JSON pointer: as [`Doc::get`], patches and conflicts have it.
+    /// Where it stands, as a JSON pointer: as [`Doc::get`], patches and conflicts have it. Where something of another type
+    /// has the same name and is shown instead, they mean that.
     pub fn pointer(&self) -> String {
         // A reader of an element or node is given only of one that is there, and the document cannot change meanwhile.
         self.doc.pointer(&self.path).unwrap_or_default()
@@ -383,7 +380,8 @@ impl<'a, F> FieldMut<'a, F> {
         T::edit(FieldMut::new(self.place.child(key)))
     }
 
-    /// Takes away all that is visible there, what the type does not know too. Concurrent edits of it stay.
+    /// Takes away all that is visible there, what the type does not know too. Concurrent edits of it stay. An element of a
+    /// list stays, and holds nothing.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -400,12 +398,16 @@ impl<'a, F> FieldMut<'a, F> {
     /// # Ok::<(), crdt::ApplyError>(())
     /// ```
     pub fn clear(&mut self) {
-        if self.place.path().depth() > 0 {
-            return self.place.clear();
-        }
-        let doc = self.place.doc();
-        for key in doc.keys_below(self.place.path(), doc.places(self.place.path())) {
-            self.place.child(key).clear();
+        match self.place.path().parent() {
+            // An element without any value would be gone when it is moved.
+            Some((_, Key { name: Name::Item(_), shape: Shape::Register })) => self.place.put(Scalar::Null),
+            Some(_) => self.place.clear(),
+            None => {
+                let doc = self.place.doc();
+                for key in doc.keys_below(&Path::default(), doc.places(&Path::default())) {
+                    self.place.child(key).clear();
+                }
+            }
         }
     }
 }

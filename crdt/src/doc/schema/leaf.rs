@@ -311,6 +311,7 @@ impl Field for Text {
     }
 }
 
+impl Element for Text {}
 impl Container for Text {}
 
 impl<'a> FieldRef<'a, Text> {

@@ -90,7 +90,10 @@ field!([T: Element] List<T>: List);
 field!([T: Field] Map<T>: Map);
 field!([T: Schema] Tree<T>: Tree);
 
+impl<T: Element> Element for List<T> {}
 impl<T: Element> Container for List<T> {}
+impl<T: Field> Element for Map<T> {}
+impl<T: Field> Container for Map<T> {}
 impl<T: Field> Schema for Map<T> {}
 
 impl<'a, T: Element> FieldRef<'a, List<T>> {
@@ -179,7 +182,7 @@ impl<T: Element> FieldMut<'_, List<T>> {
     }
 }
 
-impl<T: Element + Container> FieldMut<'_, List<T>> {
+impl<T: Container> FieldMut<'_, List<T>> {
     /// Inserts an empty element before that at `index`; past the end means at the end.
     ///
     /// ```
