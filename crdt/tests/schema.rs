@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use crdt::doc::schema::{
     Counter, Field, FieldMut, FieldRef, Flag, List, Map, Plain, Register, Schema, Set, Text, Tree, Values,
 };
-use crdt::doc::{Rule, Scalar, Tx, UndoManager, UndoOptions};
+use crdt::doc::{MapMut, Rule, Scalar, Tx, UndoManager, UndoOptions};
 use crdt::tree::{NodeId, Position};
 use crdt::{Doc, ReplicaId, Replicated, VersionVector};
 use proptest::prelude::*;
@@ -232,6 +232,33 @@ fn two_who_edit_at_once_end_up_with_the_same_and_are_told_by_pointers_of_fields(
     ];
     assert_eq!(told, fields);
     assert!(conflicts.iter().all(|conflict| conflict.rule == Rule::Later));
+}
+
+/// A document of others may be as deep as it goes: who walks down and edits all comes to an end, not to a panic.
+#[test]
+fn what_stands_too_deep_for_its_fields_is_read_and_not_edited() {
+    fn nest(mut card: MapMut<'_>, left: usize) {
+        if left > 0 {
+            nest(card.list("parts").push_map(), left - 1);
+        }
+    }
+    fn read(cards: &FieldRef<'_, List<Card>>) -> usize {
+        cards.at(0).map_or(0, |card| 1 + read(&card.parts()))
+    }
+    fn edit(cards: &mut FieldMut<'_, List<Card>>) -> usize {
+        let Some(mut card) = cards.at(0) else { return 0 };
+        card.what().set("x");
+        1 + edit(&mut card.parts())
+    }
+    let mut doc = doc(1);
+    let deepest = Doc::MAX_DEPTH / 2;
+    doc.transact(0, |tx| nest(tx.list("cards").push_map(), deepest - 1));
+    let mut copy = Doc::load(&doc.save(), ReplicaId::from_u128(2)).unwrap();
+    assert_eq!(read(&copy.read_as::<Board>().cards()), deepest);
+    let edited = copy.transact(1, |tx| edit(&mut tx.edit_as::<Board>().cards()));
+    assert_eq!(edited, deepest - 1, "the fields of the last would be one level too deep");
+    doc.apply(&copy.delta_since(doc.version())).unwrap();
+    assert_eq!(doc.value(), copy.value());
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub(crate) fn schema(input: &DeriveInput) -> Result<TokenStream, Error> {
     let [reader, editor] = ["Ref", "Mut"].map(|what| format_ident!("{name}{what}"));
     let reads = fields.iter().map(|field| field.method(Side::Read));
     let edits = fields.iter().map(|field| field.method(Side::Edit));
+    let levels = fields.iter().map(|field| {
+        let ty = &field.field.ty;
+        quote_spanned!(there(ty)=> <#ty as ::crdt::doc::schema::Field>::LEVELS)
+    });
     let idents = fields.iter().map(|field| field.ident);
     let reader_doc = format!("Reads a [`{name}`] in a document.");
     let editor_doc = format!("Edits a [`{name}`] in a document.");
@@ -89,6 +93,7 @@ pub(crate) fn schema(input: &DeriveInput) -> Result<TokenStream, Error> {
             type Ref<'a> = #reader<'a>;
             type Mut<'a> = #editor<'a>;
             const KIND: ::crdt::doc::schema::Kind = ::crdt::doc::schema::Kind::MAP;
+            const LEVELS: usize = 1 + ::crdt::doc::schema::most(&[#(#levels),*]);
 
             fn read(at: ::crdt::doc::schema::FieldRef<'_, Self>) -> #reader<'_> {
                 #reader(at)
@@ -111,6 +116,11 @@ pub(crate) fn schema(input: &DeriveInput) -> Result<TokenStream, Error> {
             #(let _ = &named.#idents;)*
         };
     })
+}
+
+/// A type that is no field is told where it stands.
+fn there(ty: &syn::Type) -> Span {
+    Span::call_site().located_at(ty.span())
 }
 
 enum Side {
@@ -140,8 +150,7 @@ impl<'a> FieldCode<'a> {
             let said = format!("The field `{}`.", ident.unraw());
             quote!(#[doc = #said])
         });
-        // A type that is no field is told where it stands.
-        let there = Span::call_site().located_at(ty.span());
+        let there = there(ty);
         let method = match side {
             Side::Read => quote_spanned! {there=>
                 #vis fn #ident(&self) -> <#ty as ::crdt::doc::schema::Field>::Ref<'a> {

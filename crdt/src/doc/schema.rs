@@ -129,8 +129,11 @@
 //! # Costs
 //!
 //! To step to a field is free of the document: it copies the path. To read one costs the way down, `O(log n)` at each level,
-//! not what stands beside it. A document nests at most [`Doc::MAX_DEPTH`] levels; to edit deeper is a mistake of the program
-//! and panics, as it does by name.
+//! not what stands beside it.
+//!
+//! A document nests at most [`Doc::MAX_DEPTH`] levels. What stands too deep for all its fields is read, but not given to be
+//! edited: `at` and `get` are `None`. To make something deeper (`push`, `entry`) is a mistake of the program and panics, as it
+//! does by name; where users decide how deep it goes, look at [`FieldRef::depth`] first.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -199,6 +202,9 @@ pub trait Field: Sized {
     type Mut<'a>;
     #[doc(hidden)]
     const KIND: Kind;
+    /// How many levels below it its fields are, each of which has a name in the program.
+    #[doc(hidden)]
+    const LEVELS: usize = 0;
     #[doc(hidden)]
     fn read(at: FieldRef<'_, Self>) -> Self::Ref<'_>;
     #[doc(hidden)]
@@ -265,6 +271,18 @@ impl Kind {
     pub const MAP: Kind = Kind(Shape::Map);
 }
 
+/// The greatest of some numbers.
+#[doc(hidden)]
+pub const fn most(numbers: &[usize]) -> usize {
+    match numbers {
+        [] => 0,
+        [first, rest @ ..] => {
+            let most = most(rest);
+            if *first > most { *first } else { most }
+        }
+    }
+}
+
 /// Reads a field. Each type of field has methods of its own here; a struct's reader dereferences to this.
 ///
 /// ```
@@ -299,6 +317,29 @@ impl<'a, F> FieldRef<'a, F> {
     pub fn pointer(&self) -> String {
         // A reader of an element or node is given only of one that is there, and the document cannot change meanwhile.
         self.doc.pointer(&self.path).unwrap_or_default()
+    }
+
+    /// How many levels down it stands: a root 1, an element of a list there 2. [`Doc::MAX_DEPTH`] is the most.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{List, Schema};
+    /// #[derive(Schema)]
+    /// struct Part {
+    ///     parts: List<Part>,
+    /// }
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     let mut whole = tx.edit_as::<Part>();
+    ///     let mut parts = whole.parts();
+    ///     if parts.read().depth() + 2 <= Doc::MAX_DEPTH {
+    ///         parts.push(); // there is room for one, and for its parts
+    ///     }
+    ///     assert_eq!(parts.read().at(0).unwrap().depth(), 2);
+    /// });
+    /// ```
+    pub fn depth(&self) -> usize {
+        self.path.depth()
     }
 
     /// All that is there as plain data, what the type does not know too; `None` where nothing is visible.
@@ -378,6 +419,12 @@ impl<'a, F> FieldMut<'a, F> {
 
     fn child<T: Field>(&mut self, key: Key) -> T::Mut<'_> {
         T::edit(FieldMut::new(self.place.child(key)))
+    }
+
+    /// What stands below, unless that is too deep for its fields to be edited.
+    fn found<T: Field>(&mut self, key: Key) -> Option<T::Mut<'_>> {
+        let deepest = self.place.path().depth() + 1 + T::LEVELS;
+        (deepest <= Doc::MAX_DEPTH).then(|| self.child::<T>(key))
     }
 
     /// Takes away all that is visible there, what the type does not know too. Concurrent edits of it stay. An element of a

@@ -99,6 +99,11 @@ impl Outline {
         core::iter::once(node).chain(self.nodes.ancestors(node))
     }
 
+    /// Whether there is such a node, shown or removed.
+    pub(super) fn has(&self, node: NodeId) -> bool {
+        self.nodes.get(node).is_some()
+    }
+
     /// Whether a node is shown.
     pub(super) fn shows(&self, node: NodeId) -> bool {
         self.nodes.contains(node)

@@ -4,9 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::{Container, Element, Field, FieldMut, FieldRef, Kind, Plain};
+use crate::doc::TextMut;
 use crate::doc::node::Node;
 use crate::doc::path::Shape;
-use crate::doc::{Scalar, TextMut};
 use crate::text;
 
 /// A plain value; of concurrent writes the one with the later stamp wins, and [`Doc::conflicts`](crate::Doc::conflicts)
@@ -175,17 +175,13 @@ impl<T: Plain> FieldMut<'_, Values<T>> {
 }
 
 impl<'a, T: Plain> FieldRef<'a, Set<T>> {
-    fn members(&self) -> impl Iterator<Item = &'a Scalar> + use<'a, T> {
+    /// The members, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
         let members = match self.node() {
             Some(Node::Set(set)) => Some(set.iter()),
             _ => None,
         };
-        members.into_iter().flatten()
-    }
-
-    /// The members, in their order.
-    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.members().filter_map(T::from_scalar)
+        members.into_iter().flatten().filter_map(T::from_scalar)
     }
 
     /// Whether a member is in.

@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use super::{Container, Element, Field, FieldMut, FieldRef, Kind, Plain, Register, Schema};
+use crate::doc::node::Node;
 use crate::doc::path::{Key, Name, Shape};
-use crate::doc::{ListMut, TreeMut, TreeView};
+use crate::doc::{Doc, ListMut, TreeMut, TreeView};
 use crate::tree::{NodeId, Position};
 
 /// A list whose elements move. Each is a struct, a text, a map, a list, or a plain value in a [`Register`].
@@ -143,7 +144,7 @@ impl<T: Element> FieldMut<'_, List<T>> {
     /// ```
     pub fn at(&mut self, index: usize) -> Option<T::Mut<'_>> {
         let element = self.place.doc().element(self.place.path(), index)?;
-        Some(self.child::<T>(Key::item(element, T::KIND.0)))
+        self.found::<T>(Key::item(element, T::KIND.0))
     }
 
     /// Takes the element at `index` out, with all below it; whether there was one.
@@ -304,6 +305,25 @@ impl<T: Field> FieldMut<'_, Map<T>> {
         self.field::<T>(key)
     }
 
+    /// What stands under a key; `None` where nothing is visible.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Counter, Map};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     let mut votes = tx.edit_as::<Map<Counter>>();
+    ///     votes.entry("ada").add(1);
+    ///     votes.get("ada").unwrap().add(1);
+    ///     assert!(votes.get("bob").is_none());
+    /// });
+    /// assert_eq!(doc.get("/ada"), Some(2.into()));
+    /// ```
+    pub fn get(&mut self, key: &str) -> Option<T::Mut<'_>> {
+        self.read().get(key)?;
+        self.found::<T>(Key::new(key, T::KIND.0))
+    }
+
     /// Takes away what stands under a key, and all below it. Concurrent edits of it stay; so does what has this name
     /// and another type.
     ///
@@ -320,7 +340,10 @@ impl<T: Field> FieldMut<'_, Map<T>> {
     /// assert_eq!(doc.get("/ada"), None);
     /// ```
     pub fn remove(&mut self, key: &str) {
-        self.place.child(Key::new(key, T::KIND.0)).clear();
+        // Nothing stands deeper.
+        if self.place.path().depth() < Doc::MAX_DEPTH {
+            self.place.child(Key::new(key, T::KIND.0)).clear();
+        }
     }
 }
 
@@ -404,8 +427,8 @@ impl<T: Schema> FieldMut<'_, Tree<T>> {
     /// assert_eq!(doc.get("/book/0/data/pages"), Some(12.into()));
     /// ```
     pub fn get(&mut self, node: NodeId) -> Option<T::Mut<'_>> {
-        self.tree().data(node)?;
-        Some(self.child::<T>(Key::item(node, T::KIND.0)))
+        let known = matches!(self.place.node(), Some(Node::Tree(tree)) if tree.has(node));
+        if known { self.found::<T>(Key::item(node, T::KIND.0)) } else { None }
     }
 
     /// Moves a node, with all below it, below another, or to the top for `None`. Whether it did: not if there is no such
