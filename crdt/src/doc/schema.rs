@@ -72,7 +72,7 @@
 //! | [`Flag`] | a truth value | `get` | `enable`, `disable` |
 //! | [`Text`] | characters, and marks on them | `get` | [`TextMut`](super::TextMut) |
 //! | [`List<T>`] | structs, texts, maps, lists, registers | `at`, `iter` | `push`, `insert`, `at`, `remove`, `move_to` |
-//! | [`Map<T>`] | any field, by key | `get`, `keys`, `iter` | `entry`, `remove` |
+//! | [`Map<T>`] | any field, by key | `get`, `keys`, `iter` | `entry`, `get`, `remove` |
 //! | [`Tree<T>`] | structs or maps | `get`, `walk`, `view` | `create`, `get`, `move_to`, `remove` |
 //! | a struct | its fields | their names | their names |
 //!
