@@ -12,9 +12,22 @@
 use std::time::Duration;
 
 use crdt::Doc;
-use crdt::doc::{ListMut, Value};
+use crdt::doc::schema::{FieldMut, Flag, List, Register, Schema};
 use crdt::sync::{DocId, Interest, Kind, Role};
 use sync_daemon::{Peer, PeerConfig};
+
+/// What the document holds.
+#[derive(Schema)]
+struct Board {
+    items: List<Item>,
+}
+
+/// Checking off is a flag: if one checks it off while another moves or renames it, both happen.
+#[derive(Schema)]
+struct Item {
+    what: Register<String>,
+    done: Flag,
+}
 
 const USAGE: &str = "usage: todo DIRECTORY (list | add TEXT | done N | undone N | drop N | move N TO)";
 /// How long to look for the daemon before going on alone.
@@ -69,53 +82,49 @@ fn command(args: &[String]) -> Result<(String, Option<Edit>), &'static str> {
     let (directory, words) = words.split_first().filter(|(first, _)| !first.starts_with('-')).ok_or(USAGE)?;
     // People count from 1.
     let number = |word: &str| word.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).ok_or(USAGE);
-    let edit: Edit = match *words {
+    let edit = match *words {
         ["list"] | [] => return Ok((directory.to_string(), None)),
         ["add", text] => {
             let text = text.to_owned();
-            Box::new(move |doc, now| {
-                doc.transact(now, |tx| tx.list("items").push_map().put("what", text));
+            items(move |items| {
+                items.push().what().set(text);
                 true
             })
         }
-        // Checking off is a flag: if one checks it off while another moves or renames it, both happen.
         ["done", n] => {
             let n = number(n)?;
-            Box::new(move |doc, now| doc.transact(now, |tx| flag(&mut tx.list("items"), n, true)))
+            items(move |items| items.at(n).map(|mut item| item.done().enable()).is_some())
         }
         ["undone", n] => {
             let n = number(n)?;
-            Box::new(move |doc, now| doc.transact(now, |tx| flag(&mut tx.list("items"), n, false)))
+            items(move |items| items.at(n).map(|mut item| item.done().disable()).is_some())
         }
         ["drop", n] => {
             let n = number(n)?;
-            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").remove(n)))
+            items(move |items| items.remove(n))
         }
         ["move", n, to] => {
             let (n, to) = (number(n)?, number(to)?);
-            Box::new(move |doc, now| doc.transact(now, |tx| tx.list("items").move_to(n, to)))
+            items(move |items| items.move_to(n, to))
         }
         _ => return Err(USAGE),
     };
     Ok((directory.to_string(), Some(edit)))
 }
 
-fn flag(items: &mut ListMut<'_>, n: usize, done: bool) -> bool {
-    let Some(mut item) = items.map(n) else { return false };
-    if done {
-        item.flag("done").enable()
-    } else {
-        item.flag("done").disable()
-    }
-    true
+/// What an edit of the items is to the document.
+fn items(edit: impl FnOnce(&mut FieldMut<'_, List<Item>>) -> bool + Send + 'static) -> Edit {
+    Box::new(move |doc, now| doc.transact(now, |tx| edit(&mut tx.edit_as::<Board>().items())))
 }
 
 fn show(doc: &Doc) -> String {
-    let Some(items) = doc.root("items").read::<Vec<Value>>() else { return "nothing to do".into() };
-    let line = |(i, item): (usize, &Value)| {
-        let what = item.pointer("/what").and_then(Value::as_str).unwrap_or("?");
-        let done = item.pointer("/done").and_then(Value::as_bool) == Some(true);
-        format!("{:>3} [{}] {what}", i + 1, if done { "x" } else { " " })
+    let items = doc.read_as::<Board>().items();
+    if items.is_empty() {
+        return "nothing to do".into();
+    }
+    let line = |(i, item): (usize, ItemRef<'_>)| {
+        let what = item.what().get().unwrap_or("?".into());
+        format!("{:>3} [{}] {what}", i + 1, if item.done().get() { "x" } else { " " })
     };
     items.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -16,6 +16,8 @@
 //! | flag | [`Tx::flag`] | enabling beats a concurrent disabling |
 //! | register | [`Tx::put`] | the later stamp wins |
 //! | several values | [`Tx::offer`] | all are kept until the next write |
+//!
+//! Places have names; [`schema`] declares them as a struct, which the compiler checks.
 
 mod any;
 mod change;
@@ -34,6 +36,7 @@ mod pretty;
 mod record;
 mod refs;
 mod rescue;
+pub mod schema;
 mod spans;
 mod texts;
 mod tree;

@@ -36,12 +36,14 @@
 //! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
 //! | make text bold, a link, a comment | [`TextMut::mark`](doc::TextMut::mark), [`Doc::spans`], [`Doc::attributes`] |
 //! | exchange rich text with Quill | [`Doc::to_delta`], [`TextMut::apply_delta`](doc::TextMut::apply_delta) |
+//! | read and edit a document as a struct of mine, checked by the compiler | [`doc::schema`], [`Doc::read_as`], [`Tx::edit_as`](doc::Tx::edit_as), feature `derive` |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
 //! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
 //! | read a value by path: a JSON pointer, or typed steps | [`Doc::get`], [`Doc::root`], [`Doc::text`] |
 //! | print a document or a value, with who wrote what | `{doc}`, `{doc:#}`: [`Doc`] and every type are [`Display`](core::fmt::Display) |
 //! | show values, patches, conflicts as JSON or other formats | module `plain`, feature `serde` |
 //! | hear of every change, with who made it | [`Doc::subscribe`], [`Doc::transact_as`] |
+//! | know whether a change is about one field | [`Patch::touches`](doc::Patch::touches) |
 //! | show what a merge changed | [`Doc::record_patches`], [`Doc::take_patches`] |
 //! | see which concurrent writes met, who won and why | [`Doc::conflicts`], [`Change::conflicts`](doc::Change) |
 //! | undo and redo | [`UndoManager`](doc::UndoManager) |
@@ -97,7 +99,7 @@
 //! |---|---|
 //! | `std` (default) | documents and the protocol; without it the types and clocks need only `alloc` |
 //! | `automerge` | `AutomergeDoc` |
-//! | `derive` | `#[derive(Crdt)]`, `#[derive(Encode, Decode)]` |
+//! | `derive` | `#[derive(Crdt)]`, `#[derive(Encode, Decode)]`; for documents `#[derive(Schema)]`, `#[derive(Plain)]` |
 //! | `serde` | module `plain`: what is visible, for other formats |
 //! | `testkit` | the convergence kit for any type; the simulator of networks; bodies of the fuzz targets |
 //! | `proptest` | module `strategy`: strategies for property tests |

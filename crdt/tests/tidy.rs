@@ -92,13 +92,13 @@ fn public_items_show_an_example() {
             let starts = ["pub struct ", "pub enum ", "pub trait ", "pub fn ", "pub type "];
             if let Some(name) = item(line, &starts) {
                 count += 1;
-                if !docs.contains("```") {
+                if !docs.contains("```") && !docs.contains("doc(hidden)") {
                     without.push(format!("{}: {name}", path.display()));
                 }
             }
             match line {
-                _ if line.starts_with("///") => docs += line,
-                _ if line.starts_with("#[") || line.starts_with(')') || line.starts_with("    ") => {}
+                _ if line.starts_with("///") || line.starts_with("#[") => docs += line,
+                _ if line.starts_with(')') || line.starts_with("    ") => {}
                 _ => docs.clear(),
             }
         }

@@ -1,5 +1,7 @@
 //! The derive macros of the `crdt` crate; use them through its feature `derive`.
 
+mod schema;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
@@ -33,6 +35,18 @@ pub fn derive_encode(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 #[proc_macro_derive(Decode)]
 pub fn derive_decode(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input, decode)
+}
+
+/// Makes a struct of fields one that a document is read and edited as; see the module `doc::schema`.
+#[proc_macro_derive(Schema, attributes(crdt))]
+pub fn derive_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input, schema::schema)
+}
+
+/// Makes an enum without fields a plain value of documents: the name of its variant.
+#[proc_macro_derive(Plain, attributes(crdt))]
+pub fn derive_plain(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input, schema::plain)
 }
 
 fn run(

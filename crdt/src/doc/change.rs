@@ -100,6 +100,24 @@ impl Patch {
             | Patch::Value { path, .. } => path,
         }
     }
+
+    /// Whether it may have changed what stands at a JSON pointer: it is told of that place, of one below it, or of one above.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// let (sender, patches) = std::sync::mpsc::channel();
+    /// let _subscription = doc.subscribe(move |change| sender.send(change.patches[0].clone()).unwrap());
+    /// doc.transact(0, |tx| tx.map("form").put("name", "Ada"));
+    /// let patch = patches.recv().unwrap();
+    /// assert!(patch.touches("/form/name") && patch.touches("/form") && patch.touches(""));
+    /// assert!(!patch.touches("/form/n"));
+    /// ```
+    pub fn touches(&self, pointer: &str) -> bool {
+        let [short, long] =
+            if self.path().len() < pointer.len() { [self.path(), pointer] } else { [pointer, self.path()] };
+        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// Who made a change.

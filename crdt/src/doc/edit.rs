@@ -265,7 +265,7 @@ impl<'a> Place<'a> {
     }
 
     /// Takes away all that is visible at this place and below it.
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.undoable(|place| Inverse::restore(place.doc, &place.path));
         let path = self.path.clone();
         self.clear_texts(&path);

@@ -99,6 +99,11 @@ impl Outline {
         core::iter::once(node).chain(self.nodes.ancestors(node))
     }
 
+    /// Whether there is such a node, shown or removed.
+    pub(super) fn has(&self, node: NodeId) -> bool {
+        self.nodes.get(node).is_some()
+    }
+
     /// Whether a node is shown.
     pub(super) fn shows(&self, node: NodeId) -> bool {
         self.nodes.contains(node)
@@ -576,7 +581,7 @@ impl<'a> TreeView<'a> {
     }
 
     /// All nodes that are shown, each before those below it, with their depths.
-    pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> + 'a {
+    pub fn walk(&self) -> impl Iterator<Item = (usize, NodeId)> + use<'a> {
         self.tree.walk()
     }
 
@@ -612,6 +617,10 @@ impl Doc {
             None => Path::from(Key::new(pointer, Shape::Tree)),
             Some(_) => self.tree_path(pointer)?,
         };
+        self.tree_view(path)
+    }
+
+    pub(super) fn tree_view(&self, path: Path) -> Option<TreeView<'_>> {
         match self.node(path.keys())? {
             Node::Tree(tree) => Some(TreeView { doc: self, path, tree: &tree.nodes }),
             _ => None,

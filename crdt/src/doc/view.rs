@@ -201,9 +201,15 @@ impl Doc {
     /// The path of the list at a JSON pointer, and its length.
     pub(super) fn list_path(&self, pointer: &str) -> Option<(Path, usize)> {
         let Found::At(path) = self.resolve(pointer)? else { return None };
-        let order = self.texts.get(&path).filter(|_| path.is_list())?;
-        let len = self.list(&path).map_or(order.len(), |list| list.len(order));
+        self.texts.get(&path).filter(|_| path.is_list())?;
+        let len = self.list_len(&path);
         Some((path, len))
+    }
+
+    /// How many elements the list at a path has.
+    pub(super) fn list_len(&self, path: &Path) -> usize {
+        let Some(order) = self.texts.get(path) else { return 0 };
+        self.list(path).map_or(order.len(), |list| list.len(order))
     }
 
     /// How many elements of a list stand before an element, and whether it is there itself.

@@ -343,7 +343,7 @@ impl ListMut<'_> {
         element
     }
 
-    fn insert_container(&mut self, index: usize, kind: Shape) -> Dot {
+    pub(in crate::doc) fn insert_container(&mut self, index: usize, kind: Shape) -> Dot {
         self.insert_at(Spot::At(self.position(index)), Holds::Container(kind))
     }
 
