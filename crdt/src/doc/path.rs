@@ -6,40 +6,39 @@ use smol_str::SmolStr;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::Dot;
 
-/// Which type a place has. Part of its identity: two replicas that create one name with different
-/// types at once make two places, and none of their edits is lost. The order says which is shown.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Shape {
-    Text,
-    List,
-    Map,
-    Set,
-    Counter,
-    Flag,
-    Values,
-    Register,
+/// Declares the types with their numbers, which are on the wire: a new one comes last.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $shape:ident)*) => {
+        /// Which type a place has. Part of its identity: two replicas that create one name with different
+        /// types at once make two places, and none of their edits is lost. The order says which is shown.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub(super) enum Shape {
+            $($(#[$doc])* $shape,)*
+        }
+
+        impl Shape {
+            const ALL: &[Shape] = &[$(Shape::$shape),*];
+        }
+    };
+}
+
+shapes! {
+    Text
+    List
+    Map
+    Set
+    Counter
+    Flag
+    Values
+    Register
     /// That an element of a list holds a container, even an empty one.
-    Present,
-    Tree,
+    Present
+    Tree
     /// The marks of the text of the same name.
-    Marks,
+    Marks
 }
 
 impl Shape {
-    const ALL: [Shape; 11] = [
-        Shape::Text,
-        Shape::List,
-        Shape::Map,
-        Shape::Set,
-        Shape::Counter,
-        Shape::Flag,
-        Shape::Values,
-        Shape::Register,
-        Shape::Present,
-        Shape::Tree,
-        Shape::Marks,
-    ];
-
     /// The container with this number.
     pub(super) fn container(number: u64) -> Option<Shape> {
         [Shape::Text, Shape::List, Shape::Map].into_iter().find(|shape| *shape as u64 == number)
