@@ -4,11 +4,12 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::counter::PnCounter;
 use crate::dots::{Changes, Cx, DotStore};
-use crate::flag::EwFlag;
+use crate::flag::{DwFlag, EwFlag};
 use crate::id::Dot;
+use crate::log::Log;
 use crate::map::OrMap;
-use crate::register::{LwwRegister, MvRegister};
-use crate::set::AwSet;
+use crate::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
+use crate::set::{AwSet, RwSet};
 
 use super::list::List;
 use super::marks::Marks;
@@ -129,6 +130,11 @@ nodes! {
     Present(LwwRegister<u64>);
     Tree(Box<Outline>) = |r: &mut Reader<'_>| r.nested(Outline::decode).map(Box::new);
     Marks(Marks);
+    Max(MaxRegister<i64>);
+    Min(MinRegister<i64>);
+    DwFlag(DwFlag);
+    RwSet(RwSet<Scalar>);
+    Log(Log<Scalar>);
 }
 
 impl Node {
@@ -146,6 +152,25 @@ impl Node {
             Node::Map(places) => Some(places),
             Node::List(list) => Some(list.items()),
             Node::Tree(tree) => Some(tree.items()),
+            _ => None,
+        }
+    }
+
+    /// Whether it shows something, as far as nodes tell: texts stand beside them. What was removed may leave in a node
+    /// that it was.
+    pub(super) fn shows(&self) -> bool {
+        match self {
+            Node::Map(places) => places.iter().any(|(_, node)| node.shows()),
+            Node::DwFlag(flag) => flag.is_enabled(),
+            Node::RwSet(set) => !set.is_empty(),
+            node => !node.is_bottom(),
+        }
+    }
+
+    /// The log that it is, if it is one.
+    pub(super) fn log(&self) -> Option<&Log<Scalar>> {
+        match self {
+            Node::Log(log) => Some(log),
             _ => None,
         }
     }
@@ -168,12 +193,17 @@ impl Node {
             | Node::Present(_)
             | Node::Tree(_)
             | Node::Marks(_) => None,
-            _ if self.is_bottom() => None,
+            _ if !self.shows() => None,
             Node::Set(set) => Some(Value::List(set.iter().map(plain).collect())),
             Node::Counter(counter) => Some(Value::from(counter.value())),
             Node::Flag(flag) => Some(Value::from(flag.is_enabled())),
             Node::Values(register) => Some(Value::List(register.iter().map(plain).collect())),
             Node::Register(register) => register.get().map(plain),
+            Node::Max(register) => register.get().copied().map(Value::from),
+            Node::Min(register) => register.get().copied().map(Value::from),
+            Node::DwFlag(flag) => Some(Value::from(flag.is_enabled())),
+            Node::RwSet(set) => Some(Value::List(set.iter().map(plain).collect())),
+            Node::Log(log) => Some(Value::List(log.iter().map(plain).collect())),
         }
     }
 }
