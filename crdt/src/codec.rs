@@ -56,7 +56,7 @@ pub enum DecodeError {
     },
     /// The stored checksum is not that of the bytes.
     Checksum,
-    /// A format of a later version than this program knows.
+    /// A format, or a type of what stands in a document, of a later version than this program knows.
     Version {
         /// The version in the bytes.
         found: u64,
@@ -71,7 +71,7 @@ messages! { DecodeError {
     Self::Limit { at, what } => "over a limit at byte {at}: {what}; nothing was taken",
     Self::Trailing { left } => "{left} bytes are left over; nothing was taken",
     Self::Checksum => "checksum does not match: the bytes were damaged; nothing was taken",
-    Self::Version { found, known } => "format version {found} is newer than {known}, the newest this program reads; nothing was taken",
+    Self::Version { found, known } => "format or type {found} is newer than {known}, the newest this program reads; nothing was taken",
 } }
 
 /// A value with a canonical byte form.

@@ -1,7 +1,7 @@
 //! Documents: named roots of every type, edited in transactions, replicated by difference.
 //!
 //! A [`Doc`] is one [`EventGraph`] and what its events made: a tree of causal types (maps, sets,
-//! counters, flags, registers) and texts. Every edit takes events of the document's author, so one
+//! counters, flags, registers, logs) and texts. Every edit takes events of the document's author, so one
 //! version vector names exactly what a replica has, and a delta is the events another lacks.
 //!
 //! | root | made by | two at once |
@@ -16,6 +16,15 @@
 //! | flag | [`Tx::flag`] | enabling beats a concurrent disabling |
 //! | register | [`Tx::put`] | the later stamp wins |
 //! | several values | [`Tx::offer`] | all are kept until the next write |
+//! | greatest, least number | [`Tx::max`], [`Tx::min`] | the greatest, the least |
+//! | flag that goes down for sure | [`Tx::dw_flag`] | disabling beats a concurrent enabling |
+//! | set from which one goes for sure | [`Tx::rw_set`] | removing beats a concurrent adding |
+//! | log | [`Tx::log`] | both entries, in the order of their times |
+//!
+//! There is no bounded counter: the rights of a [`BoundedCounter`](crate::counter::BoundedCounter) belong to a replica id,
+//! and who edits documents mostly takes a new one at each start of a program, so the rights of the one before would be lost
+//! to all. Nor can it be removed, as all else in a document can. Keep one in a [`Replica`](crate::replica::Replica) whose id
+//! lasts.
 //!
 //! Places have names; [`schema`] declares them as a struct, which the compiler checks.
 
@@ -66,7 +75,9 @@ use crate::version::VersionVector;
 pub use any::AnyDoc;
 pub use change::{Candidate, Change, Conflict, MarkedRange, Origin, Patch, Rule, Subscription};
 pub use cursor::Cursor;
-pub use edit::{CounterMut, FlagMut, ListMut, MapMut, RichTextError, SetMut, TextMut, Tx};
+pub use edit::{
+    CounterMut, ExtremeMut, FlagMut, ListMut, LogMut, MapMut, RichTextError, SetMut, TextMut, Tx,
+};
 pub use history::HistoryError;
 pub use marks::Expand;
 pub use pieces::Loaded;
@@ -179,7 +190,7 @@ impl Doc {
     }
 
     /// Edits the document. `now_ms` is the wall clock, in milliseconds since 1970; it decides only
-    /// between concurrent writes to one register.
+    /// between concurrent writes to one register, and where among concurrent ones an entry of a log stands.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId};
@@ -265,7 +276,7 @@ impl Doc {
         }
         let patches = record.patches(self);
         let touched = record.touched().filter_map(|path| Some((path, self.node(path.keys())?)));
-        let conflicts = touched.filter_map(|(path, node)| self.register_conflict(path, node));
+        let conflicts = touched.flat_map(|(path, node)| self.leaf_conflicts(path, node, Some(&record.news)));
         let moved =
             record.moved.iter().filter_map(|(path, moved)| Some((path, self.node(path.keys())?, moved)));
         let of_moves = moved.flat_map(|(path, node, moved)| self.move_conflicts(path, node, Some(moved)));
@@ -275,7 +286,11 @@ impl Doc {
         let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals);
         let mut conflicts: Vec<Conflict> = conflicts.collect();
         conflicts.sort_by(|a, b| a.path.cmp(&b.path));
-        let authors = if origin == Origin::Remote { record.authors.clone() } else { vec![self.author] };
+        let mut authors: Vec<ReplicaId> = match origin {
+            Origin::Remote => record.news.iter_ranges().map(|span| span.replica).collect(),
+            _ => vec![self.author],
+        };
+        authors.dedup();
         let change = Change { origin, authors, patches, conflicts };
         if let Some(met) = self.met.as_mut().filter(|_| !twice.is_empty()) {
             *met = conflicts::without(met, &twice).united(unsettled);
@@ -555,6 +570,9 @@ impl Doc {
             record.list(path, &self.tree, &self.texts);
         }
         record.tree(path, &self.tree);
+        if key.shape == Shape::Log {
+            record.log(path, &self.tree);
+        }
         if !key.shape.nests() {
             record.touch(path, record.before(path, &self.tree));
         }
@@ -707,8 +725,10 @@ impl Replicated for Doc {
             let after = self.version().get(span.replica).max(span.after);
             (after < span.to).then_some(Span { after, ..*span })
         };
-        let authors: Option<BTreeSet<ReplicaId>> =
-            watched.then(|| delta.spans.iter().filter_map(novel).map(|span| span.replica).collect());
+        let news: DotRanges = match watched {
+            true => delta.spans.iter().filter_map(novel).collect(),
+            false => DotRanges::new(),
+        };
         let novel = match (delta.spans.as_slice(), ordered.as_slice()) {
             ([_], [_]) => None,
             (spans, _) => Some(spans.iter().filter_map(novel).collect()),
@@ -716,7 +736,7 @@ impl Replicated for Doc {
         self.graph.extend(&ordered, &body.parents, seen);
         self.history.iter_mut().for_each(|history| history.add(delta));
         if let Some(mut record) = self.record.take() {
-            record.authors = authors.into_iter().flatten().collect();
+            record.news = news;
             self.notify(Origin::Remote, &record);
         }
         Ok(Applied { novel: novel.unwrap_or(ordered) })

@@ -33,12 +33,15 @@
 //!
 //! | … | use |
 //! |---|---|
-//! | edit text, lists, maps, sets, counters in one document | [`Doc::transact`] |
+//! | edit text, lists, maps, sets, counters in one document; which types there are | [`Doc::transact`]; [`doc`] |
 //! | make text bold, a link, a comment | [`TextMut::mark`](doc::TextMut::mark), [`Doc::spans`], [`Doc::attributes`] |
 //! | exchange rich text with Quill | [`Doc::to_delta`], [`TextMut::apply_delta`](doc::TextMut::apply_delta) |
 //! | read and edit a document as a struct of mine, checked by the compiler | [`doc::schema`], [`Doc::read_as`], [`Tx::edit_as`](doc::Tx::edit_as), feature `derive` |
 //! | edit a list, move its elements | [`Tx::list`](doc::Tx::list), [`ListMut`](doc::ListMut) |
 //! | edit an outline, move its nodes | [`Tx::tree`](doc::Tx::tree), [`TreeMut`](doc::TreeMut), [`Doc::tree`] |
+//! | keep the greatest or the least number in a document | [`Tx::max`](doc::Tx::max), [`Tx::min`](doc::Tx::min) |
+//! | take a right or a consent away so that it stays away | [`Tx::rw_set`](doc::Tx::rw_set), [`Tx::dw_flag`](doc::Tx::dw_flag) |
+//! | keep a log in a document, read who wrote what when | [`Tx::log`](doc::Tx::log), [`Doc::log`] |
 //! | read a value by path: a JSON pointer, or typed steps | [`Doc::get`], [`Doc::root`], [`Doc::text`] |
 //! | print a document or a value, with who wrote what | `{doc}`, `{doc:#}`: [`Doc`] and every type are [`Display`](core::fmt::Display) |
 //! | show values, patches, conflicts as JSON or other formats | module `plain`, feature `serde` |

@@ -66,6 +66,18 @@ impl<T> Log<T> {
         self.put(cx.add(), stamp, entry);
     }
 
+    /// Appends an entry where its stamp says: one that was here before, or elsewhere.
+    #[cfg(feature = "std")]
+    pub(crate) fn append_at(&mut self, stamp: Hlc, entry: T, cx: &mut Cx) {
+        self.put(cx.add(), stamp, entry);
+    }
+
+    /// The entry that an event wrote.
+    #[cfg(feature = "std")]
+    pub(crate) fn get(&self, dot: Dot) -> Option<&T> {
+        self.entries.get(&dot).map(|(_, entry)| entry)
+    }
+
     /// The entries, in order.
     ///
     /// ```

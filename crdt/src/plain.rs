@@ -126,6 +126,7 @@ shown! {
         Rule::Later => "later",
         Rule::Circle => "circle",
         Rule::EditStays => "edit-stays",
+        Rule::RemovalWins => "removal-wins",
     });
     [] Conflict: |conflict, out| fields!(
         out,

@@ -58,6 +58,16 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
                 edit_list(&mut inner, 16 + b % 6, a.rotate_left(3), b);
             }
         }
+        23 => match b % 8 {
+            0 => tx.max("best").set(i64::from(a % 8)),
+            1 => tx.map("form").min(key).set(i64::from(a % 8)),
+            2 => tx.dw_flag("open").enable(),
+            3 => tx.dw_flag("open").disable(),
+            4 => tx.map("form").rw_set(key).insert(i64::from(a / 2 % 3)),
+            5 => tx.map("form").rw_set(key).remove(i64::from(a / 2 % 3)),
+            6 => tx.log("todo").append(i64::from(a)),
+            _ => tx.remove(["best", "open"][usize::from(a % 2)]),
+        },
         _ => tx.text("other").insert(0, "z"),
     }
 }
@@ -94,7 +104,7 @@ struct Step {
 }
 
 fn steps(replicas: usize, most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..replicas, 0..replicas, 0..10u8, 0..24u8, any::<u8>(), any::<u8>());
+    let step = (0..replicas, 0..replicas, 0..10u8, 0..25u8, any::<u8>(), any::<u8>());
     let step = step.prop_map(|(to, from, what, kind, a, b)| Step { to, from, what, kind, a, b });
     prop::collection::vec(step, 0..most)
 }
@@ -110,6 +120,10 @@ fn replay(note: &mut Vec<char>, todo: &mut Vec<Value>, patches: &[Patch], doc: &
             },
             Patch::List { path, index, removed, inserted } if path == "/todo" => {
                 drop(todo.splice(*index..index + removed, inserted.iter().cloned()));
+            }
+            // The list came or went in front of the log of the same name.
+            Patch::Value { path, value } if path == "/todo" => {
+                *todo = value.as_ref().and_then(Value::as_list).unwrap_or_default().to_vec();
             }
             patch => {
                 if let Some(inner) = patch.path().strip_prefix("/todo/") {

@@ -15,7 +15,7 @@ fn id(n: usize) -> ReplicaId {
 /// Texts, deep and flat; lists, trees, maps, sets, counters, registers, flags.
 fn edit(doc: &mut Doc, now: u64, kind: u8, a: u8, b: u8) {
     let [a, b] = [usize::from(a), usize::from(b)];
-    doc.transact(now, |tx| match kind % 16 {
+    doc.transact(now, |tx| match kind % 20 {
         0..=3 => {
             let mut text = tx.text("note");
             let at = a % (text.len() + 1);
@@ -51,7 +51,14 @@ fn edit(doc: &mut Doc, now: u64, kind: u8, a: u8, b: u8) {
                 }
             }
         }
-        _ if a % 2 == 0 => tx.offer("offer", b as i64),
+        15 if a % 2 == 0 => tx.offer("offer", b as i64),
+        16 if a % 2 == 0 => tx.max("best").set(b as i64),
+        16 => tx.log("events").append(b as i64),
+        17 if a % 2 == 0 => tx.dw_flag("open").enable(),
+        17 => tx.dw_flag("open").disable(),
+        18 if a % 2 == 0 => tx.rw_set("admins").insert(b as i64 % 4),
+        18 => tx.rw_set("admins").remove(b as i64 % 4),
+        19 => tx.remove(["best", "events", "open", "admins"][b % 4]),
         _ => tx.put("title", b as i64),
     });
 }
@@ -259,6 +266,12 @@ fn each_kind_of_edit_is_rescued() {
         tx.counter("votes").add(5);
         tx.set("tags").insert("old");
         tx.flag("on").enable();
+        tx.max("best").set(5);
+        tx.min("least").set(5);
+        tx.dw_flag("open").enable();
+        ["old", "gone", "kept"].iter().for_each(|member| tx.rw_set("admins").insert(*member));
+        tx.log("events").append("first");
+        tx.log("away").append("first");
         ["a", "b", "c"].iter().for_each(|item| tx.list("todo").push(*item));
         tx.list("todo").push_map().text("what").insert(0, "deep");
         let mut tree = tx.tree("tree");
@@ -276,6 +289,13 @@ fn each_kind_of_edit_is_rescued() {
         tx.counter("votes").add(-2);
         tx.set("tags").remove("old");
         tx.set("tags").insert("new");
+        tx.max("best").set(7);
+        tx.min("least").set(3);
+        tx.dw_flag("open").disable();
+        tx.rw_set("admins").remove("old");
+        tx.rw_set("admins").insert("new");
+        tx.log("events").append("second");
+        tx.remove("away");
         tx.list("todo").move_to(2, 0); // c a b deep
         tx.list("todo").remove(1); // c b deep
         tx.list("todo").insert(1, "d"); // c d b deep
@@ -300,6 +320,13 @@ fn each_kind_of_edit_is_rescued() {
         "/votes: count -2",
         "/tags: add \"new\"",
         "/tags: take out \"old\"",
+        "/best: put 7 for 5",
+        "/least: put 3 for 5",
+        "/open: lower",
+        "/admins: take out \"old\"",
+        "/admins: add \"new\"",
+        "/events: append \"second\"",
+        "/away: remove [\"first\"]",
         "/todo: move \"c\"",
         "/todo: drop \"a\"",
         "/todo: make \"d\"",
@@ -317,6 +344,12 @@ fn each_kind_of_edit_is_rescued() {
         "/votes",
         "/tags",
         "/on",
+        "/best",
+        "/least",
+        "/open",
+        "/admins",
+        "/events",
+        "/away",
         "/todo",
         "/tree/0/data",
         "/tree/1/data",

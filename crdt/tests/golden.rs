@@ -8,7 +8,7 @@ use automerge::transaction::Transactable;
 use automerge::{ROOT, ReadDoc};
 use crdt::automerge::AutomergeDoc;
 use crdt::causal::Tagged;
-use crdt::codec::{from_bytes, to_bytes};
+use crdt::codec::{DecodeError, from_bytes, to_bytes};
 use crdt::context::{CausalContext, DotRanges};
 use crdt::counter::{BoundedCounter, GCounter, PnCounter};
 use crdt::doc::{AnyDoc, Cursor, Expand};
@@ -27,7 +27,7 @@ use crdt::sync::{Config, Input, LinkId, Node, Output, Role};
 use crdt::text::Side;
 use crdt::traits::OpCrdt;
 use crdt::tree::{Position, Tree};
-use crdt::{Crdt, Decode, Delta, Doc, Dot, Encode, ReplicaId, Replicated, Span, VersionVector};
+use crdt::{ApplyError, Crdt, Decode, Delta, Doc, Dot, Encode, ReplicaId, Replicated, Span, VersionVector};
 
 fn id(n: u128) -> ReplicaId {
     ReplicaId::from_u128(n)
@@ -186,6 +186,63 @@ fn documents_with_marks() {
     let delta = doc.delta_since(&VersionVector::new());
     for delta in [frozen("delta-marks-2.bin", &delta.to_bytes()), old("delta-marks.bin")] {
         assert_eq!(taken_in(&delta).save(), doc.save());
+    }
+}
+
+/// The types that came later, each written by two at once.
+fn doc_with_later_types() -> Doc {
+    let (mut a, mut b) = (Doc::new(id(1)), Doc::new(id(2)));
+    a.transact(1_000, |tx| {
+        tx.max("best").set(7);
+        tx.map("form").min("least").set(-300);
+        tx.dw_flag("open").enable();
+        tx.dw_flag("shut").enable();
+        ["grüße", "x", "y"].iter().for_each(|member| tx.rw_set("admins").insert(*member));
+        tx.log("events").append("made");
+    });
+    b.apply(&a.delta_since(b.version())).unwrap();
+    a.transact(2_000, |tx| {
+        tx.max("best").set(8);
+        tx.dw_flag("shut").enable();
+        tx.rw_set("admins").insert("x");
+        tx.log("events").append(0.5);
+    });
+    b.transact(1_500, |tx| {
+        tx.max("best").set(9);
+        tx.map("form").min("least").set(i64::MIN);
+        tx.dw_flag("shut").disable();
+        tx.rw_set("admins").remove("x");
+        tx.rw_set("admins").remove("y");
+        tx.log("events").append("by b");
+    });
+    a.apply(&b.delta_since(a.version())).unwrap();
+    a
+}
+
+#[test]
+fn documents_with_later_types() {
+    let doc = doc_with_later_types();
+    let json = r#"{"admins":["grüße"],"best":9,"events":["made","by b",0.5],"form":{"least":-9223372036854775808},"open":true}"#;
+    assert_eq!(doc.value().to_string(), json);
+    let copy = Doc::load(&frozen("doc-6-later-types.bin", &doc.save()), id(9)).unwrap();
+    assert_eq!((copy.value(), copy.save()), (doc.value(), doc.save()));
+    let delta = frozen("delta-later-types.bin", &doc.delta_since(&VersionVector::new()).to_bytes());
+    assert_eq!(taken_in(&delta).save(), doc.save());
+
+    // Of a type that is to come a document says so, and stays as it was.
+    let name = b"\x00\x04best";
+    let at = delta.windows(name.len()).position(|bytes| bytes == name).unwrap() - 1;
+    assert_eq!(delta[at], 11);
+    for later in [16, 0x7f] {
+        let mut delta = delta.clone();
+        delta[at] = later;
+        let mut reader = Doc::new(id(8));
+        reader.transact(0, |tx| tx.put("kept", 1));
+        let before = reader.save();
+        let refused = reader.apply(&Delta::from_bytes(&delta).unwrap()).unwrap_err();
+        let later = DecodeError::Version { found: later.into(), known: 15 };
+        assert_eq!(refused, ApplyError::Invalid(later));
+        assert_eq!(reader.save(), before);
     }
 }
 

@@ -18,7 +18,11 @@ fn edit(doc: &mut Doc, now: u64, kind: u8, a: u8, b: u8) {
         4 => tx.list("todo").insert(usize::from(a % 4), i64::from(b)),
         5 => drop(tx.list("todo").move_to(usize::from(a % 4), usize::from(b % 4))),
         6 => drop(tx.list("todo").remove(usize::from(a % 4))),
-        _ => tx.remove(["note", "title", "todo"][usize::from(b % 3)]),
+        7 => tx.remove(["note", "title", "todo", "best", "admins", "events"][usize::from(b % 6)]),
+        8 => tx.max("best").set(i64::from(b)),
+        9 => tx.rw_set("admins").insert(i64::from(b % 3)),
+        10 => tx.rw_set("admins").remove(i64::from(b % 3)),
+        _ => tx.log("events").append(i64::from(b)),
     });
 }
 
@@ -31,7 +35,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_past_is_as_it_was(steps in prop::collection::vec((0..3u8, 0..8u8, any::<u8>(), any::<u8>()), 0..30)) {
+    fn the_past_is_as_it_was(steps in prop::collection::vec((0..3u8, 0..12u8, any::<u8>(), any::<u8>()), 0..30)) {
         let (mut a, mut b) = (Doc::new(id(0)), Doc::new(id(1)));
         a.transact(0, |tx| tx.put("before", "history"));
         a.keep_history();

@@ -16,7 +16,10 @@ fn id(n: usize) -> ReplicaId {
 fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
     match kind % 6 {
         0 => edit_list(&mut tx.list("todo"), a, b),
-        1 => tx.map("form").remove(["page-k", "page-l", "votes", "note", "days"][usize::from(b % 5)]),
+        1 => {
+            let all = ["page-k", "page-l", "votes", "note", "days", "log", "x", "open"];
+            tx.map("form").remove(all[usize::from(b % 8)]);
+        }
         2 => tx.remove(["form", "todo", "title"][usize::from(b % 3)]),
         3 => tx.put(["title", "form", "todo"][usize::from(a % 3)], i64::from(b % 4)),
         4 => edit_map(&mut tx.map("form").map(["page-k", "page-l"][usize::from(a % 2)]), a / 2, b),
@@ -25,7 +28,15 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
 }
 
 fn edit_map(map: &mut MapMut<'_>, a: u8, b: u8) {
-    match a % 8 {
+    match a % 12 {
+        8 => map.log(["log", "days", "x"][usize::from(b % 3)]).append(i64::from(b)),
+        9 => map.max(["log", "x"][usize::from(b % 2)]).set(100 + i64::from(b / 2 % 8)),
+        10 if b.is_multiple_of(2) => {
+            map.rw_set(["log", "days"][usize::from(a / 16 % 2)]).insert(1000 + i64::from(b % 3))
+        }
+        10 => map.rw_set("log").remove(1000 + i64::from(b % 3)),
+        11 if b.is_multiple_of(2) => map.dw_flag("open").enable(),
+        11 => map.dw_flag("open").disable(),
         0 | 1 => {
             let mut text = map.text("note");
             let pos = usize::from(b) % (text.len() + 1);
@@ -201,4 +212,23 @@ fn what_changes_nothing_sends_no_patch() {
     assert!(changes.try_recv().is_err());
     a.transact(7, |tx| tx.put("title", "new"));
     assert_eq!(changes.try_recv().unwrap().patches.len(), 1);
+}
+
+/// Who shows a log hears of the entry that came, wherever it stands, not of all.
+#[test]
+fn an_entry_of_a_log_is_told_by_itself() {
+    let (mut a, mut b) = (Doc::new(id(0)), Doc::new(id(1)));
+    a.transact(5, |tx| (0..3).for_each(|n| tx.log("events").append(n)));
+    b.transact(4, |tx| tx.log("events").append("earlier"));
+    let (sender, changes) = mpsc::channel();
+    let _subscription = a.subscribe(move |change: &Change| sender.send(change.patches.clone()).unwrap());
+    a.apply(&b.delta_since(a.version())).unwrap();
+    a.transact(6, |tx| tx.log("events").append("last"));
+    a.transact(7, |tx| tx.remove("events"));
+    let told = |index, removed, inserted: &[&str]| {
+        let inserted = inserted.iter().map(|entry| Value::from(*entry)).collect();
+        vec![Patch::List { path: "/events".into(), index, removed, inserted }]
+    };
+    let all: Vec<_> = changes.try_iter().collect();
+    assert_eq!(all, [told(0, 0, &["earlier"]), told(4, 0, &["last"]), told(0, 5, &[])]);
 }

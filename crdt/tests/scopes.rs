@@ -109,7 +109,8 @@ fn edits() -> Vec<Edit> {
             add(format!("tree move {name} below {to}"), Box::new(go));
         }
     }
-    for name in ["note", "days", "plan", "form", "votes", "tags", "done", "title", "colour"] {
+    let names = ["note", "days", "plan", "form", "votes", "tags", "done", "title", "colour"];
+    for name in names.into_iter().chain(["best", "least", "open", "admins", "events"]) {
         add(format!("remove {name}"), Box::new(move |tx| tx.remove(name)));
     }
     add("form put".into(), Box::new(|tx| tx.map("form").put("x", 2)));
@@ -120,6 +121,13 @@ fn edits() -> Vec<Edit> {
     add("untag".into(), Box::new(|tx| tx.set("tags").remove("a")));
     add("raise".into(), Box::new(|tx| tx.flag("done").enable()));
     add("lower".into(), Box::new(|tx| tx.flag("done").disable()));
+    add("best".into(), Box::new(|tx| tx.max("best").set(2)));
+    add("least".into(), Box::new(|tx| tx.min("least").set(0)));
+    add("open".into(), Box::new(|tx| tx.dw_flag("open").enable()));
+    add("close".into(), Box::new(|tx| tx.dw_flag("open").disable()));
+    add("let in".into(), Box::new(|tx| tx.rw_set("admins").insert("a")));
+    add("throw out".into(), Box::new(|tx| tx.rw_set("admins").remove("a")));
+    add("append".into(), Box::new(|tx| tx.log("events").append("b")));
     add("put".into(), Box::new(|tx| tx.put("title", 2)));
     add("offer".into(), Box::new(|tx| tx.offer("colour", 2)));
     all
@@ -143,6 +151,11 @@ fn begin() -> Doc {
         tx.flag("done").enable();
         tx.put("title", 1);
         tx.offer("colour", 1);
+        tx.max("best").set(1);
+        tx.min("least").set(1);
+        tx.dw_flag("open").enable();
+        tx.rw_set("admins").insert("a");
+        tx.log("events").append("a");
     });
     doc
 }

@@ -249,10 +249,11 @@ fn every_message_lost(name: &str, start: impl Fn() -> Net) {
 fn a_refused_document_stands_alone() {
     let mut net = Net::daemons(2, &[(0, 1)]);
     net.edit(0, "bad", toy::REFUSED);
+    net.edit(0, "of a later program", toy::LATER);
     net.edit(0, "good", b"x");
     net.run(5_000);
     net.assert_converged(&["good"]);
-    assert!(net.version(1, "bad").is_empty());
+    assert!(["bad", "of a later program"].iter().all(|doc| net.version(1, doc).is_empty()));
     net.edit(1, "good", b"y");
     net.run(1_000);
     net.assert_converged(&["good"]);

@@ -44,12 +44,21 @@ fn edit(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8) {
             }
         }
         21 => tx.map("form").list("rows").insert(usize::from(a % 3), i64::from(b)),
-        _ => tx.remove(["title", "form", "tags", "note", "todo", "votes"][usize::from(b) % 6]),
+        22 => {
+            let all = ["title", "form", "tags", "note", "todo", "votes", "open", "admins", "best", "events"];
+            tx.remove(all[usize::from(b) % all.len()]);
+        }
+        23 => tx.dw_flag("open").enable(),
+        24 => tx.dw_flag("open").disable(),
+        25 => tx.rw_set("admins").insert(i64::from(a % 3)),
+        26 => tx.rw_set("admins").remove(i64::from(a % 3)),
+        27 => tx.max("best").set(i64::from(b)),
+        _ => tx.log("events").append(i64::from(b)),
     }
 }
 
 fn edits(most: usize) -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
-    prop::collection::vec((0..23u8, any::<u8>(), any::<u8>()), 0..most)
+    prop::collection::vec((0..27u8, any::<u8>(), any::<u8>()), 0..most)
 }
 
 /// A flag that was lowered shows as absent, as one never raised does, and a counter back at 0 as 0.
@@ -93,7 +102,7 @@ proptest! {
 
     /// With another who edits too: what is undone converges like any edit, and the other's text stays.
     #[test]
-    fn undo_beside_others_converges(steps in prop::collection::vec((0..6u8, 0..23u8, any::<u8>(), any::<u8>()), 0..40)) {
+    fn undo_beside_others_converges(steps in prop::collection::vec((0..6u8, 0..29u8, any::<u8>(), any::<u8>()), 0..40)) {
         let (mut a, mut b) = (Doc::new(id(0)), Doc::new(id(1)));
         let mut undo = UndoManager::new(&mut a, UndoOptions::default());
         for (i, (what, kind, x, y)) in steps.into_iter().enumerate() {

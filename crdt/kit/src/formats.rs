@@ -27,7 +27,8 @@ pub fn files(bytes: &[u8]) {
         assert_eq!(reader.version(), doc.version());
     }
     let before = doc.version().clone();
-    doc.transact(u64::from(*format), |tx| (0..16).for_each(|kind| edit(tx, kind, *format, kind, kind)));
+    let kinds = (0..16).chain(32..40);
+    doc.transact(u64::from(*format), |tx| kinds.for_each(|kind| edit(tx, kind, *format, kind, kind)));
     assert!(doc.version().covers(&before));
     can_be_written(&doc);
     doc.forget(&before);

@@ -61,9 +61,9 @@ pub enum Patch {
         /// The value they have now; `None` when they have none any more.
         value: Option<Scalar>,
     },
-    /// Elements of a list went and others came in their place. An element that moved goes and comes.
+    /// Elements of a list, or entries of a log, went and others came in their place. An element that moved goes and comes.
     List {
-        /// Where the list is.
+        /// Where the list or log is.
         path: String,
         /// The index of the first element that went, and of the first that came.
         index: usize,
@@ -189,6 +189,10 @@ pub struct Change {
 /// | a write and a removal of what was under a key | what was written; null | the write |
 /// | adding a member that is there and removing it | the member; null | adding |
 /// | adding to a counter and removing it | the sum; null | adding |
+/// | enabling and disabling of a [`dw_flag`](super::Tx::dw_flag) | true, false | [disabling](Rule::RemovalWins) |
+/// | adding a member of an [`rw_set`](super::Tx::rw_set) and taking it out | the member; null | taking out |
+///
+/// Sets of a greatest or least number never meet: the greatest and the least is what was asked for. Nor do entries of a log.
 ///
 /// The losers are kept until the next write of the same (by the same author, of a counter), so an app can show them, and whoever merges in whichever order tells
 /// the same. An edit that stays beside a removal is told where both have replaced one value: what was put into a map under
@@ -252,6 +256,8 @@ pub enum Rule {
     Circle,
     /// What is written stays when what was there before is removed concurrently.
     EditStays,
+    /// In a type in which that is so, what is removed stays away though it is added concurrently.
+    RemovalWins,
 }
 
 impl Conflict {
@@ -280,6 +286,7 @@ impl fmt::Display for Conflict {
             Rule::Later => " (later)",
             Rule::Circle => " (it would close a circle)",
             Rule::EditStays => " (an edit stays)",
+            Rule::RemovalWins => " (a removal wins)",
         })
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::DotRanges;
-use crate::dots::RemovalLog;
+use crate::dots::{DotSet, DotStore, RemovalLog};
 use crate::hlc::Hlc;
 use crate::id::{Dot, Span};
 use crate::register::LwwRegister;
@@ -33,10 +33,44 @@ pub(super) struct Moved {
 }
 
 impl Doc {
-    /// The conflict of the register at a place, if it has one.
-    pub(super) fn register_conflict(&self, path: &Path, node: &Node) -> Option<Conflict> {
-        let Node::Register(register) = node else { return None };
-        self.later(path, None, candidates(register, Scalar::clone))
+    /// The conflicts of what holds plain values at a place; with `news`, of what was added and removed only those that
+    /// these events made. Writes of a register settle what was before.
+    pub(super) fn leaf_conflicts(&self, path: &Path, node: &Node, news: Option<&DotRanges>) -> Vec<Conflict> {
+        match node {
+            Node::Register(register) => {
+                self.later(path, None, candidates(register, Scalar::clone)).into_iter().collect()
+            }
+            Node::DwFlag(flag) => {
+                self.removed(path, &flag.0, [true, false].map(Scalar::from), news).into_iter().collect()
+            }
+            Node::RwSet(set) => {
+                let met = |dots: &&(DotSet, DotSet)| !dots.0.is_bottom() && !dots.1.is_bottom();
+                let all = set.0.iter().filter(|(_, dots)| met(dots));
+                let values = |member: &Scalar| [member.clone(), Scalar::Null];
+                all.filter_map(|(member, dots)| self.removed(path, dots, values(member), news)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The conflict of adding and removing where removing wins; `values` are what to tell of each.
+    fn removed(
+        &self,
+        path: &Path,
+        (added, removed): &(DotSet, DotSet),
+        [of_added, of_removed]: [Scalar; 2],
+        news: Option<&DotRanges>,
+    ) -> Option<Conflict> {
+        let all = || added.iter().chain(removed.iter()).map(|(dot, ())| dot);
+        if news.is_some_and(|news| !all().any(|dot| news.contains(dot))) {
+            return None;
+        }
+        let of =
+            |value: &Scalar, dot: Dot| Candidate { value: value.clone(), author: dot.replica, stamp: None };
+        let losers: Vec<Candidate> = added.iter().rev().map(|(dot, ())| of(&of_added, dot)).collect();
+        let winner = of(&of_removed, removed.iter().next_back().filter(|_| !losers.is_empty())?.0);
+        let path = self.pointer(path)?;
+        Some(Conflict { path, mark: None, item: None, rule: Rule::RemovalWins, winner, losers })
     }
 
     /// The conflicts of moves in the list or tree at a place; with `moved` those that are new by it.
@@ -113,15 +147,14 @@ impl Doc {
         RemovalLog::default().ended_twice(&DotRanges::new(), &self.removals)
     }
 
-    /// The dots that several events ended of which a merge told something. A register may show now what had lost when it
-    /// met a removal.
+    /// The dots that several events ended of which a merge told something. What shows one of several may show now what had
+    /// lost when it met a removal.
     pub(super) fn met_by(&self, record: &Record) -> DotRanges {
         let mut twice = record.twice.clone();
         if let Some(met) = self.met.as_ref().filter(|met| !met.is_empty()) {
             for node in record.touched().filter_map(|path| self.node(path.keys())) {
-                if let Node::Register(register) = node {
-                    let ended = register.latest().and_then(|(dot, ..)| self.removals.of(dot));
-                    twice.extend(&ended.map(|ended| ended.meet(met)).unwrap_or_default());
+                for (dot, _) in shown_by(node) {
+                    twice.extend(&self.removals.of(dot).map(|ended| ended.meet(met)).unwrap_or_default());
                 }
             }
             // Of an edit that meets one more removal all are told.
@@ -216,10 +249,30 @@ impl Doc {
             Node::Set(set) => set.member_of(event)?.clone(),
             Node::Counter(counter) => Scalar::from(counter.value()),
             Node::Values(register) => register.candidates().find(|(dot, _)| *dot == event)?.1.clone(),
-            Node::Register(register) => register.latest().filter(|(dot, ..)| *dot == event)?.2.clone(),
-            _ => return None,
+            node => shown_by(node).into_iter().find(|(dot, _)| *dot == event)?.1,
         };
         Some((path, value))
+    }
+}
+
+/// The events whose effect is shown, and what it is, of types in which something else can hide it.
+fn shown_by(node: &Node) -> Vec<(Dot, Scalar)> {
+    let best = |all: &mut dyn Iterator<Item = (Dot, &i64)>, best: Option<&i64>| {
+        all.filter(|(_, n)| Some(*n) == best).map(|(dot, n)| (dot, Scalar::from(*n))).collect()
+    };
+    let added = |(added, removed): &(DotSet, DotSet), value: &Scalar| {
+        let dots = added.iter().filter(|_| removed.is_bottom());
+        dots.map(|(dot, ())| (dot, value.clone())).collect::<Vec<_>>()
+    };
+    match node {
+        Node::Register(register) => {
+            register.latest().map(|(dot, _, value)| (dot, value.clone())).into_iter().collect()
+        }
+        Node::Max(register) => best(&mut register.candidates(), register.get()),
+        Node::Min(register) => best(&mut register.candidates(), register.get()),
+        Node::DwFlag(flag) => added(&flag.0, &true.into()),
+        Node::RwSet(set) => set.0.iter().flat_map(|(member, dots)| added(dots, member)).collect(),
+        _ => Vec::new(),
     }
 }
 

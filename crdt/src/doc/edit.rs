@@ -13,7 +13,7 @@ use crate::text::{Text, TextPatch};
 
 use super::marks::Index;
 use super::node::{Node, Places};
-use super::path::{Key, Path};
+use super::path::{Key, Path, Shape};
 use super::record::Record;
 use super::tree::TreeMut;
 use super::undo::Inverse;
@@ -21,7 +21,7 @@ use super::{Doc, Scalar, view};
 
 pub use list::ListMut;
 pub(super) use list::Spot;
-pub use map::{CounterMut, FlagMut, MapMut, SetMut};
+pub use map::{CounterMut, ExtremeMut, FlagMut, LogMut, MapMut, SetMut};
 pub use marks::RichTextError;
 pub use text::TextMut;
 
@@ -42,8 +42,12 @@ pub use text::TextMut;
 ///     tx.map("people").map("ada").put("born", 1815);
 ///     tx.map("people").remove("bob"); // not there: no event
 ///     tx.list("days").push("Monday");
+///     tx.max("best").set(7); // the greatest that was ever set; `min` the least
+///     tx.dw_flag("open").enable(); // a concurrent disabling wins
+///     tx.rw_set("admins").insert("ada"); // a concurrent removal wins
+///     tx.log("events").append("opened"); // in the order of their times
 /// });
-/// let json = r#"{"colour":["red"],"days":["Monday"],"done":true,"note":"hello","people":{"ada":{"born":1815}},"title":"greeting","votes":2}"#;
+/// let json = r#"{"admins":["ada"],"best":7,"colour":["red"],"days":["Monday"],"done":true,"events":["opened"],"note":"hello","open":true,"people":{"ada":{"born":1815}},"title":"greeting","votes":2}"#;
 /// assert_eq!(doc.value().to_string(), json);
 /// ```
 #[derive(Debug)]
@@ -157,6 +161,83 @@ impl<'a> Tx<'a> {
         self.0.flag(root)
     }
 
+    /// The flag at a root in which disabling wins over a concurrent enabling: consent, a feature that may be switched off.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.dw_flag("public").enable());
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// alice.transact(1, |tx| tx.dw_flag("public").enable());
+    /// bob.transact(1, |tx| tx.dw_flag("public").disable()); // at the same time
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.get("/public"), None); // a flag that is down is not shown
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    pub fn dw_flag(&mut self, root: &str) -> FlagMut<'_> {
+        self.0.dw_flag(root)
+    }
+
+    /// The set at a root in which removing wins over a concurrent adding: access rights, moderation.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(0, |tx| tx.rw_set("admins").insert("mallory"));
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// alice.transact(1, |tx| tx.rw_set("admins").remove("mallory"));
+    /// bob.transact(1, |tx| tx.rw_set("admins").insert("mallory")); // at the same time
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.get("/admins"), None);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    pub fn rw_set(&mut self, root: &str) -> SetMut<'_> {
+        self.0.rw_set(root)
+    }
+
+    /// The greatest number ever set at a root: a high score, a last-seen time.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+    /// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+    /// alice.transact(1, |tx| tx.max("best").set(7));
+    /// bob.transact(2, |tx| tx.max("best").set(5)); // at the same time, and later by the clock
+    /// alice.apply(&bob.delta_since(alice.version()))?;
+    /// assert_eq!(alice.get("/best"), Some(7.into()));
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    pub fn max(&mut self, root: &str) -> ExtremeMut<'_> {
+        self.0.max(root)
+    }
+
+    /// The least number ever set at a root: a first-seen time, a lowest offer.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.min("offer").set(7));
+    /// doc.transact(1, |tx| tx.min("offer").set(9)); // no event
+    /// assert_eq!(doc.get("/offer"), Some(7.into()));
+    /// ```
+    pub fn min(&mut self, root: &str) -> ExtremeMut<'_> {
+        self.0.min(root)
+    }
+
+    /// The log at a root: entries of all in the order of their times.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(5, |tx| tx.log("events").append("opened"));
+    /// assert_eq!(doc.get("/events").unwrap().to_string(), r#"["opened"]"#);
+    /// ```
+    pub fn log(&mut self, root: &str) -> LogMut<'_> {
+        self.0.log(root)
+    }
+
     /// Writes a register at a root; of concurrent writes the one with the later stamp wins.
     ///
     /// ```
@@ -266,6 +347,9 @@ impl<'a> Place<'a> {
 
     /// Takes away all that is visible at this place and below it.
     pub(super) fn clear(&mut self) {
+        if self.node().is_none() && self.doc.texts_below(&self.path).next().is_none() {
+            return;
+        }
         self.undoable(|place| Inverse::restore(place.doc, &place.path));
         let path = self.path.clone();
         self.clear_texts(&path);
@@ -312,6 +396,11 @@ impl Edit<'_> {
     fn mutate(&mut self, path: &Path, mutate: impl FnOnce(&mut Node, &mut Cx)) {
         let Some((above, key)) = path.parent() else { return };
         let before = self.record.as_ref().and_then(|record| record.before(path, self.tree));
+        if key.shape == Shape::Log
+            && let Some(record) = &mut self.record
+        {
+            record.log(path, self.tree);
+        }
         let mut cx = Cx::new(self.author, self.graph.version().get(self.author), self.stamp);
         at(self.tree, above, key, &mut cx, mutate);
         let (used, removed) = (cx.used(), cx.removed());
@@ -353,7 +442,7 @@ fn below(node: &mut Node, above: &[Key], key: &Key, cx: &mut Cx, mutate: impl Fn
 }
 
 impl Place<'_> {
-    /// Writes a register in which the later stamp wins.
+    /// Writes a register in which the later stamp wins. Of a greatest or least number: as it was before a removal.
     pub(super) fn put(&mut self, value: Scalar) {
         self.undoable(|place| {
             let before = match place.node() {
@@ -362,11 +451,7 @@ impl Place<'_> {
             };
             Some(Inverse::Put { path: place.path.clone(), value: before })
         });
-        self.mutate(|node, cx| {
-            if let Node::Register(register) = node {
-                register.set(value, cx);
-            }
-        });
+        self.put_unrecorded(value);
     }
 
     /// Writes a register that keeps what is concurrent.
@@ -401,36 +486,69 @@ impl Place<'_> {
 
     pub(super) fn member(&mut self, member: Scalar, put_in: bool) {
         self.undoable(|place| {
-            let was_in = matches!(place.node(), Some(Node::Set(set)) if set.contains(&member));
+            let was_in = match place.node() {
+                Some(Node::Set(set)) => set.contains(&member),
+                Some(Node::RwSet(set)) => set.contains(&member),
+                _ => false,
+            };
             let (path, member) = (place.path.clone(), member.clone());
             (was_in != put_in).then_some(Inverse::Member { path, member, put_in: was_in })
         });
         self.mutate(|node, cx| match node {
             Node::Set(set) if put_in => set.insert(member, cx),
             Node::Set(set) => drop(set.remove(&member, cx)),
+            Node::RwSet(set) if put_in => set.insert(member, cx),
+            Node::RwSet(set) => drop(set.remove(&member, cx)),
             _ => {}
         });
     }
 
     pub(super) fn flag(&mut self, enable: bool) {
         self.undoable(|place| {
-            let was = matches!(place.node(), Some(Node::Flag(flag)) if flag.is_enabled());
+            let was = match place.node() {
+                Some(Node::Flag(flag)) => flag.is_enabled(),
+                Some(Node::DwFlag(flag)) => flag.is_enabled(),
+                _ => false,
+            };
             (was != enable).then_some(Inverse::Flag { path: place.path.clone(), enable: was })
         });
         self.mutate(|node, cx| match node {
             Node::Flag(flag) if enable => flag.enable(cx),
             Node::Flag(flag) => flag.disable(cx),
+            Node::DwFlag(flag) if enable => flag.enable(cx),
+            Node::DwFlag(flag) => flag.disable(cx),
             _ => {}
+        });
+    }
+
+    /// Whether another took this member out, or without one lowered the flag here, where that wins.
+    pub(super) fn is_held_back(&self, member: Option<&Scalar>) -> bool {
+        let removed = match (self.node(), member) {
+            (Some(Node::RwSet(set)), Some(member)) => set.0.get(member).map(|(_, removed)| removed),
+            (Some(Node::DwFlag(flag)), None) => Some(&flag.0.1),
+            _ => None,
+        };
+        removed.is_some_and(|removed| removed.iter().any(|(dot, ())| dot.replica != self.doc.author))
+    }
+
+    /// Appends an entry that was here before, or elsewhere.
+    pub(super) fn append_at(&mut self, stamp: Hlc, entry: Scalar) {
+        self.undoable(|place| Some(Inverse::Put { path: place.path.clone(), value: None }));
+        self.mutate(|node, cx| {
+            if let Node::Log(log) = node {
+                log.append_at(stamp, entry, cx);
+            }
         });
     }
 }
 
 impl Place<'_> {
     fn put_unrecorded(&mut self, value: Scalar) {
-        self.mutate(|node, cx| {
-            if let Node::Register(register) = node {
-                register.set(value, cx);
-            }
+        self.mutate(|node, cx| match (node, value) {
+            (Node::Register(register), value) => register.set(value, cx),
+            (Node::Max(register), Scalar::Int(n)) => register.set(n, cx),
+            (Node::Min(register), Scalar::Int(n)) => register.set(n, cx),
+            _ => {}
         });
     }
 

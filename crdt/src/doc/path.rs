@@ -6,43 +6,52 @@ use smol_str::SmolStr;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::id::Dot;
 
-/// Which type a place has. Part of its identity: two replicas that create one name with different
-/// types at once make two places, and none of their edits is lost. The order says which is shown.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Shape {
-    Text,
-    List,
-    Map,
-    Set,
-    Counter,
-    Flag,
-    Values,
-    Register,
+/// Declares the types with their numbers, which are on the wire: a new one comes last.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $shape:ident)*) => {
+        /// Which type a place has. Part of its identity: two replicas that create one name with different
+        /// types at once make two places, and none of their edits is lost. The order says which is shown.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub(super) enum Shape {
+            $($(#[$doc])* $shape,)*
+        }
+
+        impl Shape {
+            const ALL: &[Shape] = &[$(Shape::$shape),*];
+        }
+    };
+}
+
+shapes! {
+    Text
+    List
+    Map
+    Set
+    Counter
+    Flag
+    Values
+    Register
     /// That an element of a list holds a container, even an empty one.
-    Present,
-    Tree,
+    Present
+    Tree
     /// The marks of the text of the same name.
-    Marks,
+    Marks
+    Max
+    Min
+    DwFlag
+    RwSet
+    Log
 }
 
 impl Shape {
-    const ALL: [Shape; 11] = [
-        Shape::Text,
-        Shape::List,
-        Shape::Map,
-        Shape::Set,
-        Shape::Counter,
-        Shape::Flag,
-        Shape::Values,
-        Shape::Register,
-        Shape::Present,
-        Shape::Tree,
-        Shape::Marks,
-    ];
-
     /// The container with this number.
     pub(super) fn container(number: u64) -> Option<Shape> {
         [Shape::Text, Shape::List, Shape::Map].into_iter().find(|shape| *shape as u64 == number)
+    }
+
+    /// The types of what can stand in an element of a list; the rest, which have names only, cost it no search.
+    fn in_elements() -> &'static [Shape] {
+        Shape::ALL.split_at(Shape::Marks as usize + 1).0
     }
 
     /// Whether other places can stand below one of this type.
@@ -84,7 +93,11 @@ impl Key {
 
     /// The keys of all places that have this name, those shown first in front.
     pub(super) fn all_named(name: &Name) -> impl Iterator<Item = Key> + '_ {
-        Shape::ALL.iter().map(move |shape| Key { name: name.clone(), shape: *shape })
+        let shapes = match name {
+            Name::Str(_) => Shape::ALL,
+            Name::Item(_) => Shape::in_elements(),
+        };
+        shapes.iter().map(move |shape| Key { name: name.clone(), shape: *shape })
     }
 
     /// The element or node that it names, if it names one.
@@ -104,7 +117,7 @@ impl Key {
     pub(super) fn fits(&self, above: Option<Shape>) -> bool {
         let item = matches!(self.name, Name::Item(_));
         match above {
-            Some(Shape::List) => item,
+            Some(Shape::List) => item && Shape::in_elements().contains(&self.shape),
             Some(Shape::Tree) => item && self.shape == Shape::Map,
             _ => !item && self.shape != Shape::Present,
         }
@@ -132,8 +145,9 @@ impl Encode for Key {
 impl Decode for Key {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let kind = r.u8()?;
-        let shape = Shape::ALL.get(usize::from(kind & !ITEM)).copied();
-        let shape = shape.ok_or_else(|| r.invalid("unknown type of a place"))?;
+        let (number, known) = (kind & !ITEM, Shape::ALL.len() as u64 - 1);
+        let later = DecodeError::Version { found: number.into(), known };
+        let shape = Shape::ALL.get(usize::from(number)).copied().ok_or(later)?;
         let name = if kind & ITEM == 0 { r.string(|name| name.into())? } else { Name::Item(r.dot()?) };
         Ok(Key { name, shape })
     }
@@ -193,7 +207,7 @@ impl Path {
 
     /// Whether it leads to a flag.
     pub(super) fn is_flag(&self) -> bool {
-        self.0.last().is_some_and(|key| key.shape == Shape::Flag)
+        self.0.last().is_some_and(|key| matches!(key.shape, Shape::Flag | Shape::DwFlag))
     }
 
     /// Whether it leads to a tree.
@@ -201,11 +215,11 @@ impl Path {
         self.0.last().is_some_and(|key| key.shape == Shape::Tree)
     }
 
-    /// Whether it leads to what is never shown by itself.
+    /// Whether no patch tells the value there: it is never shown by itself, or has patches of its own.
     pub(super) fn is_hidden(&self) -> bool {
-        self.0
-            .last()
-            .is_none_or(|key| matches!(key.shape, Shape::Present | Shape::List | Shape::Tree | Shape::Marks))
+        self.0.last().is_none_or(|key| {
+            matches!(key.shape, Shape::Present | Shape::List | Shape::Tree | Shape::Marks | Shape::Log)
+        })
     }
 
     /// How many levels.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Formatter};
 
-use crate::dots::DotStore;
+use crate::dots::{DotSet, DotStore};
 use crate::id::{Dot, ReplicaId};
 use crate::register::LwwRegister;
 
@@ -136,6 +136,20 @@ fn leaf(f: &mut Formatter<'_>, node: &Node) -> fmt::Result {
         Node::Values(register) => {
             several(f, register.candidates().map(|(dot, value)| (value, vec![dot.replica])))
         }
+        Node::Max(register) => ranked(f, register.candidates().map(|(dot, n)| (*n, dot)), false),
+        Node::Min(register) => ranked(f, register.candidates().map(|(dot, n)| (*n, dot)), true),
+        Node::RwSet(set) => {
+            let writers = |dots: &DotSet| dots.iter().map(|(dot, ())| dot.replica).collect();
+            let members = set.0.iter().filter(|(member, _)| set.contains(member));
+            several(f, members.map(|(member, (inserted, _))| (member, writers(inserted))))
+        }
+        Node::Log(log) => {
+            for (i, (stamp, dot, entry)) in log.stamped().enumerate() {
+                let next = if i > 0 { "," } else { "" };
+                write!(f, "{next} {entry}{} at {} ms", By(&[dot.replica]), stamp.millis())?;
+            }
+            Ok(())
+        }
         _ => {
             let mut writers = Vec::new();
             node.for_each_dot(&mut |dot| writers.push(dot.replica));
@@ -148,6 +162,19 @@ fn latest(f: &mut Formatter<'_>, register: &LwwRegister<Scalar>) -> fmt::Result 
     for (i, (dot, stamp, value)) in register.candidates().enumerate() {
         let over = if i > 0 { ", over" } else { "" };
         write!(f, "{over} {value}{} at {} ms", By(&[dot.replica]), stamp.millis())?;
+    }
+    Ok(())
+}
+
+/// The number that is shown, and those of others that it is beyond.
+fn ranked(f: &mut Formatter<'_>, all: impl Iterator<Item = (i64, Dot)>, ascending: bool) -> fmt::Result {
+    let mut all: Vec<(i64, Dot)> = all.collect();
+    all.sort_unstable();
+    if !ascending {
+        all.reverse();
+    }
+    for (i, (n, dot)) in all.iter().enumerate() {
+        write!(f, "{} {n}{}", if i > 0 { ", over" } else { "" }, By(&[dot.replica]))?;
     }
     Ok(())
 }
@@ -193,6 +220,12 @@ mod tests {
             tx.flag("done").enable();
             tx.set("tags").insert("a");
             tx.offer("colour", "red");
+            tx.max("best").set(7);
+            tx.min("least").set(-7);
+            tx.dw_flag("open").enable();
+            tx.rw_set("admins").insert("ada");
+            tx.log("events").append("x");
+            tx.log("events").append("y");
             tx.list("todo").push("milk");
             tx.list("todo").push_map().text("what").insert(0, "tea");
             tx.list("todo").push_list();
@@ -202,8 +235,13 @@ mod tests {
             tree.data(below).unwrap().put("title", "x");
         });
         let expected = "\
+admins: \"ada\" by 00000001
+best: 7 by 00000001
 colour: \"red\" by 00000001
 done: true by 00000001
+events: \"x\" by 00000001 at 5 ms, \"y\" by 00000001 at 5 ms
+least: -7 by 00000001
+open: true by 00000001
 tags: \"a\" by 00000001
 todo:
   0: \"milk\" by 00000001 at 5 ms

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::DotRanges;
-use crate::id::{Dot, ReplicaId, Span};
+use crate::id::{Dot, Span};
 use crate::text::TextPatch;
 
 use super::change::Patch;
 use super::conflicts::Moved;
 use super::marks::{self, Index, News};
 use super::node::{Node, Places};
-use super::path::{Path, Shape};
+use super::path::{Key, Path, Shape};
 use super::texts::Texts;
 use super::tree::{Outline, Standing};
 use super::undo::Inverse;
@@ -25,7 +25,7 @@ pub(super) struct Record {
     watched: bool,
     /// The places in the tree that changed, with what was there before.
     touched: BTreeMap<Path, Option<Value>>,
-    /// The lists that changed, with their elements as they were.
+    /// The lists and logs that changed, with their elements and entries as they were.
     lists: BTreeMap<Path, Vec<Dot>>,
     /// The trees that changed, as they were.
     trees: BTreeMap<Path, Standing>,
@@ -39,8 +39,8 @@ pub(super) struct Record {
     pub(super) moved: BTreeMap<Path, Moved>,
     /// The dots that a merge ended and something else ended too.
     pub(super) twice: DotRanges,
-    /// Whose events a merge brought.
-    pub(super) authors: Vec<ReplicaId>,
+    /// The events that a merge brought.
+    pub(super) news: DotRanges,
 }
 
 impl Record {
@@ -64,7 +64,8 @@ impl Record {
     pub(super) fn before(&self, path: &Path, tree: &Places) -> Option<Value> {
         let wanted = self.watched && !self.touched.contains_key(path);
         match view::node(tree, path.keys()).filter(|_| wanted)? {
-            Node::Map(_) => Some(Value::Map(BTreeMap::new())),
+            node @ Node::Map(_) => node.shows().then(|| Value::Map(BTreeMap::new())),
+            Node::Log(_) => None, // noted by its entries
             node => node.leaf(),
         }
     }
@@ -77,6 +78,14 @@ impl Record {
                 _ => None,
             };
             self.lists.insert(path.clone(), view::elements(list, texts.get(path)));
+        }
+    }
+
+    /// Notes the entries of a log that is about to change for the first time.
+    pub(super) fn log(&mut self, path: &Path, tree: &Places) {
+        if self.watched && !self.lists.contains_key(path) {
+            let log = view::node(tree, path.keys()).and_then(Node::log);
+            self.lists.insert(path.clone(), log.map(view::entries).unwrap_or_default());
         }
     }
 
@@ -170,11 +179,22 @@ impl Record {
             let is_told = |path: &Path| path.items().any(|element| came.contains(&element));
             doc.pointer(path).filter(|_| !is_told(path) && doc.is_in_view(path))
         };
+        let mut whole = self.uncovered(doc);
+        let others = self.lists.iter().filter(|(path, before)| self.was_other(doc, path, before));
+        whole.extend(others.map(|(path, _)| path.clone()));
         for (path, before) in &self.lists {
-            if let Some(pointer) = shown(path, &came) {
-                let after = doc.elements(path);
-                list_patches(doc, path, &pointer, (before, &after), &mut came, &mut patches);
+            let Some(pointer) = shown(path, &came) else { continue };
+            let log = doc.node(path.keys()).and_then(Node::log);
+            let after = log.map_or_else(|| doc.elements(path), view::entries);
+            if whole.contains(path) {
+                came.extend(after);
+                continue;
             }
+            let value = |dot| match log {
+                Some(log) => log.get(dot).cloned().unwrap_or_default().into(),
+                None => doc.element_value(path, dot),
+            };
+            list_patches(&pointer, (before, &after), &value, &mut came, &mut patches);
         }
         for (path, before) in &self.trees {
             if let Some(pointer) = shown(path, &came) {
@@ -203,12 +223,29 @@ impl Record {
                 patches.push(Patch::Value { path, value });
             }
         }
-        for path in self.uncovered(doc) {
+        for path in whole {
             if let Some(pointer) = shown(&path, &came) {
                 patches.push(Patch::Value { path: pointer, value: doc.value_of(&path) });
             }
         }
         patches
+    }
+
+    /// Whether something else was shown under the name of a list, so that it cannot be told by what came into it and
+    /// went: something in front, or behind where it was empty.
+    fn was_other(&self, doc: &Doc, path: &Path, before: &[Dot]) -> bool {
+        let Some((above, list)) = path.parent() else { return false };
+        let was_shown = |path: &Path| {
+            self.touched.get(path).is_some_and(Option::is_some)
+                || self.lists.get(path).is_some_and(|before| !before.is_empty())
+                || self.texts.iter().any(|(text, _)| text == path)
+        };
+        let (above, is_new) = (Path::from(above), before.is_empty() && doc.is_visible(path));
+        let others = Key::all_named(&list.name).filter(|other| other.shape < list.shape || is_new);
+        others.filter(|other| other.shape != list.shape).any(|other| {
+            let (is_behind, path) = (other.shape > list.shape, above.child(other));
+            was_shown(&path) || is_behind && doc.is_visible(&path)
+        })
     }
 
     /// The places that came into view because one of another type and the same name, in front of them, is empty now.
@@ -236,10 +273,9 @@ impl Record {
 
 /// The smallest removals and insertions that lead from one order of elements to another.
 fn list_patches(
-    doc: &Doc,
-    path: &Path,
     pointer: &str,
     (old, new): (&[Dot], &[Dot]),
+    value: &dyn Fn(Dot) -> Value,
     came: &mut BTreeSet<Dot>,
     out: &mut Vec<Patch>,
 ) {
@@ -251,7 +287,7 @@ fn list_patches(
         if gone + come > 0 {
             let inserted = new[j..j + come].iter();
             came.extend(inserted.clone());
-            let inserted = inserted.map(|element| doc.element_value(path, *element)).collect();
+            let inserted = inserted.copied().map(value).collect();
             out.push(Patch::List { path: pointer.to_owned(), index, removed: gone, inserted });
         }
         (i, j, index) = (i + gone + 1, j + come + 1, index + come + 1);

@@ -1,9 +1,10 @@
 //! [`Ref`]: reading a document step by step, with typed steps and typed values.
 
+use crate::log::Log;
 use crate::text::Text;
 
 use super::path::point;
-use super::{Doc, TreeView, Value};
+use super::{Doc, Scalar, TreeView, Value};
 
 /// A step of a path: a name in a map, or an index in a list.
 ///
@@ -134,6 +135,18 @@ impl<'a> Ref<'a> {
     /// ```
     pub fn text(&self) -> Option<&'a Text> {
         self.doc.text(&self.pointer)
+    }
+
+    /// The log that stands there.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.log("events").append("opened"));
+    /// assert_eq!(doc.root("events").log().unwrap().len(), 1);
+    /// ```
+    pub fn log(&self) -> Option<&'a Log<Scalar>> {
+        self.doc.log(&self.pointer)
     }
 
     /// The tree that stands there.

@@ -73,6 +73,8 @@ pub enum Rescued {
     Counted(i64),
     /// A flag was raised or lowered.
     Flagged(bool),
+    /// An entry was appended to a log.
+    Appended(Value),
     /// An element was put in a list, or a node in a tree, with all that it holds.
     Made(Value),
     /// An element of a list or a node of a tree was moved.
@@ -191,6 +193,7 @@ impl fmt::Display for RescuedEdit {
             Rescued::Taken(member) => write!(f, "take out {member}"),
             Rescued::Counted(n) => write!(f, "count {n:+}"),
             Rescued::Flagged(raised) => f.write_str(if *raised { "raise" } else { "lower" }),
+            Rescued::Appended(entry) => write!(f, "append {entry}"),
             Rescued::Made(value) => write!(f, "make {value}"),
             Rescued::Moved(value) => write!(f, "move {value}"),
             Rescued::Dropped(value) => write!(f, "drop {value}"),
@@ -295,7 +298,7 @@ impl Rescue {
         let mut doc = self.onto;
         let (made, left): (Vec<_>, Vec<_>) =
             self.edits.into_iter().partition(|edit| edit.has_place && approve(edit));
-        let mut renamed = Renamed::default();
+        let mut renamed = Renamed::anew();
         doc.transact_undo(now_ms, Origin::Local("rescue".into()), |tx| {
             made.into_iter().for_each(|edit| run(tx, edit.redo, &mut renamed));
         });
@@ -464,12 +467,45 @@ impl Finder<'_> {
                 let enable = flag.is_enabled();
                 self.note(path, Rescued::Flagged(enable), Inverse::Flag { path: own(), enable });
             }
+            Node::DwFlag(_) => {
+                let enabled = |doc: &Doc| matches!(doc.node(path.keys()), Some(Node::DwFlag(flag)) if flag.is_enabled());
+                let enable = enabled(self.late);
+                if enable || enabled(self.onto) {
+                    self.note(path, Rescued::Flagged(enable), Inverse::Flag { path: own(), enable });
+                }
+            }
+            Node::RwSet(written) => {
+                let has = |doc: &Doc, member: &Scalar| matches!(doc.node(path.keys()), Some(Node::RwSet(set)) if set.contains(member));
+                for (member, _) in written.0.iter() {
+                    let put_in = has(self.late, member);
+                    if put_in || has(self.onto, member) {
+                        self.member(path, member.clone(), put_in);
+                    }
+                }
+            }
+            Node::Max(register) => self.number(path, register.get(), now, i64::gt),
+            Node::Min(register) => self.number(path, register.get(), now, i64::lt),
+            Node::Log(log) => {
+                for (stamp, _, entry) in log.stamped() {
+                    let what = Rescued::Appended(entry.clone().into());
+                    self.note(path, what, Inverse::Append { path: own(), stamp, entry: entry.clone() });
+                }
+            }
             Node::Empty
             | Node::List(_)
             | Node::Map(_)
             | Node::Present(_)
             | Node::Tree(_)
             | Node::Marks(_) => {}
+        }
+    }
+
+    /// A greatest or least number, where it is beyond the one there now.
+    fn number(&mut self, path: &Path, n: Option<&i64>, now: Option<Value>, beyond: fn(&i64, &i64) -> bool) {
+        let best = now.as_ref().and_then(Value::as_i64);
+        if let Some(n) = n.filter(|n| best.is_none_or(|best| beyond(n, &best))) {
+            let what = Rescued::Put { value: Value::from(*n), now };
+            self.note(path, what, Inverse::Put { path: path.clone(), value: Some(Scalar::Int(*n)) });
         }
     }
 
@@ -499,6 +535,10 @@ impl Finder<'_> {
             let here = |member: &Scalar| matches!(here, Some(Node::Set(set)) if set.contains(member));
             let gone: Vec<Scalar> = set.iter().filter(|member| !here(member)).cloned().collect();
             gone.into_iter().for_each(|member| self.member(path, member, false));
+        } else if let (Node::RwSet(set), Some(Node::RwSet(here))) = (still, here) {
+            // Who was taken out by name is told by that: these went with the key.
+            let gone = set.iter().filter(|member| here.0.get(member).is_none());
+            gone.for_each(|member| self.member(path, member.clone(), false));
         } else if here.is_none() && self.late.pointer(path).is_some() {
             let value = self.onto.value_of(path).unwrap_or_else(|| Scalar::Null.into());
             self.note(path, Rescued::Removed(value), Inverse::Put { path: path.clone(), value: None });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use crate::hlc::Hlc;
 use crate::id::{Dot, Span};
 use crate::text::{Cursor, Text};
 
@@ -37,6 +38,8 @@ pub(super) enum Inverse {
     Member { path: Path, member: Scalar, put_in: bool },
     /// Raises or lowers a flag.
     Flag { path: Path, enable: bool },
+    /// Appends to a log what had this time.
+    Append { path: Path, stamp: Hlc, entry: Scalar },
     /// Takes an element out of a list.
     RemoveElement { list: Path, element: Dot },
     /// Puts an element again where it stood; it counts as the same from then on. What stood below it follows.
@@ -183,6 +186,11 @@ fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
             member: member.clone(),
             put_in: true,
         })),
+        Node::RwSet(set) => all.extend(set.iter().map(|member| Inverse::Member {
+            path: path(),
+            member: member.clone(),
+            put_in: true,
+        })),
         Node::Counter(counter) => all.push(Inverse::Add { path: path(), n: counter.value() }),
         Node::Flag(flag) => all.push(Inverse::Flag { path: path(), enable: flag.is_enabled() }),
         Node::Values(register) => {
@@ -193,7 +201,25 @@ fn restore_leaf(node: &Node, path: &Path, all: &mut Vec<Inverse>) {
         Node::Register(register) => {
             all.extend(register.get().map(|v| Inverse::Put { path: path(), value: Some(v.clone()) }));
         }
-        Node::Empty | Node::List(_) | Node::Map(_) | Node::Present(_) | Node::Tree(_) | Node::Marks(_) => {}
+        Node::DwFlag(flag) if flag.is_enabled() => all.push(Inverse::Flag { path: path(), enable: true }),
+        Node::Max(register) => {
+            all.extend(register.get().map(|n| Inverse::Put { path: path(), value: Some((*n).into()) }));
+        }
+        Node::Min(register) => {
+            all.extend(register.get().map(|n| Inverse::Put { path: path(), value: Some((*n).into()) }));
+        }
+        Node::Log(log) => all.extend(log.stamped().map(|(stamp, _, entry)| Inverse::Append {
+            path: path(),
+            stamp,
+            entry: entry.clone(),
+        })),
+        Node::Empty
+        | Node::List(_)
+        | Node::Map(_)
+        | Node::Present(_)
+        | Node::Tree(_)
+        | Node::Marks(_)
+        | Node::DwFlag(_) => {}
     }
 }
 
@@ -260,7 +286,9 @@ impl Default for UndoOptions {
 /// Undoing writes new events: others see it as an edit like any. Text that was deleted comes back where it
 /// stood; a register gets back the value it had before the edit that is undone, even if others have
 /// written it since (Stewen, Kleppmann, "Undo and redo support for replicated registers", 2024); a counter
-/// is moved back by what was added. Of a register with several values one comes back.
+/// is moved back by what was added. Of a register with several values one comes back. A greatest or least number that was
+/// set and an entry of a log stay: there is nothing to undo. In a flag or set in which removing wins, what others have
+/// removed too stays so.
 ///
 /// A document has one manager; it records from [`new`](Self::new) on.
 ///
@@ -477,9 +505,16 @@ pub(super) struct Renamed {
     /// Characters, and the placeholders of elements.
     characters: Names,
     elements: Names,
+    /// Whether edits are made anew, not taken back: then they hold against what others removed, too.
+    anew: bool,
 }
 
 impl Renamed {
+    /// For edits that are made anew.
+    pub(super) fn anew() -> Self {
+        Renamed { anew: true, ..Renamed::default() }
+    }
+
     fn path(&self, path: &Path) -> Path {
         let mut now = Path::default();
         for key in path.keys() {
@@ -562,10 +597,19 @@ pub(super) fn run(tx: &mut Tx<'_>, inverse: Inverse, renamed: &mut Renamed) {
             None => place.clear_leaf(),
         }),
         Inverse::Add { path, n } => with_place(tx, &path, renamed, |mut place| place.add(n)),
-        Inverse::Member { path, member, put_in } => {
-            with_place(tx, &path, renamed, |mut place| place.member(member, put_in));
+        Inverse::Member { path, member, put_in } => with_place(tx, &path, renamed, |mut place| {
+            if !put_in || renamed.anew || !place.is_held_back(Some(&member)) {
+                place.member(member, put_in);
+            }
+        }),
+        Inverse::Flag { path, enable } => with_place(tx, &path, renamed, |mut place| {
+            if !enable || renamed.anew || !place.is_held_back(None) {
+                place.flag(enable);
+            }
+        }),
+        Inverse::Append { path, stamp, entry } => {
+            with_place(tx, &path, renamed, |mut place| place.append_at(stamp, entry));
         }
-        Inverse::Flag { path, enable } => with_place(tx, &path, renamed, |mut place| place.flag(enable)),
         Inverse::RemoveElement { list, element } => {
             let element = renamed.elements.now(element);
             with_list(tx, &list, renamed, |mut list| {

@@ -199,7 +199,7 @@ fn json_string(f: &mut fmt::Formatter<'_>, s: &str) -> fmt::Result {
 pub enum Value {
     /// A plain value.
     Scalar(Scalar),
-    /// The elements of a list, the members of a set, or the concurrent values of a register, in their order.
+    /// The elements of a list, the members of a set, the entries of a log, or the concurrent values of a register, in their order.
     List(Vec<Value>),
     /// The entries of a map.
     Map(BTreeMap<String, Value>),

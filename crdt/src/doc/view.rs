@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::id::Dot;
+use crate::log::Log;
 use crate::text::Text;
 
 use super::change::Conflict;
@@ -33,10 +34,15 @@ pub(super) fn elements(list: Option<&List>, order: Option<&Text>) -> Vec<Dot> {
     }
 }
 
+/// The entries of a log in order, by the events that wrote them.
+pub(super) fn entries(log: &Log<Scalar>) -> Vec<Dot> {
+    log.stamped().map(|(_, dot, _)| dot).collect()
+}
+
 impl Doc {
     /// The whole document as plain data. A text is shown as a string; where places of several types share
-    /// one name, the first of text, list, map, set, counter, flag, several values, register, tree is shown. A tree is shown as its rows
-    /// ([`TreeView`](super::TreeView)).
+    /// one name, the first of text, list, map, set, counter, flag, several values, register, tree, greatest, least,
+    /// flag and set in which removing wins, log is shown. A tree is shown as its rows ([`TreeView`](super::TreeView)).
     /// Containers in which nothing is visible are not shown, except as elements of a list.
     ///
     /// ```
@@ -84,6 +90,26 @@ impl Doc {
     /// ```
     pub fn text(&self, pointer: &str) -> Option<&Text> {
         self.texts.get(&self.text_at(pointer)?).filter(|text| text.is_written())
+    }
+
+    /// The log at a JSON pointer; a root's name will do. `None` when nothing stands there, or something else is shown.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(5, |tx| tx.map("room").log("chat").append("hello"));
+    /// let (at, event, entry) = doc.log("/room/chat").unwrap().stamped().next().unwrap();
+    /// assert_eq!((at.millis(), event.replica, entry), (5, doc.author(), &"hello".into()));
+    /// ```
+    pub fn log(&self, pointer: &str) -> Option<&Log<Scalar>> {
+        let path = match pointer.starts_with('/') {
+            true => match self.resolve(pointer)? {
+                Found::At(path) => path,
+                _ => return None,
+            },
+            false => Path::from(self.shown(&Path::default(), &Name::from(pointer))?),
+        };
+        self.node(path.keys())?.log()
     }
 
     /// The path of a text at a JSON pointer, or at a root by its name alone.
@@ -147,7 +173,7 @@ impl Doc {
                 if let Some(places) = node.places() {
                     open.push((path, places));
                 } else {
-                    found.extend(self.register_conflict(&path, node));
+                    found.extend(self.leaf_conflicts(&path, node, None));
                 }
             }
         }
@@ -307,7 +333,8 @@ impl Doc {
                 below.into_iter().any(|key| self.is_visible(&path.child(key)))
             }
             Shape::Tree => matches!(node, Some(Node::Tree(tree)) if !tree.is_empty()),
-            _ => node.is_some_and(|node| node.leaf().is_some()),
+            Shape::Present | Shape::Marks => false,
+            _ => node.is_some_and(Node::shows),
         }
     }
 

@@ -118,7 +118,7 @@ impl Doc {
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         let record = watched.then(|| {
             let mut record = self.note_replacement(&whole);
-            record.authors = whole.version().since(self.version()).map(|span| span.replica).collect();
+            record.news = whole.version().since(self.version()).collect();
             record
         });
         (self.graph, self.tree, self.removals) = (whole.graph, whole.tree, whole.removals);

@@ -12,6 +12,7 @@ use crate::id::Dot;
 /// | enable | enable | enabled |
 /// | enable | disable | disabled |
 /// | disable | disable | disabled |
+/// | clear | enable | enabled: a clear ends lowerings too |
 ///
 /// Disabling leaves one dot behind, until the next enabling. `O(concurrent writers)`. Source: Baquero,
 /// Almeida, Shoker, "Pure operation-based replicated data types", 2017.
@@ -31,7 +32,7 @@ use crate::id::Dot;
 /// assert!(!a.value().is_enabled() && !b.value().is_enabled());
 /// ```
 #[derive(Clone, Default, PartialEq, Debug)]
-pub struct DwFlag((DotSet, DotSet));
+pub struct DwFlag(pub(crate) (DotSet, DotSet));
 
 impl DwFlag {
     /// Raises the flag, over all lowerings that were seen.
@@ -48,7 +49,8 @@ impl DwFlag {
         raised.set((), cx);
     }
 
-    /// Lowers the flag; no event if it is not raised.
+    /// Lowers the flag; no event if nobody raised it since it was lowered. Where it is down since a concurrent lowering won,
+    /// this ends the raisings that lost.
     ///
     /// ```
     /// # use crdt::{ReplicaId, flag::DwFlag, replica::Replica};
@@ -58,8 +60,8 @@ impl DwFlag {
     /// assert!(!a.value().is_enabled());
     /// ```
     pub fn disable(&mut self, cx: &mut Cx) {
-        if self.is_enabled() {
-            let (raised, lowered) = &mut self.0;
+        let (raised, lowered) = &mut self.0;
+        if !raised.is_bottom() {
             raised.end(cx);
             lowered.set((), cx);
         }

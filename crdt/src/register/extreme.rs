@@ -40,6 +40,19 @@ macro_rules! extreme {
             pub fn get(&self) -> Option<&T> {
                 self.0.iter().map(|(_, value)| value).$pick()
             }
+
+            /// The value and those written concurrently, with the events that wrote them, by event.
+            ///
+            /// ```
+            #[doc = concat!("# use crdt::{ReplicaId, replica::Replica, register::", stringify!($name), "};")]
+            #[doc = concat!("let mut a: Replica<", stringify!($name), "<u64>> = Replica::new(ReplicaId::from_u128(1));")]
+            /// a.update(0, |register, cx| register.set(3, cx));
+            /// let (writer, value) = a.value().candidates().next().unwrap();
+            /// assert_eq!((writer.replica, *value), (ReplicaId::from_u128(1), 3));
+            /// ```
+            pub fn candidates(&self) -> impl DoubleEndedIterator<Item = (Dot, &T)> {
+                self.0.iter()
+            }
         }
 
         wraps_store!(

@@ -14,6 +14,7 @@ use crate::id::Dot;
 /// | insert `x` | insert `x` | `x` is in |
 /// | insert `x` | remove `x` | `x` is out |
 /// | remove `x` | remove `x` | `x` is out |
+/// | clear | insert `x` | `x` is in: a clear ends removals too |
 ///
 /// A removal of a member that is in leaves one dot behind, until the member is inserted again. `O(log n)` for
 /// each operation. Source: Baquero, Almeida, Shoker, "Pure operation-based replicated data types", 2017.
@@ -57,7 +58,8 @@ impl<E: Ord + Clone + Debug> RwSet<E> {
         });
     }
 
-    /// Takes a member out; returns whether it was in.
+    /// Takes a member out; returns whether it was in. Where it is out since a concurrent removing won, this ends the
+    /// insertions that lost.
     ///
     /// ```
     /// # use crdt::{ReplicaId, set::RwSet, replica::Replica};
@@ -68,7 +70,7 @@ impl<E: Ord + Clone + Debug> RwSet<E> {
     /// ```
     pub fn remove(&mut self, member: &E, cx: &mut Cx) -> bool {
         let was_in = self.contains(member);
-        if was_in {
+        if self.0.get(member).is_some_and(|(inserted, _)| !inserted.is_bottom()) {
             self.0.update(member.clone(), cx, |(inserted, removed), cx| {
                 inserted.end(cx);
                 removed.set((), cx);

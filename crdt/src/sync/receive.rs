@@ -1,6 +1,6 @@
 //! The incoming half of a [`Node`]: one match, one arm for each frame.
 
-use crate::codec::Reader;
+use crate::codec::{DecodeError, Reader};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame, Hello, SKETCHES};
@@ -419,7 +419,10 @@ impl<D: Document> Node<D> {
                 self.keep_pending(id, doc, delta);
                 Ok(())
             }
-            Err(ApplyError::Invalid(error)) => Err(format!("{doc}: not a delta of this document: {error}")),
+            // What a later program wrote is refused, as one document: nothing is wrong with the link.
+            Err(ApplyError::Invalid(error)) if !matches!(error, DecodeError::Version { .. }) => {
+                Err(format!("{doc}: not a delta of this document: {error}"))
+            }
             Err(error) => {
                 match error {
                     ApplyError::Behind => self.keep_ahead(doc, delta),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crdt::codec::{Encode, Reader};
+use crdt::codec::{DecodeError, Encode, Reader};
 use crdt::sync::{Document, Kind};
 use crdt::{Applied, ApplyError, Delta, Dot, ReplicaId, Replicated, Span, VersionVector};
 
 /// A value that one can write, and that no other takes.
 pub(crate) const REFUSED: &[u8] = b"refused";
+/// One that only later programs know.
+pub(crate) const LATER: &[u8] = b"later";
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
@@ -93,6 +95,9 @@ impl Replicated for Toy {
         r.end()?;
         if events.iter().any(|(_, event)| event.value == REFUSED) {
             return Err(ApplyError::Refused("a value that this document refuses"));
+        }
+        if events.iter().any(|(_, event)| event.value == LATER) {
+            return Err(ApplyError::Invalid(DecodeError::Version { found: 9, known: 2 }));
         }
         let novel = coming.since(&self.version).collect();
         for (dot, event) in events {

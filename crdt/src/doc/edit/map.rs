@@ -2,6 +2,7 @@
 
 use super::{ListMut, Place, TextMut};
 use crate::doc::Scalar;
+use crate::doc::node::Node;
 use crate::doc::path::{Key, Name, Shape};
 use crate::doc::tree::TreeMut;
 
@@ -177,6 +178,66 @@ impl MapMut<'_> {
     pub fn flag(&mut self, key: &str) -> FlagMut<'_> {
         FlagMut(self.key(key, Shape::Flag))
     }
+
+    /// The flag under a key in which disabling wins over a concurrent enabling.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.map("page").dw_flag("public").enable());
+    /// assert_eq!(doc.get("/page/public"), Some(true.into()));
+    /// ```
+    pub fn dw_flag(&mut self, key: &str) -> FlagMut<'_> {
+        FlagMut(self.key(key, Shape::DwFlag))
+    }
+
+    /// The set under a key in which removing wins over a concurrent adding.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.map("page").rw_set("editors").insert("ada"));
+    /// assert_eq!(doc.get("/page/editors").unwrap().to_string(), r#"["ada"]"#);
+    /// ```
+    pub fn rw_set(&mut self, key: &str) -> SetMut<'_> {
+        SetMut(self.key(key, Shape::RwSet))
+    }
+
+    /// The greatest number ever set under a key.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| [3, 7, 5].into_iter().for_each(|n| tx.map("game").max("best").set(n)));
+    /// assert_eq!(doc.get("/game/best"), Some(7.into()));
+    /// ```
+    pub fn max(&mut self, key: &str) -> ExtremeMut<'_> {
+        ExtremeMut(self.key(key, Shape::Max))
+    }
+
+    /// The least number ever set under a key.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| [7, 3, 5].into_iter().for_each(|n| tx.map("game").min("fastest").set(n)));
+    /// assert_eq!(doc.get("/game/fastest"), Some(3.into()));
+    /// ```
+    pub fn min(&mut self, key: &str) -> ExtremeMut<'_> {
+        ExtremeMut(self.key(key, Shape::Min))
+    }
+
+    /// The log under a key.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.map("room").log("chat").append("hello"));
+    /// assert_eq!(doc.get("/room/chat/0"), Some("hello".into()));
+    /// ```
+    pub fn log(&mut self, key: &str) -> LogMut<'_> {
+        LogMut(self.key(key, Shape::Log))
+    }
 }
 
 /// A counter under edit; two at once come to what [`PnCounter`](crate::counter::PnCounter) says.
@@ -211,7 +272,12 @@ impl CounterMut<'_> {
     }
 }
 
-/// A set under edit; two at once come to what [`AwSet`](crate::set::AwSet) says.
+/// A set under edit; two at once come to what [`AwSet`](crate::set::AwSet) says, or where it is a
+/// [`rw_set`](MapMut::rw_set) what [`RwSet`](crate::set::RwSet) says.
+///
+/// Of an `rw_set` a member that was taken out leaves a few bytes behind, until it is put in again: they say that it was. To
+/// remove the whole key ends these too, so who was put in meanwhile, by one who had not seen it, is in then: take out one
+/// by one who is to stay out. An undo puts a member in again only if nobody else took it out.
 ///
 /// ```
 /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -241,7 +307,8 @@ impl SetMut<'_> {
         self.0.member(member.into(), true);
     }
 
-    /// Takes a member out, as far as it is here; a concurrent insertion of it stays.
+    /// Takes a member out, as far as it is here; a concurrent insertion of it stays, but not in an
+    /// [`rw_set`](MapMut::rw_set).
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId};
@@ -258,7 +325,11 @@ impl SetMut<'_> {
     }
 }
 
-/// A flag under edit; two at once come to what [`EwFlag`](crate::flag::EwFlag) says.
+/// A flag under edit; two at once come to what [`EwFlag`](crate::flag::EwFlag) says, or where it is a
+/// [`dw_flag`](MapMut::dw_flag) what [`DwFlag`](crate::flag::DwFlag) says.
+///
+/// A `dw_flag` that was lowered leaves a few bytes behind, until it is raised again: they say that it was. To remove its key
+/// ends these too, so a concurrent raising stays then. An undo raises it only if nobody else lowered it.
 ///
 /// ```
 /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -288,7 +359,8 @@ impl FlagMut<'_> {
         self.0.flag(true);
     }
 
-    /// Lowers the flag, as far as it was seen raised; a concurrent raising stays.
+    /// Lowers the flag, as far as it was seen raised; a concurrent raising stays, but not of a
+    /// [`dw_flag`](MapMut::dw_flag).
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId};
@@ -299,5 +371,76 @@ impl FlagMut<'_> {
     /// ```
     pub fn disable(&mut self) {
         self.0.flag(false);
+    }
+}
+
+/// The greatest or the least number under edit; two at once come to what [`MaxRegister`](crate::register::MaxRegister)
+/// and [`MinRegister`](crate::register::MinRegister) say.
+///
+/// Whole numbers, as of a counter: which of a number, a string and a date is the greatest nobody would guess.
+/// A set cannot be undone: the greatest that was ever set stays the greatest. To start anew remove the key; concurrent sets
+/// stay. An undo of that removal brings the number back.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| tx.max("best").set(7));
+/// doc.transact(1, |tx| tx.remove("best")); // a new season
+/// doc.transact(2, |tx| tx.max("best").set(3));
+/// assert_eq!(doc.get("/best"), Some(3.into()));
+/// ```
+#[derive(Debug)]
+pub struct ExtremeMut<'a>(Place<'a>);
+
+impl ExtremeMut<'_> {
+    /// Sets a number; no event if one that is as good is here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId, Replicated};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| [3, 7, 5].into_iter().for_each(|n| tx.max("best").set(n)));
+    /// assert_eq!((doc.get("/best"), doc.version().total()), (Some(7.into()), 2));
+    /// ```
+    pub fn set(&mut self, n: i64) {
+        self.0.put_unrecorded(Scalar::Int(n));
+    }
+}
+
+/// A log under edit; two at once come to what [`Log`](crate::log::Log) says: all entries stand in the order of their times,
+/// each after those that its author had seen. [`Doc::log`](crate::Doc::log) reads who wrote which when.
+///
+/// An entry cannot be changed, moved or undone. To empty the log remove its key; entries that others append meanwhile stay.
+/// An undo of that removal brings the entries back with their times, as entries of who undoes.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(3, |tx| tx.log("chat").append("first"));
+/// bob.transact(2, |tx| tx.log("chat").append("before it, by the clock"));
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// bob.transact(1, |tx| tx.log("chat").append("an answer")); // a clock that is slow does not matter
+/// assert_eq!(bob.get("/chat").unwrap().to_string(), r#"["before it, by the clock","first","an answer"]"#);
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
+#[derive(Debug)]
+pub struct LogMut<'a>(Place<'a>);
+
+impl LogMut<'_> {
+    /// Appends an entry, after all that are here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// # let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| ["a", "b"].into_iter().for_each(|entry| tx.log("events").append(entry)));
+    /// assert_eq!(doc.get("/events").unwrap().to_string(), r#"["a","b"]"#);
+    /// ```
+    pub fn append(&mut self, entry: impl Into<Scalar>) {
+        let entry = entry.into();
+        self.0.mutate(|node, cx| {
+            if let Node::Log(log) = node {
+                log.append(entry, cx);
+            }
+        });
     }
 }

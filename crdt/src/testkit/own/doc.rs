@@ -75,7 +75,7 @@ impl Codec for Doc {
 /// ```
 pub fn edit_doc(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
     let key = ["k", "l", "m"].get(usize::from(a % 3)).copied().unwrap_or_default();
-    match kind % 32 {
+    match kind % 40 {
         3 if b >= 128 => mark(&mut tx.text(key), b, c),
         0..=3 => edit_text(&mut tx.text(key), 0, b, c),
         4 | 5 => edit_text(&mut tx.text(key), 1, b, c),
@@ -96,6 +96,13 @@ pub fn edit_doc(tx: &mut Tx<'_>, kind: u8, a: u8, b: u8, c: u8) {
         23 if a.is_multiple_of(8) => {
             tx.remove(["t", "v", "m"].get(usize::from(b % 3)).copied().unwrap_or_default())
         }
+        32 => tx.max(key).set(i64::from(b % 8)),
+        33 => tx.min(key).set(i64::from(b % 8)),
+        34 => tx.dw_flag(key).enable(),
+        35 => tx.dw_flag(key).disable(),
+        36 => tx.rw_set(key).insert(i64::from(b % 4)),
+        37 => tx.rw_set(key).remove(i64::from(b % 4)),
+        38 => tx.log(key).append(i64::from(b)),
         _ => edit_list(tx.list("v"), kind, a, b, c),
     }
 }
@@ -122,7 +129,7 @@ fn mark(text: &mut TextMut<'_>, b: u8, c: u8) {
 
 /// Edits what a map holds, of every type.
 fn edit_map(mut map: MapMut<'_>, a: u8, b: u8, c: u8) {
-    match a % 12 {
+    match a % 19 {
         0 => map.put("p", i64::from(b)),
         1 => map.offer("p", i64::from(b)),
         2 => map.counter("p").add(i64::from(b) - 128),
@@ -134,7 +141,14 @@ fn edit_map(mut map: MapMut<'_>, a: u8, b: u8, c: u8) {
         7 => edit_text(&mut map.text("p"), c / 64, b, c),
         8 => edit_list(map.list("l"), a, a, b, c),
         9 => edit_tree(&mut map.tree("t"), c, b, c),
-        10 => map.remove(["p", "s", "f", "l", "t"].get(usize::from(b % 5)).copied().unwrap_or_default()),
+        10 => map.remove(["p", "s", "f", "l", "t", "x"].get(usize::from(b % 6)).copied().unwrap_or_default()),
+        12 => map.max("x").set(i64::from(b % 8)),
+        13 => map.min("x").set(i64::from(b % 8)),
+        14 => map.dw_flag("x").enable(),
+        15 => map.dw_flag("x").disable(),
+        16 => map.rw_set("s").insert(i64::from(b % 4)),
+        17 => map.rw_set("s").remove(i64::from(b % 4)),
+        18 => map.log("x").append(i64::from(b)),
         _ => map.map("n").put("x", i64::from(b)),
     }
 }
@@ -192,6 +206,20 @@ mod tests {
     use crate::ReplicaId;
     use crate::doc::{Patch, TreePatch};
     use crate::text::TextPatch;
+
+    /// So is each type of which a patch does not say which it is: alone at its name it comes into view, and goes.
+    #[test]
+    fn each_type_of_value_comes_and_goes() {
+        for (add, take) in
+            [(8, 19), (9, 10), (11, 19), (17, 18), (32, 19), (33, 19), (34, 35), (36, 37), (38, 19)]
+        {
+            let mut doc = Doc::new(ReplicaId::from_u128(1));
+            doc.transact(0, |tx| edit_doc(tx, add, 0, 5, 0));
+            assert!(doc.get("/k").is_some(), "{add}");
+            doc.transact(1, |tx| edit_doc(tx, take, 0, 5, 0));
+            assert_eq!(doc.get("/k"), None, "{add}");
+        }
+    }
 
     /// All that `Tx` offers is edited, on the way in and on the way out: a law that says "documents" speaks of all of it.
     #[test]
