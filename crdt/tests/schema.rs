@@ -4,7 +4,8 @@
 use std::sync::mpsc;
 
 use crdt::doc::schema::{
-    Counter, Field, FieldMut, FieldRef, Flag, List, Map, Plain, Register, Schema, Set, Text, Tree, Values,
+    Counter, DwFlag, Field, FieldMut, FieldRef, Flag, List, Log, Map, Max, Min, Plain, Register, RwSet,
+    Schema, Set, Text, Tree, Values,
 };
 use crdt::doc::{MapMut, Rule, Scalar, Tx, UndoManager, UndoOptions};
 use crdt::tree::{NodeId, Position};
@@ -27,6 +28,11 @@ struct Board {
     people: Map<Person>,
     owner: Person,
     outline: Tree<Section>,
+    open: DwFlag,
+    members: RwSet<i64>,
+    best: Max,
+    worst: Min,
+    chat: Log<String>,
 }
 
 #[derive(Schema)]
@@ -87,6 +93,13 @@ fn fill(tx: &mut Tx<'_>) -> NodeId {
     board.people().entry("ada/x").scores().entry("chess").entry("won").add(2);
     board.owner().born().set(1815);
     board.owner().r#type().set(Colour::Red);
+    board.open().enable();
+    board.members().insert(7);
+    board.members().insert(8);
+    board.members().remove(8);
+    [3, 7, 5].into_iter().for_each(|n| board.best().set(n));
+    [3, 7, 5].into_iter().for_each(|n| board.worst().set(n));
+    board.chat().append("hello");
     let mut outline = board.outline();
     let top = outline.create(None, Position::Last);
     let below = outline.create(Some(top), Position::Last);
@@ -106,7 +119,11 @@ fn every_field_holds_what_was_written_at_any_depth() {
         assert_eq!(board.tags().iter().collect::<Vec<_>>(), [7]);
         assert!(board.tags().contains(7) && !board.tags().contains(8));
         assert_eq!(board.votes().get(), 3);
-        assert!(board.done().get());
+        assert!(board.done().get() && board.open().get());
+        assert_eq!(board.members().iter().collect::<Vec<_>>(), [7]);
+        assert!(board.members().contains(7) && !board.members().contains(8));
+        assert_eq!((board.best().get(), board.worst().get()), (Some(7), Some(3)));
+        assert!(board.chat().iter().eq(["hello"]));
         assert_eq!(board.colour().iter().collect::<Vec<_>>(), [Colour::Blue]);
         let card = board.cards().at(0).unwrap();
         assert_eq!(card.what().get().as_deref(), Some("milk"));
@@ -581,6 +598,14 @@ fn by_field(doc: &mut Doc, now: u64, (kind, a, b): Edit) {
             26 => board.outline().purge(),
             27 => board.title().clear(),
             28 => board.cards().clear(),
+            31 => board.open().enable(),
+            32 => board.open().disable(),
+            33 => board.members().insert(i64::from(a % 4)),
+            34 => board.members().remove(i64::from(a % 4)),
+            35 => board.best().set(i64::from(a)),
+            36 => board.worst().set(i64::from(a)),
+            37 => board.chat().append(key),
+            38 => board.best().clear(),
             29 => board.owner().clear(),
             _ => board.outline().clear(),
         }
@@ -632,6 +657,14 @@ fn by_name(doc: &mut Doc, now: u64, (kind, a, b): Edit) {
         26 => tx.tree("outline").purge(),
         27 => tx.remove("title"),
         28 => tx.remove("cards"),
+        31 => tx.dw_flag("open").enable(),
+        32 => tx.dw_flag("open").disable(),
+        33 => tx.rw_set("members").insert(i64::from(a % 4)),
+        34 => tx.rw_set("members").remove(i64::from(a % 4)),
+        35 => tx.max("best").set(i64::from(a)),
+        36 => tx.min("worst").set(i64::from(a)),
+        37 => tx.log("chat").append(key),
+        38 => tx.remove("best"),
         29 => tx.remove("owner"),
         _ => tx.remove("outline"),
     });
@@ -670,7 +703,7 @@ proptest! {
     /// By fields or by name: the same bytes, with others' edits in between, and undone.
     #[test]
     fn fields_write_what_names_write(
-        steps in prop::collection::vec((0..2usize, (0..31u8, any::<u8>(), any::<u8>()), 0..4u8), 0..40),
+        steps in prop::collection::vec((0..2usize, (0..39u8, any::<u8>(), any::<u8>()), 0..4u8), 0..50),
         back in 0..6u8,
     ) {
         let [mut typed, mut named] = [[doc(1), doc(2)], [doc(1), doc(2)]];

@@ -531,6 +531,14 @@ impl Place<'_> {
         removed.is_some_and(|removed| removed.iter().any(|(dot, ())| dot.replica != self.doc.author))
     }
 
+    pub(super) fn append(&mut self, entry: Scalar) {
+        self.mutate(|node, cx| {
+            if let Node::Log(log) = node {
+                log.append(entry, cx);
+            }
+        });
+    }
+
     /// Appends an entry that was here before, or elsewhere.
     pub(super) fn append_at(&mut self, stamp: Hlc, entry: Scalar) {
         self.undoable(|place| Some(Inverse::Put { path: place.path.clone(), value: None }));
@@ -543,7 +551,7 @@ impl Place<'_> {
 }
 
 impl Place<'_> {
-    fn put_unrecorded(&mut self, value: Scalar) {
+    pub(super) fn put_unrecorded(&mut self, value: Scalar) {
         self.mutate(|node, cx| match (node, value) {
             (Node::Register(register), value) => register.set(value, cx),
             (Node::Max(register), Scalar::Int(n)) => register.set(n, cx),

@@ -67,9 +67,11 @@
 //! |---|---|---|---|
 //! | [`Register<T>`] | a plain value; the later write wins | `get` | `set` |
 //! | [`Values<T>`] | plain values: all concurrent writes | `iter` | `offer` |
-//! | [`Set<T>`] | plain values | `iter`, `contains` | `insert`, `remove` |
+//! | [`Set<T>`], [`RwSet<T>`] | plain values | `iter`, `contains` | `insert`, `remove` |
 //! | [`Counter`] | a sum | `get` | `add` |
-//! | [`Flag`] | a truth value | `get` | `enable`, `disable` |
+//! | [`Flag`], [`DwFlag`] | a truth value | `get` | `enable`, `disable` |
+//! | [`Max`], [`Min`] | the greatest, the least number | `get` | `set` |
+//! | [`Log<T>`] | plain values by their times | `iter`, `stamped` | `append` |
 //! | [`Text`] | characters, and marks on them | `get` | [`TextMut`](super::TextMut) |
 //! | [`List<T>`] | structs, texts, maps, lists, registers | `at`, `iter` | `push`, `insert`, `at`, `remove`, `move_to` |
 //! | [`Map<T>`] | any field, by key | `get`, `keys`, `iter` | `entry`, `get`, `remove` |
@@ -172,7 +174,7 @@ pub use crdt_derive::Plain;
 #[cfg(feature = "derive")]
 #[doc = include_str!("schema/derive.md")]
 pub use crdt_derive::Schema;
-pub use leaf::{Counter, Flag, Register, Set, Text, Values};
+pub use leaf::{Counter, DwFlag, Flag, Log, Max, Min, Register, RwSet, Set, Text, Values};
 pub use nested::{List, Map, Tree};
 pub use plain::Plain;
 
@@ -192,7 +194,7 @@ pub use plain::Plain;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no field of a document",
     label = "not a field",
-    note = "fields are `Register<T>`, `Values<T>` and `Set<T>` of plain values, `Counter`, `Flag`, `Text`, `List<T>`, \
+    note = "fields are `Register<T>`, `Values<T>`, `Set<T>`, `RwSet<T>` and `Log<T>` of plain values, `Counter`, `Flag`, `DwFlag`, `Max`, `Min`, `Text`, `List<T>`, \
             `Map<T>`, `Tree<T>`, and structs that derive `Schema`"
 )]
 pub trait Field: Sized {

@@ -2,7 +2,6 @@
 
 use super::{ListMut, Place, TextMut};
 use crate::doc::Scalar;
-use crate::doc::node::Node;
 use crate::doc::path::{Key, Name, Shape};
 use crate::doc::tree::TreeMut;
 
@@ -436,11 +435,6 @@ impl LogMut<'_> {
     /// assert_eq!(doc.get("/events").unwrap().to_string(), r#"["a","b"]"#);
     /// ```
     pub fn append(&mut self, entry: impl Into<Scalar>) {
-        let entry = entry.into();
-        self.0.mutate(|node, cx| {
-            if let Node::Log(log) = node {
-                log.append(entry, cx);
-            }
-        });
+        self.0.append(entry.into());
     }
 }

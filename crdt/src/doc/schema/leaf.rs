@@ -7,6 +7,8 @@ use super::{Container, Element, Field, FieldMut, FieldRef, Kind, Plain};
 use crate::doc::TextMut;
 use crate::doc::node::Node;
 use crate::doc::path::Shape;
+use crate::hlc::Hlc;
+use crate::id::Dot;
 use crate::text;
 
 /// A plain value; of concurrent writes the one with the later stamp wins, and [`Doc::conflicts`](crate::Doc::conflicts)
@@ -96,6 +98,103 @@ pub struct Counter(());
 #[derive(Debug)]
 pub struct Flag(());
 
+/// A truth value; disabling beats a concurrent enabling.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId, Replicated};
+/// use crdt::doc::schema::{DwFlag, Schema};
+/// #[derive(Schema)]
+/// struct Door {
+///     open: DwFlag,
+/// }
+/// # let mut alice = Doc::new(ReplicaId::from_u128(1));
+/// # let mut bob = Doc::new(ReplicaId::from_u128(2));
+/// alice.transact(0, |tx| tx.edit_as::<Door>().open().enable());
+/// bob.apply(&alice.delta_since(bob.version()))?;
+/// alice.transact(1, |tx| tx.edit_as::<Door>().open().enable());
+/// bob.transact(1, |tx| tx.edit_as::<Door>().open().disable()); // at the same time
+/// alice.apply(&bob.delta_since(alice.version()))?;
+/// assert!(!alice.read_as::<Door>().open().get());
+/// # Ok::<(), crdt::ApplyError>(())
+/// ```
+#[derive(Debug)]
+pub struct DwFlag(());
+
+/// A set of plain values; removing beats a concurrent adding.
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// use crdt::doc::schema::{RwSet, Schema};
+/// #[derive(Schema)]
+/// struct Room {
+///     members: RwSet<String>,
+/// }
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| tx.edit_as::<Room>().members().insert("ada"));
+/// let members = doc.read_as::<Room>().members();
+/// assert!(members.contains("ada") && members.iter().eq(["ada"]));
+/// ```
+#[derive(Debug)]
+pub struct RwSet<T>(PhantomData<fn() -> T>);
+
+/// The greatest number that was ever set; what that means is said at [`ExtremeMut`](crate::doc::ExtremeMut).
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// use crdt::doc::schema::{Max, Min, Schema};
+/// #[derive(Schema)]
+/// struct Game {
+///     best: Max,
+///     worst: Min,
+/// }
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// for points in [3, 7, 5] {
+///     doc.transact(0, |tx| {
+///         tx.edit_as::<Game>().best().set(points);
+///         tx.edit_as::<Game>().worst().set(points);
+///     });
+/// }
+/// let game = doc.read_as::<Game>();
+/// assert_eq!((game.best().get(), game.worst().get()), (Some(7), Some(3)));
+/// ```
+#[derive(Debug)]
+pub struct Max(());
+
+/// The least number that was ever set; see [`Max`].
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// use crdt::doc::schema::{Min, Schema};
+/// #[derive(Schema)]
+/// struct Race {
+///     record: Min,
+/// }
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(0, |tx| tx.edit_as::<Race>().record().set(958));
+/// assert_eq!(doc.read_as::<Race>().record().get(), Some(958));
+/// ```
+#[derive(Debug)]
+pub struct Min(());
+
+/// Entries to which all append, in the order of their times; see [`LogMut`](crate::doc::LogMut).
+///
+/// ```
+/// # use crdt::{Doc, ReplicaId};
+/// use crdt::doc::schema::{Log, Schema};
+/// #[derive(Schema)]
+/// struct Room {
+///     chat: Log<String>,
+/// }
+/// let mut doc = Doc::new(ReplicaId::from_u128(1));
+/// doc.transact(5, |tx| tx.edit_as::<Room>().chat().append("hello"));
+/// let chat = doc.read_as::<Room>().chat();
+/// assert_eq!(chat.iter().collect::<Vec<_>>(), ["hello"]);
+/// let (at, event, entry) = chat.stamped().next().unwrap();
+/// assert_eq!((at.millis(), event.replica, entry.as_str()), (5, doc.author(), "hello"));
+/// ```
+#[derive(Debug)]
+pub struct Log<T>(PhantomData<fn() -> T>);
+
 /// A text that people edit together, with marks on it. It is edited by [`TextMut`], read as a
 /// [`text::Text`](crate::text::Text); [`Doc::spans`](crate::Doc::spans) reads the marks at its
 /// [`pointer`](FieldRef::pointer).
@@ -120,6 +219,11 @@ field!([T: Plain] Values<T>: Values);
 field!([T: Plain] Set<T>: Set);
 field!([] Counter: Counter);
 field!([] Flag: Flag);
+field!([] DwFlag: DwFlag);
+field!([T: Plain] RwSet<T>: RwSet);
+field!([] Max: Max);
+field!([] Min: Min);
+field!([T: Plain] Log<T>: Log);
 
 impl<T: Plain> Element for Register<T> {}
 
@@ -290,6 +394,184 @@ impl FieldMut<'_, Flag> {
     /// ```
     pub fn disable(&mut self) {
         self.place.flag(false);
+    }
+}
+
+impl FieldRef<'_, DwFlag> {
+    /// Whether it is raised.
+    pub fn get(&self) -> bool {
+        matches!(self.node(), Some(Node::DwFlag(flag)) if flag.is_enabled())
+    }
+}
+
+impl FieldMut<'_, DwFlag> {
+    /// Raises the flag.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{DwFlag, Map};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.edit_as::<Map<DwFlag>>().entry("open").enable());
+    /// assert_eq!(doc.get("/open"), Some(true.into()));
+    /// ```
+    pub fn enable(&mut self) {
+        self.place.flag(true);
+    }
+
+    /// Lowers the flag, a concurrent raising too.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{DwFlag, Map};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.edit_as::<Map<DwFlag>>().entry("open").enable());
+    /// doc.transact(1, |tx| tx.edit_as::<Map<DwFlag>>().entry("open").disable());
+    /// assert!(!doc.read_as::<Map<DwFlag>>().get("open").is_some_and(|open| open.get()));
+    /// ```
+    pub fn disable(&mut self) {
+        self.place.flag(false);
+    }
+}
+
+impl<'a, T: Plain> FieldRef<'a, RwSet<T>> {
+    /// The members, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
+        let members = match self.node() {
+            Some(Node::RwSet(set)) => Some(set.iter()),
+            _ => None,
+        };
+        members.into_iter().flatten().filter_map(T::from_scalar)
+    }
+
+    /// Whether a member is in.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Map, RwSet};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.edit_as::<Map<RwSet<String>>>().entry("in").insert("ada"));
+    /// assert!(doc.read_as::<Map<RwSet<String>>>().get("in").unwrap().contains("ada"));
+    /// ```
+    pub fn contains(&self, member: impl Into<T>) -> bool {
+        matches!(self.node(), Some(Node::RwSet(set)) if set.contains(&member.into().into_scalar()))
+    }
+}
+
+impl<T: Plain> FieldMut<'_, RwSet<T>> {
+    /// Puts a member in.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Map, RwSet};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.edit_as::<Map<RwSet<i64>>>().entry("sizes").insert(7));
+    /// assert_eq!(doc.get("/sizes").unwrap().to_string(), "[7]");
+    /// ```
+    pub fn insert(&mut self, member: impl Into<T>) {
+        self.place.member(member.into().into_scalar(), true);
+    }
+
+    /// Takes a member out, a concurrent insertion of it too.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Map, RwSet};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| {
+    ///     tx.edit_as::<Map<RwSet<i64>>>().entry("sizes").insert(7);
+    ///     tx.edit_as::<Map<RwSet<i64>>>().entry("sizes").remove(7);
+    /// });
+    /// assert!(!doc.read_as::<Map<RwSet<i64>>>().get("sizes").is_some_and(|sizes| sizes.contains(7)));
+    /// ```
+    pub fn remove(&mut self, member: impl Into<T>) {
+        self.place.member(member.into().into_scalar(), false);
+    }
+}
+
+impl FieldRef<'_, Max> {
+    /// The number; `None` where none was set.
+    pub fn get(&self) -> Option<i64> {
+        match self.node()? {
+            Node::Max(register) => register.get().copied(),
+            _ => None,
+        }
+    }
+}
+
+impl FieldRef<'_, Min> {
+    /// The number; `None` where none was set.
+    pub fn get(&self) -> Option<i64> {
+        match self.node()? {
+            Node::Min(register) => register.get().copied(),
+            _ => None,
+        }
+    }
+}
+
+impl FieldMut<'_, Max> {
+    /// Sets a number, unless a greater one is here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Map, Max};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| [7, 3].into_iter().for_each(|n| tx.edit_as::<Map<Max>>().entry("best").set(n)));
+    /// assert_eq!(doc.get("/best"), Some(7.into()));
+    /// ```
+    pub fn set(&mut self, n: i64) {
+        self.place.put_unrecorded(n.into());
+    }
+}
+
+impl FieldMut<'_, Min> {
+    /// Sets a number, unless a lesser one is here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Map, Min};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| [3, 7].into_iter().for_each(|n| tx.edit_as::<Map<Min>>().entry("best").set(n)));
+    /// assert_eq!(doc.get("/best"), Some(3.into()));
+    /// ```
+    pub fn set(&mut self, n: i64) {
+        self.place.put_unrecorded(n.into());
+    }
+}
+
+impl<'a, T: Plain> FieldRef<'a, Log<T>> {
+    /// The entries.
+    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
+        self.stamped().map(|(_, _, entry)| entry)
+    }
+
+    /// The entries, each with its time and the event that wrote it.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Log, Map};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(5, |tx| tx.edit_as::<Map<Log<i64>>>().entry("sizes").append(7));
+    /// let sizes = doc.read_as::<Map<Log<i64>>>().get("sizes").unwrap();
+    /// assert!(sizes.stamped().all(|(at, _, size)| (at.millis(), size) == (5, 7)));
+    /// ```
+    pub fn stamped(&self) -> impl Iterator<Item = (Hlc, Dot, T)> + use<'a, T> {
+        let entries = self.node().and_then(Node::log).map(|log| log.stamped());
+        entries.into_iter().flatten().filter_map(|(at, by, entry)| Some((at, by, T::from_scalar(entry)?)))
+    }
+}
+
+impl<T: Plain> FieldMut<'_, Log<T>> {
+    /// Appends an entry, after all that are here.
+    ///
+    /// ```
+    /// # use crdt::{Doc, ReplicaId};
+    /// use crdt::doc::schema::{Log, Map};
+    /// let mut doc = Doc::new(ReplicaId::from_u128(1));
+    /// doc.transact(0, |tx| tx.edit_as::<Map<Log<String>>>().entry("chat").append("hello"));
+    /// assert_eq!(doc.get("/chat").unwrap().to_string(), r#"["hello"]"#);
+    /// ```
+    pub fn append(&mut self, entry: impl Into<T>) {
+        self.place.append(entry.into().into_scalar());
     }
 }
 
