@@ -360,6 +360,49 @@ fn each_kind_of_edit_is_rescued() {
     }
 }
 
+/// What was removed and written anew is so afterwards: the old is not mixed in.
+#[test]
+fn what_began_anew_is_rescued_so() {
+    let [mut a, mut late] = [0, 1].map(|n| Doc::new(id(n)));
+    a.transact(1, |tx| {
+        tx.max("best").set(7);
+        tx.min("least").set(1);
+        tx.log("events").append("old");
+        tx.rw_set("admins").insert("old");
+    });
+    send(&a, &mut late).unwrap();
+    late.transact(2, |tx| {
+        ["best", "least", "events", "admins"].iter().for_each(|key| tx.remove(key));
+        tx.max("best").set(3);
+        tx.min("least").set(5);
+        tx.log("events").append("new");
+        tx.rw_set("admins").insert("new");
+    });
+    a.transact(3, |tx| tx.text("other").insert(0, "meanwhile"));
+    a.forget(&a.version().clone());
+    let mut fresh = Doc::new(id(2));
+    send(&a, &mut fresh).unwrap();
+    let rescue = late.rescue(fresh);
+    let said: Vec<String> = rescue.edits().iter().map(ToString::to_string).collect();
+    let all = [
+        "/admins: add \"new\"",
+        "/best: remove 7",
+        "/best: put 3",
+        "/events: remove [\"old\"]",
+        "/events: append \"new\"",
+        "/least: remove 1",
+        "/least: put 5",
+        "/admins: take out \"old\"",
+    ];
+    assert_eq!(said, all);
+    let (doc, left) = rescue.apply(4, |_| true);
+    assert!(left.is_empty());
+    assert_eq!(
+        doc.to_string(),
+        r#"{"admins":["new"],"best":3,"events":["new"],"least":5,"other":"meanwhile"}"#
+    );
+}
+
 /// What was typed where others have deleted the place is shown, and not made anew.
 #[test]
 fn an_edit_without_a_place_is_kept_for_review() {

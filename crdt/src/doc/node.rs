@@ -137,6 +137,9 @@ nodes! {
     Log(Log<Scalar>);
 }
 
+// A map has a node for each key: what is larger than a register goes into a box.
+const _: () = assert!(size_of::<Node>() <= 80);
+
 impl Node {
     /// The node itself, of this shape if it was empty.
     pub(super) fn shaped(&mut self, shape: Shape) -> &mut Self {

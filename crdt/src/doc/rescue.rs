@@ -435,7 +435,12 @@ impl Finder<'_> {
 
     fn value(&mut self, path: &Path, written: &Node) {
         let own = || path.clone();
-        let now = self.onto.value_of(path);
+        let mut now = self.onto.value_of(path);
+        if self.began_anew(path)
+            && let Some(gone) = now.take()
+        {
+            self.note(path, Rescued::Removed(gone), Inverse::Put { path: own(), value: None });
+        }
         match written {
             Node::Register(register) => {
                 if let Some(value) = register.get().cloned() {
@@ -497,6 +502,24 @@ impl Finder<'_> {
             | Node::Present(_)
             | Node::Tree(_)
             | Node::Marks(_) => {}
+        }
+    }
+
+    /// Whether the key of a log or of a greatest or least number was removed and written again: what the others still show
+    /// was seen, and is neither among the entries nor outdone.
+    fn began_anew(&self, path: &Path) -> bool {
+        let seen = |dot: Dot| self.late.version().contains(dot);
+        match (self.late.node(path.keys()), self.onto.node(path.keys())) {
+            (Some(Node::Log(here)), Some(Node::Log(still))) => {
+                still.stamped().any(|(_, dot, _)| seen(dot) && here.get(dot).is_none())
+            }
+            (Some(Node::Max(here)), Some(Node::Max(still))) => {
+                still.candidates().any(|(dot, n)| seen(dot) && here.get().is_some_and(|here| here < n))
+            }
+            (Some(Node::Min(here)), Some(Node::Min(still))) => {
+                still.candidates().any(|(dot, n)| seen(dot) && here.get().is_some_and(|here| here > n))
+            }
+            _ => false,
         }
     }
 
