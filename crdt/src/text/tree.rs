@@ -9,10 +9,10 @@ use super::count::{Count, UNITS, Unit};
 const FANOUT: usize = small(16, 4);
 const NONE: u32 = u32::MAX;
 
-/// Appends with room for a quarter more, not for twice as much: most texts are small, and there are many.
+/// Appends with room for an eighth more, not for twice as much: most texts are small, and there are many.
 pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact(1 + list.len() / 4);
+        list.reserve_exact(1 + list.len() / 8);
     }
     list.push(item);
 }
