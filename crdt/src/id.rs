@@ -210,6 +210,7 @@ impl Span {
     }
 
     /// Whether all events of another span are in this one.
+    #[cfg(feature = "std")]
     pub(crate) fn includes(&self, other: &Span) -> bool {
         self.replica == other.replica && self.after <= other.after && other.to <= self.to
     }

@@ -93,6 +93,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    #[cfg(feature = "std")]
     /// What stands at a place.
     pub(crate) fn entry_at(&self, (list, at): (usize, usize)) -> Option<(&K, &V)> {
         match self {
@@ -101,6 +102,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    #[cfg(feature = "std")]
     /// What stands at a place where something does.
     pub(crate) fn entry_at_mut(&mut self, (list, at): (usize, usize)) -> (&K, &mut V) {
         match self {
@@ -112,6 +114,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    #[cfg(feature = "std")]
     /// The place of a key, with an empty value if there was none.
     pub(crate) fn place_or_default(&mut self, key: &K) -> (usize, usize)
     where
@@ -173,6 +176,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         }
     }
 
+    #[cfg(feature = "std")]
     /// Puts in entries that are sorted by key, none twice, none of them here.
     pub(crate) fn extend_sorted(
         &mut self,
@@ -189,6 +193,7 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
         *self = Self::from_sorted(all);
     }
 
+    #[cfg(feature = "std")]
     fn into_entries(self) -> Vec<(K, V)> {
         match self {
             SortedMap::Few(list) => list,

@@ -58,6 +58,7 @@ impl<K: Ord + Clone, V> Lists<K, V> {
         Lists { bounds: bounds(&lists), lists, len }
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn into_entries(self) -> Vec<(K, V)> {
         self.lists.into_iter().flat_map(|list| list.keys.into_iter().zip(list.values)).collect()
     }
@@ -70,11 +71,13 @@ impl<K: Ord + Clone, V> Lists<K, V> {
         &mut self.lists[list].values[at]
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn entry(&self, list: usize, at: usize) -> Option<(&K, &V)> {
         let list = self.lists.get(list)?;
         list.keys.get(at).zip(list.values.get(at))
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn entry_mut(&mut self, list: usize, at: usize) -> (&K, &mut V) {
         let list = &mut self.lists[list];
         (&list.keys[at], &mut list.values[at])
