@@ -1,4 +1,7 @@
 //! Bytes in a file, compressed where that makes them fewer.
+//!
+//! What repeats is deflated. Of what does not repeat (pictures in base 64, random letters) deflate only gains that some bytes
+//! never occur, slowly: long ones are [`letters`] then, a few bits for each byte.
 
 use std::borrow::Cow;
 
@@ -11,14 +14,16 @@ use zune_inflate::{DeflateDecoder, DeflateOptions};
 
 use crate::codec::{DecodeError, Reader, Writer};
 
+mod letters;
+
 /// Deflate makes no more than this of one byte: a claim of more is a lie.
 const MAX_RATIO: usize = 1032;
 /// What is shorter is not worth the try: making the compressor's tables costs more than all else of a small document.
 const MIN_LEN: usize = 512;
-/// What is longer is compressed quickly: a tenth longer, in a fraction of the time.
+/// What is longer is compressed and read quickly: up to a fifth longer, in a fraction of the time.
 const LARGE: usize = 1 << 20;
 
-/// Bytes as a file has them: whole, or deflated.
+/// Bytes as a file has them: whole, deflated, or as [`letters`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
     len: usize,
@@ -26,7 +31,7 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// Deflates where that makes it shorter. The same bytes always give the same.
+    /// As short as can be, if it is not [`LARGE`]. The same bytes always give the same.
     pub(crate) fn new(bytes: Vec<u8>) -> Packed {
         let len = bytes.len();
         if len < MIN_LEN {
@@ -34,18 +39,30 @@ impl Packed {
         }
         let matched = deflate(&bytes, CompressionStrategy::Default);
         // Where little repeats, to name what repeats by chance costs more than the bytes themselves.
-        let repeats = matched.as_ref().is_some_and(|packed| packed.len() <= entropy(&bytes));
-        let coded = if repeats { None } else { deflate(&bytes, CompressionStrategy::HuffmanOnly) };
+        let coded = entropy(&bytes);
+        if matched.as_ref().is_some_and(|matched| matched.len() <= coded) {
+            return Packed { len, bytes: matched.unwrap_or(bytes) };
+        }
+        if len >= LARGE
+            && let Some(letters) = letters::pack(&bytes, coded + coded / 5)
+        {
+            return Packed { len, bytes: letters };
+        }
+        let coded = deflate(&bytes, CompressionStrategy::HuffmanOnly);
         let shortest = [matched, coded].into_iter().flatten().min_by_key(Vec::len);
         Packed { len, bytes: shortest.unwrap_or(bytes) }
     }
 
-    /// Deflates where that makes it half as long: for what is read at once, and is better read than unpacked.
+    /// For what is read at once: deflates where that makes it half as long, else letters where these save a quarter, else
+    /// whole, which is best for what is [`LARGE`].
     pub(crate) fn quick(bytes: Vec<u8>) -> Packed {
-        match Packed::new(bytes.clone()) {
-            packed if packed.bytes.len() <= bytes.len() / 2 => packed,
-            _ => Packed { len: bytes.len(), bytes },
+        let len = bytes.len();
+        let packed = Packed::new(bytes.clone());
+        if packed.bytes.len() <= len / 2 {
+            return packed;
         }
+        let letters = if len < LARGE { letters::pack(&bytes, len / 4 * 3) } else { None };
+        Packed { len, bytes: letters.unwrap_or(bytes) }
     }
 
     /// The length, the length here, the bytes.
@@ -62,12 +79,12 @@ impl Packed {
     /// As [`decode`](Self::decode) and then [`unpack`](Self::unpack), without a copy of what is whole.
     pub(crate) fn read<'a>(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
         let (len, bytes) = read_parts(r)?;
-        if bytes.len() == len { Ok(bytes.into()) } else { inflate(bytes, len).map(Cow::Owned) }
+        if bytes.len() == len { Ok(bytes.into()) } else { unpack(bytes, len).map(Cow::Owned) }
     }
 
     /// The bytes that went in.
     pub(crate) fn unpack(&self) -> Result<Vec<u8>, DecodeError> {
-        if self.bytes.len() == self.len { Ok(self.bytes.clone()) } else { inflate(&self.bytes, self.len) }
+        if self.bytes.len() == self.len { Ok(self.bytes.clone()) } else { unpack(&self.bytes, self.len) }
     }
 
     /// The text that went in.
@@ -111,6 +128,11 @@ fn read_parts<'a>(r: &mut Reader<'a>) -> Result<(usize, &'a [u8]), DecodeError> 
     Ok((len as usize, bytes))
 }
 
+/// What is not whole; `bytes` are not many more than `len`.
+fn unpack(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
+    if letters::are_these(bytes) { letters::unpack(bytes, len) } else { inflate(bytes, len) }
+}
+
 fn inflate(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
     let options = DeflateOptions::default().set_size_hint(len).set_limit(len);
     match DeflateDecoder::new_with_options(bytes, options).decode_deflate() {
@@ -149,6 +171,33 @@ mod tests {
         let packed = Packed::new(letters.clone());
         assert!(packed.bytes.len() < 10_200, "{}", packed.bytes.len());
         assert_eq!(packed.unpack(), Ok(letters));
+    }
+
+    #[test]
+    fn what_is_long_or_read_at_once_and_repeats_nowhere_is_letters() {
+        let mut random = 7_u32;
+        let mut spelt = |len| -> Vec<u8> {
+            let next = |_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                b'0' + (random >> 27) as u8
+            };
+            (0..len).map(next).collect()
+        };
+        let (short, long) = (spelt(20_000), spelt(LARGE));
+        let repeats = short[..2_000].repeat(600);
+        for (packed, is_letters, bytes) in [
+            (Packed::new(short.clone()), false, &short),
+            (Packed::quick(short.clone()), true, &short),
+            (Packed::new(long.clone()), true, &long),
+            (Packed::new(repeats.clone()), false, &repeats),
+        ] {
+            assert_eq!(letters::are_these(&packed.bytes), is_letters);
+            let least = bytes.len() * 5 / 8;
+            assert!(packed.bytes.len() < least + least / 50, "{} for {least}", packed.bytes.len());
+            assert_eq!(packed.unpack().as_ref(), Ok(bytes));
+            let damaged = Packed { len: packed.len, bytes: packed.bytes[..packed.bytes.len() - 1].to_vec() };
+            assert!(damaged.unpack().is_err());
+        }
     }
 
     #[test]

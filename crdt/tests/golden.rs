@@ -395,6 +395,21 @@ fn whole_documents_as_deltas() {
     }
 }
 
+/// What repeats nowhere is a few bits for each byte.
+#[test]
+fn texts_of_few_letters() {
+    let mut doc = Doc::new(id(1));
+    let mut random = 7_u32;
+    let letters = (0..600).map(|_| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'A' + (random >> 27) as u8)
+    });
+    doc.transact(1_000, |tx| tx.text("note").insert(0, &letters.collect::<String>()));
+    let delta = frozen("delta-whole-letters.bin", &doc.delta_since(&VersionVector::new()).to_bytes());
+    assert!((400..500).contains(&delta.len()), "{}", delta.len());
+    assert_eq!(taken_in(&delta).save(), doc.save());
+}
+
 #[derive(Crdt, Clone, Default, PartialEq, Debug)]
 struct All {
     g_counter: GCounter,

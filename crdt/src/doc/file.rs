@@ -8,7 +8,7 @@
 //! history = for each text its operations, and the text that they deleted
 //! ```
 //!
-//! `state`, `graph` and both parts of `history` are each deflated where that makes them shorter. Replica ids
+//! `state`, `graph` and both parts of `history` are each packed (`pack.rs`) where that makes them shorter. Replica ids
 //! are named by their index in `version`. A document that has forgotten is of a format of its own: its graph begins
 //! with the heads of what is forgotten, and the history of a text is the places of its characters, and operations.
 
@@ -39,7 +39,7 @@ const FORMAT: u8 = 6;
 /// Of a document that has forgotten.
 const SHALLOW: u8 = 7;
 /// So much, without its history, is better read at once than small, unless packing halves it.
-const LONG: usize = 64 * 1024;
+const LONG: usize = 32 * 1024;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug)]
