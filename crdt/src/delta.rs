@@ -1,9 +1,12 @@
 //! [`Delta`]: events on their way, and [`Replicated`]: what gives and takes them.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::version::VersionVector;
 
@@ -275,6 +278,55 @@ pub trait Replicated {
     /// # Errors
     /// See [`ApplyError`]; the document is unchanged after each of them.
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError>;
+
+    /// Take this, unless it holds a new event that is stamped later than `latest_ms`, in milliseconds since 1970. What is
+    /// stamped in the future wins over all that is written until then: so what comes from others is asked for no later
+    /// than the wall clock shows and a minute more, as a [`Node`](crate::sync::Node) that is told the time does. The stamps
+    /// of who writes over what is here already follow those, and may be as late.
+    ///
+    /// The default knows no stamps: it is [`apply`](Self::apply).
+    ///
+    /// # Errors
+    /// [`ApplyError::Early`], and those of [`apply`](Self::apply); the document is unchanged after each of them.
+    ///
+    /// ```
+    /// use crdt::{ApplyError, Doc, ReplicaId, Replicated};
+    /// let (mut alice, mut bob) = (Doc::new(ReplicaId::from_u128(1)), Doc::new(ReplicaId::from_u128(2)));
+    /// let (now, minute, hour) = (1_000_000_000, 60_000, 3_600_000);
+    /// alice.transact(now + hour, |tx| tx.put("title", "from the future"));
+    /// let delta = alice.delta_since(bob.version());
+    /// assert!(matches!(bob.apply_until(&delta, now + minute), Err(ApplyError::Early(_))));
+    /// assert!(bob.get("/title").is_none()); // nothing has changed
+    /// bob.apply_until(&delta, now + hour + minute)?; // an hour later
+    /// # Ok::<(), ApplyError>(())
+    /// ```
+    fn apply_until(&mut self, delta: &Delta, latest_ms: u64) -> Result<Applied, ApplyError> {
+        let _ = latest_ms;
+        self.apply(delta)
+    }
+
+    /// What of a delta that is [`Early`](ApplyError::Early) can be taken now: all but the events that are and what was
+    /// written having seen them. `None` where that is nothing, or cannot be told. Costs a copy of the document.
+    ///
+    /// The default cannot divide.
+    ///
+    /// ```
+    /// use crdt::{Doc, ReplicaId, Replicated};
+    /// let [mut alice, mut bob, mut carol] = [1, 2, 3].map(|n| Doc::new(ReplicaId::from_u128(n)));
+    /// alice.transact(1_000_000, |tx| tx.put("title", "from the future"));
+    /// bob.transact(1_000, |tx| tx.put("body", "of today"));
+    /// bob.apply(&alice.delta_since(bob.version()))?;
+    /// let delta = bob.delta_since(carol.version());
+    /// assert!(carol.apply_until(&delta, 60_000).is_err());
+    /// let part = carol.part_until(&delta, 60_000).unwrap();
+    /// carol.apply_until(&part, 60_000)?;
+    /// assert_eq!(carol.value().to_string(), r#"{"body":"of today"}"#);
+    /// # Ok::<(), crdt::ApplyError>(())
+    /// ```
+    fn part_until(&self, delta: &Delta, latest_ms: u64) -> Option<Delta> {
+        let _ = (delta, latest_ms);
+        None
+    }
 }
 
 /// What a delta changed.
@@ -325,6 +377,9 @@ pub enum ApplyError {
     /// The events were written without having seen all that is forgotten here, so their place is not known. Their
     /// author has to take this document, and to make them anew with `Doc::rescue`.
     Late,
+    /// Events are stamped later than may be: for each author of some, the latest stamp. Take the delta once that time has
+    /// come, and what [`Replicated::part_until`] gives of it before.
+    Early(BTreeMap<ReplicaId, Hlc>),
     /// The document's own engine failed on it; the document was rebuilt as it was before.
     Engine(String),
 }
@@ -336,5 +391,20 @@ messages! { ApplyError from DecodeError as Invalid {
     Self::Behind => "too far behind to be merged, with edits that the sender lacks; the document is unchanged",
     Self::Late => "written without having seen all that is forgotten here: their author is too far behind; the document is \
         unchanged",
+    Self::Early(stamps) => "events of {} with a time that has not come; the document is unchanged" with Authors(stamps),
     Self::Engine(why) => "the document's engine failed on these events: {why}; the document is as it was",
 } }
+
+/// The one whose stamp is the latest, and how many more there are.
+struct Authors<'a>(&'a BTreeMap<ReplicaId, Hlc>);
+
+impl fmt::Display for Authors<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((author, stamp)) = self.0.iter().max_by_key(|(_, stamp)| **stamp) else { return Ok(()) };
+        write!(f, "{} at {} ms", author.short(), stamp.millis())?;
+        match self.0.len() - 1 {
+            0 => Ok(()),
+            more => write!(f, " and of {more} more"),
+        }
+    }
+}

@@ -32,6 +32,7 @@ mod any;
 mod change;
 mod conflicts;
 mod cursor;
+mod early;
 mod edit;
 mod file;
 mod forget;
@@ -688,9 +689,17 @@ impl Replicated for Doc {
     }
 
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+        self.apply_until(delta, u64::MAX)
+    }
+
+    fn part_until(&self, delta: &Delta, latest_ms: u64) -> Option<Delta> {
+        self.part_in_time(delta, latest_ms)
+    }
+
+    fn apply_until(&mut self, delta: &Delta, latest_ms: u64) -> Result<Applied, ApplyError> {
         if whole::is_whole(delta) {
             self.admit_spans(&delta.spans)?;
-            return self.apply_whole(delta);
+            return self.apply_whole(delta, latest_ms);
         }
         if delta.is_known_to(self.version()) {
             return Ok(Applied::default());
@@ -706,6 +715,7 @@ impl Replicated for Doc {
         let seen = self.graph.admit(&ordered, &body.parents).map_err(|_| ApplyError::Late)?;
         let marks = if body.is_text_only() { Vec::new() } else { body.tree.marks() };
         self.admit(delta, &ordered, &body, &marks)?;
+        self.admit_stamps(delta, &body.tree.fragment, latest_ms)?;
         let watched = self.patches.is_some() || !self.subscribers.is_empty();
         self.record = watched.then(|| Box::new(Record::new(true, false)));
         // Where a list stood is noted before either of its halves changes.

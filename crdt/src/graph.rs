@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use smallvec::SmallVec;
 
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::context::DotRanges;
 use crate::id::{Dot, ReplicaId, Span};
 use crate::pack::Packed;
 use crate::sorted::SortedMap;
@@ -504,6 +505,21 @@ impl<'a> Sorting<'a> {
 }
 
 impl Parents {
+    /// The version after those of the ordered runs of events, from `here` on, that hold none that stays `out` and build on
+    /// none.
+    pub(crate) fn without(&self, here: &VersionVector, ordered: &[Span], out: &DotRanges) -> VersionVector {
+        let mut until = here.clone();
+        for run in ordered {
+            let named = self.0.get(&Dot::new(run.replica, run.after + 1));
+            let builds_on_all = named.is_none_or(|named| named.iter().all(|dot| until.contains(*dot)));
+            let holds_one = out.intersects(&core::iter::once(*run).collect());
+            if until.get(run.replica) == run.after && builds_on_all && !holds_one {
+                until.advance(run.replica, run.to);
+            }
+        }
+        until
+    }
+
     /// For each span: how many events name others, then for each the distance from the one before, how
     /// many it names, and those.
     pub(crate) fn encode(&self, spans: &[Span], w: &mut Writer) {

@@ -14,8 +14,9 @@ use core::fmt;
 /// - *[Observe](Self::observe) what comes before the next [tick](Self::tick).* Else an answer can be stamped before
 ///   its question.
 /// - *One clock that runs years ahead drags all along*, since each observes it: everybody's later writes must beat it. So
-///   refuse such stamps, with [`is_ahead_of`](Self::is_ahead_of) and a drift of minutes, where an author's own link
-///   brings them, and only there.
+///   hold such stamps back, with [`is_ahead_of`](Self::is_ahead_of) and a drift of a minute, until the clock has come there;
+///   who refuses them for ever, or changes them, never agrees with who took them. A [`Node`](crate::sync::Node) does so that
+///   is told the time; without one, [`Replicated::apply_until`](crate::Replicated::apply_until) does it for documents.
 /// - *The clock is part of the state.* A process that restarts with a clock set back must load it, not begin anew.
 ///
 /// ```
@@ -96,15 +97,14 @@ impl Hlc {
         self.0 = self.0.max(seen.0);
     }
 
-    /// Whether the stamp lies more than `drift_ms` after `now_ms`. Ask this only where an event enters
-    /// from its author's own link: refusing it on relay would make replicas diverge.
+    /// Whether the stamp lies more than `drift_ms` after `now_ms`: then take its event later, when that is so no more.
     ///
     /// ```
     /// use crdt::Hlc;
     /// let now = 1_000_000;
     /// let minute = 60_000;
     /// assert!(!Hlc::new(now + 30_000, 0).is_ahead_of(now, minute)); // clocks differ
-    /// assert!(Hlc::new(now + 3_600_000, 0).is_ahead_of(now, minute)); // an hour: do not take it from its author
+    /// assert!(Hlc::new(now + 3_600_000, 0).is_ahead_of(now, minute)); // an hour: not yet
     /// ```
     pub const fn is_ahead_of(self, now_ms: u64, drift_ms: u64) -> bool {
         self.millis() > now_ms.saturating_add(drift_ms)

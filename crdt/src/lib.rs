@@ -57,6 +57,7 @@
 //! | choose who wins a conflict, or keep all values | [`Tx::put`](doc::Tx::put), [`Tx::offer`](doc::Tx::offer) |
 //! | give an edit an origin, group edits | [`Doc::transact_as`] |
 //! | send what another lacks, take what came | [`Replicated::delta_since`], [`Delta::to_bytes`], [`Replicated::apply`] |
+//! | not be dragged along by a clock that runs ahead | [`Node::set_clock`](sync::Node::set_clock), [`Replicated::apply_until`] |
 //! | know whether one replica has seen all of another | [`VersionVector`] |
 //! | draw who has seen what | [`EventGraph::to_dot`](graph::EventGraph::to_dot), [`to_mermaid`](graph::EventGraph::to_mermaid) |
 //! | replicate one value without a document | [`Replica`](replica::Replica) |

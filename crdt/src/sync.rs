@@ -46,6 +46,7 @@ use crate::version::VersionVector;
 mod awaited;
 #[cfg(feature = "testkit")]
 mod checking;
+mod early;
 mod facts;
 mod feed;
 pub(crate) mod frame;
@@ -65,7 +66,7 @@ mod turns;
 
 #[cfg(feature = "testkit")]
 pub use checking::Planted;
-pub use node::{Node, OpenError};
+pub use node::Node;
 pub use question::Whom;
 pub use sketch::Fleet;
 
@@ -136,6 +137,8 @@ const MAX_CURSORS: usize = 4096;
 const MAX_QUESTIONED: usize = 65_536;
 /// The most answers that wait for a link, and that are counted for a question.
 const MAX_ANSWERS: usize = 65_536;
+/// The most authors, each in one document, whose events are known to be held back.
+const MAX_EARLY: usize = 65_536;
 /// The most presences that are kept.
 const MAX_PRESENCES: usize = 16_384;
 
@@ -212,6 +215,39 @@ impl fmt::Debug for DocId {
         fmt::Debug::fmt(&*self.name, f)
     }
 }
+
+/// A document could not be opened; nothing changed.
+///
+/// ```
+/// use crdt::doc::AnyDoc;
+/// use crdt::sync::{Config, Kind, Node, OpenError, Role};
+/// # use crdt::ReplicaId;
+/// let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
+/// assert!(matches!(node.open(&"notes/a".parse()?, Kind(99)), Err(OpenError::UnknownKind(Kind(99)))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// This program lacks the kind.
+    UnknownKind(Kind),
+    /// The document exists with another kind.
+    OtherKind(Kind),
+    /// Too many documents.
+    TooMany,
+    /// It is not in memory: see [`Node::ensure`].
+    Parked,
+    /// The disk did not give it back, so that nobody knows which events this peer wrote in it.
+    Lost,
+}
+
+messages! { OpenError {
+    Self::UnknownKind(kind) => "this program does not know documents of kind {}; nothing was changed" with kind.0,
+    Self::OtherKind(kind) => "the document exists and is of kind {}; it is as it was" with kind.0,
+    Self::TooMany => "the node holds as many documents as it may; none was made",
+    Self::Parked => "the document is on the disk and not in memory yet; it is as it was",
+    Self::Lost => "the disk did not give the document back, so nothing can be written in it here; nothing was changed",
+} }
 
 /// Which mathematics a document has; the number that stands for it on the wire and the disk.
 ///
@@ -399,6 +435,9 @@ pub struct Config {
     pub cache_bytes: usize,
     /// How often presence is sent over one link at most, ms: of what changes faster only the last is sent.
     pub presence_interval: Millis,
+    /// How far ahead of the wall clock what others write may be stamped, ms; what is further is held back until it
+    /// is not. Takes effect once the node is told the time, by [`Node::set_clock`].
+    pub max_drift: Millis,
     /// Which documents it has, where they are spread over several nodes; others are refused.
     pub lane: Option<Lane>,
 }
@@ -579,6 +618,19 @@ pub enum Output {
         /// Why.
         reason: String,
     },
+    /// A peer sent events of an author whose stamps are further ahead of the wall clock than [`Config::max_drift`]: the
+    /// author's clock is wrong, or this one's. They are held back, with what builds on them, and taken once their time has
+    /// come; all else goes on. Told once for an author in a document.
+    Early {
+        /// The link.
+        link: LinkId,
+        /// The document.
+        doc: DocId,
+        /// Who wrote them.
+        author: ReplicaId,
+        /// By how much the latest is ahead, ms.
+        ahead: Millis,
+    },
     /// End the connection; the node has forgotten the link.
     Close {
         /// The link.
@@ -675,6 +727,7 @@ impl Config {
             presence_ttl: 30_000,
             cache_bytes: usize::MAX,
             presence_interval: 30,
+            max_drift: 60_000,
             lane: None,
         }
     }

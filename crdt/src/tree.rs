@@ -396,6 +396,12 @@ impl<V: DotStore> Tree<V> {
     }
 
     #[cfg(feature = "std")]
+    /// Calls `f` with the event and the stamp of each move.
+    pub(crate) fn each_stamp(&self, f: &mut dyn FnMut(Dot, Hlc)) {
+        self.nodes.iter().for_each(|(_, at)| at.place.each_stamp(f));
+    }
+
+    #[cfg(feature = "std")]
     /// The nodes of which the last move does not count, since it would close a cycle.
     pub(crate) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.shape.gave_way()

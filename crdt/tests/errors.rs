@@ -9,7 +9,7 @@ use crdt::counter::BoundedCounter;
 use crdt::doc::{HistoryError, RichTextError};
 use crdt::lease::NotLeased;
 use crdt::replica::Replica;
-use crdt::{ApplyError, ReplicaId};
+use crdt::{ApplyError, Hlc, ReplicaId};
 
 #[test]
 fn every_error_says_what_became_of_the_state() {
@@ -28,6 +28,7 @@ fn every_error_says_what_became_of_the_state() {
         ApplyError::Refused("why"),
         ApplyError::Behind,
         ApplyError::Late,
+        ApplyError::Early([(ReplicaId::MIN, Hlc::new(5, 0)), (ReplicaId::from_u128(1), Hlc::ZERO)].into()),
         ApplyError::Engine("it panicked".into()),
     ];
     let text = [RichTextError::Shape, RichTextError::Embed, RichTextError::Type, RichTextError::PastEnd];
@@ -44,7 +45,7 @@ fn every_error_says_what_became_of_the_state() {
         .chain([ReceiveError::Full(3), ReceiveError::Invalid].iter().map(ToString::to_string))
         .chain([stock.update(0, |stock, cx| stock.take(1, cx)).unwrap_err().to_string()])
         .collect();
-    assert_eq!(said.len(), 25);
+    assert_eq!(said.len(), 26);
     for said in said {
         let state = ["unchanged", "as it was", "nothing was taken", "not taken"];
         assert_eq!(state.iter().filter(|state| said.contains(*state)).count(), 1, "{said}");

@@ -34,6 +34,9 @@ pub struct PeerConfig {
     /// About how many bytes documents may take in memory: those of the store that were not used for longest
     /// give way. One that an app subscribed to, takes patches of or can undo in stays.
     pub cache_bytes: usize,
+    /// How far ahead of this machine's clock what others write may be stamped. What is further is held back, and taken once
+    /// the clock has come there ([`Event::Early`](crate::Event::Early)); [`Duration::MAX`] is no bound.
+    pub max_drift: Duration,
     /// The web pages that may connect, by origin such as `https://notes.example`; others are refused.
     pub origins: Vec<String>,
     /// Names by which it may be asked over HTTP, besides its addresses and `localhost`.
@@ -63,6 +66,7 @@ impl PeerConfig {
             fleet: None,
             data_dir: None,
             cache_bytes: 256 << 20,
+            max_drift: Duration::from_secs(60),
             origins: Vec::new(),
             hosts: Vec::new(),
             max_connections: 20_000,

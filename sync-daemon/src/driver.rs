@@ -11,13 +11,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use crdt::doc::AnyDoc;
 use crdt::sync::{DocId, Input, Kind, LinkId, Millis, Node, Output, PeerInfo, Role};
-use crdt::{Delta, ReplicaId, Replicated, Span, VersionVector};
+use crdt::{Delta, Hlc, ReplicaId, Replicated, Span, VersionVector};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::concern::Safety;
 use crate::conn::Wire;
+use crate::machine;
 use crate::status::{self, Standing, Status};
 use crate::store::{Read, Record, Store};
 
@@ -69,6 +70,20 @@ pub enum Event {
         doc: DocId,
         /// Why.
         reason: String,
+    },
+    /// A peer sent what an author stamped further ahead of this machine's clock than
+    /// [`PeerConfig::max_drift`](crate::PeerConfig::max_drift): that author's clock is wrong, or this one's. It is held back,
+    /// with what was written having seen it, and taken when the clock has come there; all else goes on. Told once for an
+    /// author in a document.
+    Early {
+        /// The link.
+        link: LinkId,
+        /// The document.
+        doc: DocId,
+        /// Who wrote it.
+        author: ReplicaId,
+        /// By how much the latest of it is ahead.
+        ahead: Duration,
     },
     /// A peer says that events are safe on its disk.
     Acked {
@@ -243,6 +258,7 @@ impl Driver {
                 () = committed => None,
                 () = tokio::time::sleep(Duration::from_millis(sleep.unwrap_or_default())), if sleep.is_some() => None,
             };
+            self.node.set_clock(self.now(), machine::wall_clock_ms());
             let mut next = command;
             for _ in 0..BURST {
                 match next {
@@ -407,6 +423,12 @@ impl Driver {
                     tracing::error!(link = link.0, %doc, %reason, "a document refused what a peer sent of it");
                     // Nobody has to listen.
                     let _ = self.events.send(Event::Refused { link, doc, reason });
+                }
+                Output::Early { link, doc, author, ahead } => {
+                    let ahead = Duration::from_millis(ahead);
+                    tracing::warn!(link = link.0, %doc, author = %author.short(), ?ahead,
+                        "stamped ahead of this machine's clock: held back until then, or until the clock is set");
+                    let _ = self.events.send(Event::Early { link, doc, author, ahead });
                 }
                 output => self.tell(output),
             }
@@ -574,6 +596,16 @@ impl Driver {
         self.store.as_ref().map(|store| store.shared.quarantined()).unwrap_or_default()
     }
 
+    /// What is held back since its time has not come.
+    fn early(&self) -> Vec<String> {
+        let wall = machine::wall_clock_ms();
+        let said = |(doc, author, stamp): (&DocId, ReplicaId, Hlc)| {
+            let ahead = stamp.millis().saturating_sub(wall).div_ceil(1_000);
+            format!("{doc}: of {}, {ahead} s ahead", author.short())
+        };
+        self.node.early().take(status::LISTED).map(said).collect()
+    }
+
     pub(crate) fn store_failure(&self) -> Option<String> {
         self.store.as_ref().and_then(|store| store.shared.failure())
     }
@@ -588,6 +620,7 @@ impl Driver {
             uptime_ms: self.now(),
             store,
             quarantined: self.quarantined(),
+            early: self.early(),
             compaction: self.store.as_ref().map(|store| store.shared.compaction()).unwrap_or_default(),
             ..status::of(&self.node)
         }

@@ -23,6 +23,11 @@ pub(crate) fn of(status: &Status) -> String {
             status.compaction.waiting as u64,
         ),
         ("documents_quarantined", "Documents that cannot be read.", status.quarantined.len() as u64),
+        (
+            "authors_held_back",
+            "Authors, each in a document, whose stamps are too far ahead of the clock.",
+            status.early.len() as u64,
+        ),
         ("events_not_durable", "Events here that are not on this disk yet.", status.undurable),
     ] {
         head(&mut text, name, "gauge", help);

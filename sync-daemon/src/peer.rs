@@ -98,6 +98,7 @@ impl Peer {
                     address: address.map(|address| format!("ws://{address}")).unwrap_or_default(),
                     interest: lanes::part(&config.interest, number),
                     cache_bytes,
+                    max_drift: u64::try_from(config.max_drift.as_millis()).unwrap_or(u64::MAX),
                     fleet: config.fleet,
                     lane: Some(Lane { number: number as u8, of: LANES as u8 }),
                     ..Config::new(id, &config.name, config.role)

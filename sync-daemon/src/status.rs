@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::Compaction;
 
 /// The most documents that are listed.
-const LISTED: usize = 10_000;
+pub(crate) const LISTED: usize = 10_000;
 
 /// A peer, its links and its documents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Status {
     pub store: String,
     /// Documents that could not be read from the store, and why. They are kept as they are.
     pub quarantined: Vec<String>,
+    /// What is held back, as its stamps are too far ahead of this machine's clock: the documents, the authors, by how much.
+    #[serde(default)]
+    pub early: Vec<String>,
     /// Its links.
     pub links: Vec<LinkStatus>,
     /// How many documents it has.
@@ -204,6 +207,8 @@ impl Status {
             }
         }
         self.links.sort_by_key(|link| link.link);
+        self.early.extend(other.early);
+        self.early.truncate(LISTED);
         self.docs.extend(other.docs);
         self.docs.sort_by(|a, b| a.name.cmp(&b.name));
         self.docs.truncate(LISTED);
@@ -276,6 +281,7 @@ pub(crate) fn of(node: &Node<AnyDoc>) -> Status {
         uptime_ms: 0,
         store: String::new(),
         quarantined: Vec::new(),
+        early: Vec::new(),
         documents: node.written(),
         in_memory,
         memory_bytes,

@@ -105,13 +105,14 @@ fn a_configuration_is_checked_and_shown() {
     let path = file.to_str().unwrap();
     std::fs::write(
         &file,
-        "name = \"kitchen\"\nlisten = \"127.0.0.1:7999\"\npeers = [\"ws://127.0.0.1:1\"]\n",
+        "name = \"kitchen\"\nmax-drift-s = 5\nlisten = \"127.0.0.1:7999\"\npeers = [\"ws://127.0.0.1:1\"]\n",
     )
     .unwrap();
     let shown =
         sync_daemon(&["run", "--config", path, "--data-dir", "d", "--name", "hall", "--print-config"]);
     let text = out(&shown);
     assert!(text.contains("name = \"hall\""), "a flag goes before the file: {text}");
+    assert!(text.contains("max-drift-s = 5"), "{text}");
     assert!(text.contains("127.0.0.1:7999") && text.contains("ws://127.0.0.1:1"), "{text}");
     std::fs::write(&file, "name = \"kitchen\"\nlisen = \"127.0.0.1:7999\"\n").unwrap();
     let refused = sync_daemon(&["run", "--config", path]);

@@ -386,3 +386,46 @@ async fn who_was_away_too_long_goes_on_with_its_edits() {
     let shown = daemon.read(&note(), |doc| doc.text("text").unwrap().to_string()).await.unwrap();
     assert_eq!(shown.as_deref(), Some("meanwhile, start, typed offline, "));
 }
+
+/// A clock an hour ahead won over all that others wrote for an hour, on every peer.
+#[tokio::test]
+async fn what_is_stamped_too_far_ahead_is_held_back_and_told() {
+    let fast = Peer::start(daemon("fast", &[])).await.unwrap();
+    let right = Peer::start(daemon("right", &[url(&fast)])).await.unwrap();
+    let mut events = right.events();
+    let early = |doc: &mut crdt::Doc, now: u64| doc.transact(now + 3_600_000, |tx| tx.put("x", 1));
+    fast.edit(&note(), early).await.unwrap();
+    let mut next = async || loop {
+        if let Ok(sync_daemon::Event::Early { doc, author, ahead, .. }) = events.recv().await {
+            return (doc, author, ahead);
+        }
+    };
+    let (doc, author, ahead) = within("word of it", next()).await;
+    assert_eq!((doc, author), (note(), fast.id()));
+    assert!((3_500..=3_600).contains(&ahead.as_secs()), "{ahead:?}");
+    assert_eq!(right.status().await.unwrap().early.len(), 1);
+    assert!(sync_daemon::PeerConfig::new("any").max_drift.as_secs() == 60);
+
+    // All else goes on, both ways, in this document and others.
+    let version = put(&right, "x", 2).await;
+    has(&fast, &version).await;
+    let other: DocId = "notes/other".parse().unwrap();
+    let written = fast.edit(&other, |doc, now| doc.transact(now, |tx| tx.put("x", 3))).await.unwrap();
+    within("the other document", right.wait_covers(&other, &written.version)).await.unwrap();
+    let shown = right.read(&note(), |doc| doc.get("/x")).await.unwrap().flatten();
+    assert_eq!(shown, Some(2.into()));
+}
+
+#[tokio::test]
+async fn what_was_held_back_is_taken_when_its_time_has_come() {
+    let fast = Peer::start(daemon("fast", &[])).await.unwrap();
+    let config = PeerConfig { max_drift: std::time::Duration::ZERO, ..daemon("strict", &[url(&fast)]) };
+    let strict = Peer::start(config).await.unwrap();
+    let mut events = strict.events();
+    let soon = |doc: &mut crdt::Doc, now: u64| doc.transact(now + 1_000, |tx| tx.put("x", 1));
+    let written = fast.edit(&note(), soon).await.unwrap();
+    let mut next = async || while !matches!(events.recv().await, Ok(sync_daemon::Event::Early { .. })) {};
+    within("word of it", next()).await;
+    has(&strict, &written.version).await;
+    assert!(strict.status().await.unwrap().early.is_empty());
+}

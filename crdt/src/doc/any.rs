@@ -149,6 +149,14 @@ impl Replicated for AnyDoc {
     fn apply(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
         self.inner_mut().apply(delta)
     }
+
+    fn apply_until(&mut self, delta: &Delta, latest_ms: u64) -> Result<Applied, ApplyError> {
+        self.inner_mut().apply_until(delta, latest_ms)
+    }
+
+    fn part_until(&self, delta: &Delta, latest_ms: u64) -> Option<Delta> {
+        self.inner().part_until(delta, latest_ms)
+    }
 }
 
 impl Document for AnyDoc {

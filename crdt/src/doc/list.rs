@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
+use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId};
 use crate::map::OrMap;
 use crate::register::LwwRegister;
@@ -155,6 +156,11 @@ impl List {
     /// Where an element was moved, if it was.
     pub(super) fn moves(&self, element: Dot) -> Option<&LwwRegister<Dot>> {
         self.slots.get(&element)
+    }
+
+    /// Calls `f` with the event and the stamp of each move.
+    pub(super) fn each_stamp(&self, f: &mut dyn FnMut(Dot, Hlc)) {
+        self.slots.iter().for_each(|(_, register)| register.each_stamp(f));
     }
 
     /// How many elements are shown before a placeholder.

@@ -84,6 +84,11 @@ impl Outline {
         Some(self.nodes.moves(node)?.collect())
     }
 
+    /// Calls `f` with the event and the stamp of each move.
+    pub(super) fn each_stamp(&self, f: &mut dyn FnMut(Dot, Hlc)) {
+        self.nodes.each_stamp(f);
+    }
+
     /// The nodes whose last move is as if it had not been, since it would have closed a cycle.
     pub(super) fn gave_way(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.gave_way()

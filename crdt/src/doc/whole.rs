@@ -82,7 +82,7 @@ impl Doc {
 
     /// Takes a whole document in. Costs what it shows where nothing is here that it lacks, and else what is new
     /// in it and its history.
-    pub(super) fn apply_whole(&mut self, delta: &Delta) -> Result<Applied, ApplyError> {
+    pub(super) fn apply_whole(&mut self, delta: &Delta, latest_ms: u64) -> Result<Applied, ApplyError> {
         let here = self.version().clone();
         let known = delta.is_known_to(&here);
         if known && delta.body.first().is_some_and(|flags| flags & SHALLOW == 0) {
@@ -95,6 +95,14 @@ impl Doc {
         if known {
             return Ok(Applied::default());
         }
+        self.admit_stamps(delta, &whole.tree, latest_ms).map_err(|error| match error {
+            // Of a document that has forgotten there is no part: all of its authors wait together.
+            ApplyError::Early(early) if !whole.forgotten().is_empty() => {
+                let latest = early.values().max().copied().unwrap_or_default();
+                ApplyError::Early(delta.spans.iter().map(|span| (span.replica, latest)).collect())
+            }
+            error => error,
+        })?;
         if !here.is_empty() && here.covers(whole.forgotten()) {
             return self.apply(&whole.plain_delta(&here, whole.version()));
         }

@@ -123,6 +123,12 @@ impl<T: Clone + PartialEq + Debug> LwwRegister<T> {
         all.into_iter()
     }
 
+    /// Calls `f` with the event and the stamp of each value.
+    #[cfg(feature = "std")]
+    pub(crate) fn each_stamp(&self, f: &mut dyn FnMut(Dot, Hlc)) {
+        self.0.iter().for_each(|(dot, (stamp, _))| f(dot, *stamp));
+    }
+
     /// The value that wins, with its writer and stamp.
     pub(crate) fn latest(&self) -> Option<(Dot, Hlc, &T)> {
         self.winner().map(|(dot, (stamp, value))| (dot, *stamp, value))

@@ -425,6 +425,7 @@ impl<D: Document> Node<D> {
             let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
             [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
         });
-        links.chain(self.presences.next_deadline()).chain(self.questions.next_deadline()).min()
+        let early = self.early.next_deadline(self.config.max_drift);
+        links.chain(self.presences.next_deadline()).chain(self.questions.next_deadline()).chain(early).min()
     }
 }

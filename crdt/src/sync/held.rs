@@ -168,6 +168,13 @@ impl<D: Document> Held<D> {
         }
     }
 
+    /// Whether the last of these events is in a delta that waits here.
+    pub(crate) fn has_pending(&self, events: &Span) -> bool {
+        let Body::Live(live) = &self.body else { return false };
+        let brings = |span: &Span| span.replica == events.replica && span.to >= events.to;
+        live.pending.deltas.iter().any(|(_, delta)| delta.spans.iter().any(brings))
+    }
+
     /// What a peer sent that is too far ahead to be merged with it.
     pub(crate) fn ahead(&self) -> Option<&Delta> {
         match &self.body {

@@ -220,7 +220,8 @@ impl<D: Document> Node<D> {
     pub(crate) fn take_fed(&mut self, id: LinkId, moment: u64) {
         let Some(link) = self.links.get(&id) else { return };
         let Some(peer) = &link.peer else { return };
-        let all_taken = link.wants.is_empty() && link.refused == 0 && self.pending_bytes == 0;
+        let all_taken =
+            link.wants.is_empty() && link.refused == 0 && self.pending_bytes == 0 && self.early.is_empty();
         if all_taken && moment > 0 {
             if self.cursors.len() >= MAX_CURSORS && !self.cursors.contains_key(&peer.id) {
                 self.cursors.pop_first();

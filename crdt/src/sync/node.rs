@@ -7,6 +7,7 @@ use crate::codec::{Encode, Writer};
 use crate::delta::{Applied, ApplyError, Delta};
 use crate::id::{ReplicaId, Span};
 use crate::sync::awaited::Awaited;
+use crate::sync::early::Early;
 use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
@@ -17,7 +18,7 @@ use crate::sync::reconcile::{Index, Item};
 use crate::sync::sketch::Sketch;
 use crate::sync::{
     Config, DocId, Document, GRAFTS, Input, Interest, Kind, LAST_RESORT, LinkId, MAX_DOCS, MAX_INTERESTS,
-    MAX_LOOKS, MAX_TREES, Millis, Output, Role, Traffic,
+    MAX_LOOKS, MAX_TREES, Millis, OpenError, Output, Role, Traffic,
 };
 use crate::version::VersionVector;
 
@@ -85,6 +86,8 @@ pub struct Node<D> {
     pub(crate) prunes: u64,
     pub(crate) presences: Presences,
     pub(crate) questions: Questions,
+    /// What is held back until its time has come.
+    pub(crate) early: Early,
     /// Of all documents together.
     pub(crate) pending_bytes: usize,
     pub(crate) past: [Traffic; 2],
@@ -107,39 +110,6 @@ pub struct Node<D> {
     #[cfg(feature = "testkit")]
     pub(crate) planted: Option<crate::sync::checking::Planted>,
 }
-
-/// A document could not be opened; nothing changed.
-///
-/// ```
-/// use crdt::doc::AnyDoc;
-/// use crdt::sync::{Config, Kind, Node, OpenError, Role};
-/// # use crdt::ReplicaId;
-/// let mut node: Node<AnyDoc> = Node::new(Config::new(ReplicaId::from_u128(1), "n1", Role::Daemon), 1);
-/// assert!(matches!(node.open(&"notes/a".parse()?, Kind(99)), Err(OpenError::UnknownKind(Kind(99)))));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// This program lacks the kind.
-    UnknownKind(Kind),
-    /// The document exists with another kind.
-    OtherKind(Kind),
-    /// Too many documents.
-    TooMany,
-    /// It is not in memory: see [`Node::ensure`].
-    Parked,
-    /// The disk did not give it back, so that nobody knows which events this peer wrote in it.
-    Lost,
-}
-
-messages! { OpenError {
-    Self::UnknownKind(kind) => "this program does not know documents of kind {kind:?}",
-    Self::OtherKind(kind) => "the document exists and is of kind {kind:?}",
-    Self::TooMany => "the node holds as many documents as it may",
-    Self::Parked => "the document is not in memory",
-    Self::Lost => "the document cannot be read from the disk, so nothing can be written in it here",
-} }
 
 /// What a peer of this configuration wants: a daemon wants everything.
 pub(crate) fn effective_interest(config: &Config) -> Interest {
@@ -172,6 +142,7 @@ impl<D: Document> Node<D> {
             prunes: 0,
             presences: Presences::default(),
             questions: Questions::default(),
+            early: Early::default(),
             pending_bytes: 0,
             past: [Traffic::default(); 2],
             index: Index::default(),
@@ -435,8 +406,10 @@ impl<D: Document> Node<D> {
     ) -> Result<Applied, ApplyError> {
         let Some(held) = self.docs.get_mut(id) else { return Ok(Applied::default()) };
         let known = delta.is_known_to(held.version());
+        // What an app brings itself is its own word.
+        let latest = if from.is_some() { self.early.latest(now, self.config.max_drift) } else { u64::MAX };
         let applied = match held.work() {
-            Some(live) => live.doc.apply(delta)?,
+            Some(live) => live.doc.apply_until(delta, latest)?,
             None if known => Applied::default(),
             None => {
                 self.ensure(id);
@@ -474,6 +447,9 @@ impl<D: Document> Node<D> {
         from: Option<LinkId>,
     ) {
         self.relist(id, &novel);
+        if self.early.holds_any_of(id, &novel) {
+            self.release(now, id); // it came another way
+        }
         let Some(held) = self.docs.get_mut(id) else { return };
         let (kind, before) = (held.kind(), held.memory());
         let Some(live) = held.work() else { return };
@@ -671,6 +647,7 @@ impl<D: Document> Node<D> {
     }
 
     fn wake(&mut self, now: Millis) {
+        self.release_due(now);
         let ids: Vec<LinkId> = self.links.keys().copied().collect();
         for id in ids {
             let next_digest = now.saturating_add(self.jitter(self.config.anti_entropy_interval));
@@ -723,6 +700,10 @@ impl<D: Document> Node<D> {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(peered), Some(want)) = (link.docs.get(doc), link.wants.remove(doc)) else { return };
         let mut missing: Vec<Span> = peered.theirs.since(version).collect();
+        if self.early.holds(doc) {
+            let waits = |span: &Span| held.is_some_and(|held| held.has_pending(span));
+            missing.retain(|span| !self.early.holds_of(doc, span.replica) && !waits(span));
+        }
         if missing.is_empty() {
             return;
         }

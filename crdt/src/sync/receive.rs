@@ -416,7 +416,14 @@ impl<D: Document> Node<D> {
         match self.take_delta(now, doc, &delta, Some(id)) {
             Ok(_) => Ok(()),
             Err(ApplyError::Missing) => {
-                self.keep_pending(id, doc, delta);
+                // With what is held back comes what builds on it.
+                if !delta.spans.iter().all(|span| self.early.holds_of(doc, span.replica)) {
+                    self.keep_pending(id, doc, delta);
+                }
+                Ok(())
+            }
+            Err(ApplyError::Early(stamps)) => {
+                self.hold_back(now, id, doc, &delta, &stamps);
                 Ok(())
             }
             // What a later program wrote is refused, as one document: nothing is wrong with the link.
@@ -492,7 +499,7 @@ impl<D: Document> Node<D> {
     }
 
     /// After content came: what is still missing is asked for later, what is safe is acknowledged.
-    fn settle(&mut self, now: Millis, id: LinkId, doc: &DocId) {
+    pub(crate) fn settle(&mut self, now: Millis, id: LinkId, doc: &DocId) {
         let (Some(link), Some(held)) = (self.links.get_mut(&id), self.docs.get(doc)) else { return };
         let version = held.version();
         let Some(peered) = link.docs.get_mut(doc) else { return };

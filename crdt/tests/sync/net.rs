@@ -69,6 +69,7 @@ pub(crate) fn config(id: ReplicaId, role: Role, interest: Interest) -> Config {
         presence_ttl: 9_000,
         cache_bytes: usize::MAX,
         presence_interval: 30,
+        max_drift: 60_000,
         lane: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -35,6 +36,10 @@ pub(crate) struct RunArgs {
     /// How much memory documents may take, in MiB, before those that are not in use stay on disk [default: 256]
     #[arg(long, value_name = "MIB", env = "SYNC_CACHE_MB")]
     cache_mb: Option<usize>,
+    /// How many seconds ahead of this machine's clock others may stamp what they write; what is further ahead is held back
+    /// until the clock has come there [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "SYNC_MAX_DRIFT_S")]
+    max_drift_s: Option<u64>,
     /// A peer to keep a link to, as ws://host:port; may be given again
     #[arg(long = "peer", value_name = "URL", env = "SYNC_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
@@ -76,6 +81,7 @@ struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     cache_mb: Option<usize>,
+    max_drift_s: Option<u64>,
     #[serde(default)]
     peers: Vec<String>,
     #[serde(default)]
@@ -116,6 +122,7 @@ fn effective(args: &RunArgs) -> anyhow::Result<PeerConfig> {
     let cache = args.cache_mb.or(file.cache_mb).map(|mib| mib.saturating_mul(1 << 20));
     Ok(PeerConfig {
         cache_bytes: cache.unwrap_or(usual.cache_bytes),
+        max_drift: args.max_drift_s.or(file.max_drift_s).map_or(usual.max_drift, Duration::from_secs),
         listen: Some(args.listen.or(file.listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7420)))),
         insecure: args.insecure || file.insecure.unwrap_or(false),
         peers: either(args.peers.clone(), file.peers),
@@ -134,6 +141,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<u8> {
         let listen = config.listen.map(|listen| listen.to_string()).unwrap_or_default();
         println!("name = {:?}\nlisten = {listen:?}\ndata-dir = {data_dir:?}", config.name);
         println!("cache-mb = {}", config.cache_bytes >> 20);
+        println!("max-drift-s = {}", config.max_drift.as_secs());
         println!(
             "peers = {:?}\norigins = {:?}\ninsecure = {}",
             config.peers, config.origins, config.insecure

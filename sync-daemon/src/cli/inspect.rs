@@ -72,6 +72,9 @@ pub(crate) async fn status(args: StatusArgs) -> anyhow::Result<u8> {
     for what in &first.quarantined {
         println!("cannot be read: {what}");
     }
+    for what in &first.early {
+        println!("held back until this machine's clock is there: {what}");
+    }
     let mut links = table(&["peer", "role", "address", "behind", "sent", "received"]);
     for link in &first.links {
         let bytes = |n: u64| format!("{n} B");

@@ -82,6 +82,7 @@ impl Writer {
             interest: Interest { prefixes: vec!["soak/".into()], names: Vec::new() },
             peers: vec![self.address.clone()],
             dial_backoff_max: Duration::from_millis(300),
+            max_drift: Duration::MAX, // that edits of any time come through is what is tried
             ..PeerConfig::new(&format!("writer {}", self.n + 1))
         };
         let peer = Peer::start(config).await?;

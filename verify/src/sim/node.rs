@@ -32,6 +32,7 @@ pub(crate) async fn life(i: usize, peers: Vec<usize>, ledger: Shared) -> turmoil
         peers: peers.iter().map(|peer| format!("ws://{}:{PORT}", name(*peer))).collect(),
         data_dir: Some(dir(i)),
         dial_backoff_max: Duration::from_secs(2),
+        max_drift: Duration::MAX, // clocks show anything, and all is to be everywhere in the end
         ..PeerConfig::new(&name(i))
     };
     let peer = match Peer::start(config).await {
