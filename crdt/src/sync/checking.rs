@@ -45,7 +45,6 @@ impl<D: Document> Node<D> {
             link.digest_at = link.digest_at.filter(|at| *at < NEVER);
             link.have_at.iter_mut().chain(&mut link.digest_at).for_each(earlier);
             link.wants.values_mut().for_each(|want| earlier(&mut want.at));
-            link.meeting.look_at.iter_mut().for_each(earlier);
             earlier(&mut link.presence_at);
             link.small_bytes = 0;
             link.owed.forget_bytes();
@@ -53,6 +52,8 @@ impl<D: Document> Node<D> {
                 (link.have_at, link.lazy) = Default::default();
             }
         }
+        self.feed.look_at.iter_mut().for_each(earlier);
+        self.links.normalize();
     }
 
     /// Answers a Want as [`Planted::ClosedWant`] says.

@@ -250,7 +250,7 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn links(&self) -> impl Iterator<Item = (LinkId, &PeerInfo, &Traffic)> {
-        self.links.iter().filter_map(|(id, link)| link.peer.as_ref().map(|peer| (*id, peer, &link.traffic)))
+        self.links.iter().filter_map(|(id, link)| link.peer.as_ref().map(|peer| (id, peer, &link.traffic)))
     }
 
     /// What went over all links, current and past, to peers of this role.
@@ -420,11 +420,7 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn next_deadline(&self) -> Option<Millis> {
-        let links = self.links.values().flat_map(|link| {
-            let wants = link.wants.values().map(|want| want.at).min();
-            let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
-            [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
-        });
+        let links = self.links.next_deadline().into_iter().chain(self.feed.look_at);
         let early = self.early.next_deadline(self.config.max_drift);
         links.chain(self.presences.next_deadline()).chain(self.questions.next_deadline()).chain(early).min()
     }

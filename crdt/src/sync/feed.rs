@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sync::{DocId, MAX_FEED};
+use crate::sync::{DocId, MAX_FEED, Millis};
 
 /// The documents that changed since this node was made, each once, at its last change.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Feed {
     places: BTreeMap<DocId, u64>,
     /// What changed up to here may have been forgotten.
     floor: u64,
+    /// When to look how far peers were fed.
+    pub(crate) look_at: Option<Millis>,
 }
 
 impl Feed {

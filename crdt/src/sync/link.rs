@@ -122,6 +122,9 @@ pub(crate) struct Link {
     pub(crate) was_equal: bool,
     /// `Output::Ready` was given and there is still something to send.
     pub(crate) ready: bool,
+    /// Kept by [`Links`](crate::sync::links::Links): it may have changed since it was settled; its deadline then.
+    pub(crate) touched: bool,
+    pub(crate) due: Option<Millis>,
     pub(crate) tell_interest: bool,
     pub(crate) tell_digest: bool,
     pub(crate) prune: BTreeSet<ReplicaId>,
@@ -187,6 +190,13 @@ impl Link {
             [&self.have, &self.ack, &self.large].iter().any(|set| !set.is_empty()) || !self.owed.is_empty();
         let asked = !self.questions.is_empty() || !self.answers.is_empty();
         self.peer.is_some() && (flags || ranges || replicas || docs || asked || !self.want.is_empty())
+    }
+
+    /// When something is to be done on this link.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        let wants = self.wants.values().map(|want| want.at).min();
+        let presence = (!self.presence_later.is_empty()).then_some(self.presence_at);
+        [self.have_at, self.digest_at, wants, presence].into_iter().flatten().min()
     }
 
     /// Knows what the peer has of a document that changed for the first time since both sides had the same:

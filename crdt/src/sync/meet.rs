@@ -20,8 +20,6 @@ pub(crate) struct Meeting {
     pub(crate) fed: Option<u64>,
     /// What of that it was told.
     told: u64,
-    /// When to look how far that got.
-    pub(crate) look_at: Option<Millis>,
     /// Whether it is to be told.
     pub(crate) tell: bool,
     /// Whether the peer takes part in sketches.
@@ -231,29 +229,38 @@ impl<D: Document> Node<D> {
         }
     }
 
-    /// Looks how far the peer was fed: past each change that it has or was told of. What it was told of and
-    /// lacks it wants, and while it wants something it takes no cursor.
-    pub(crate) fn look_how_far(&mut self, now: Millis, id: LinkId) {
-        let every = self.config.have_interval.saturating_mul(4);
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if link.meeting.look_at.is_none_or(|at| at > now) {
+    /// Looks now and then how far the peers were fed.
+    pub(crate) fn look_how_far(&mut self, now: Millis) {
+        if self.feed.look_at.is_none_or(|at| at > now) {
             return;
         }
-        link.meeting.look_at = None;
-        let Some(mut fed) = link.meeting.fed else { return };
-        let Some(changed) = self.feed.since(fed) else { return };
+        let fed = self.links.iter().filter(|(_, link)| link.meeting.fed.is_some()).map(|(id, _)| id);
+        let fed: Vec<LinkId> = fed.collect();
+        let behind = fed.into_iter().filter(|id| !self.feed_further(*id)).count();
+        let again = now.saturating_add(self.config.have_interval.saturating_mul(4));
+        self.feed.look_at = (behind > 0).then_some(again);
+    }
+
+    /// Notes how far a peer was fed: past each change that it has or was told of. What it was told of and
+    /// lacks it wants, and while it wants something it takes no cursor. Whether that is all changes.
+    fn feed_further(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return true };
+        let Some(mut fed) = link.meeting.fed else { return true };
+        let Some(changed) = self.feed.since(fed) else { return true };
+        let mut all = true;
         for (place, doc) in changed {
             let version = self.docs.get(doc).map(|held| held.version());
             let bulk = link.bulk.as_ref().is_some_and(|bulk| bulk.doc == *doc);
             let told = link.docs.get(doc).zip(version).is_some_and(|(p, version)| p.was_told(version));
             if bulk || !told {
-                link.meeting.look_at = Some(now.saturating_add(every));
+                all = false;
                 break;
             }
             fed = place;
         }
         link.meeting.fed = Some(fed);
         link.meeting.tell = fed > link.meeting.told;
+        all
     }
 
     pub(crate) fn stage_fed(&mut self, id: LinkId) {

@@ -11,6 +11,7 @@ use crate::sync::early::Early;
 use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
+use crate::sync::links::Links;
 use crate::sync::names::Names;
 use crate::sync::presence::Presences;
 use crate::sync::question::Questions;
@@ -68,7 +69,7 @@ pub struct Node<D> {
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
     /// The same by name, when a peer wants a prefix.
     pub(crate) by_name: Names,
-    pub(crate) links: BTreeMap<LinkId, Box<Link>>,
+    pub(crate) links: Links,
     /// Links on which content of a document came that no Ack has covered yet.
     pub(crate) unacked: Awaited,
     /// Links on which the peer has told its version of a document, and `Output::Synced` is still to be given.
@@ -132,7 +133,7 @@ impl<D: Document> Node<D> {
             rng: seed,
             docs: BTreeMap::new(),
             by_name: Names::default(),
-            links: BTreeMap::new(),
+            links: Links::default(),
             unacked: Awaited::default(),
             unsynced: Awaited::default(),
             outputs: VecDeque::new(),
@@ -293,8 +294,8 @@ impl<D: Document> Node<D> {
     fn want(&mut self, id: &DocId, kind: Kind) -> Result<&mut Held<D>, OpenError> {
         if !self.docs.contains_key(id) {
             self.held(id, kind)?;
-            for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
-                link.owed.lacks(id);
+            for link in self.links.wanting(id) {
+                self.links.get_mut(&link).into_iter().for_each(|link| link.owed.lacks(id));
             }
         }
         let held = self.held(id, kind)?;
@@ -459,15 +460,12 @@ impl<D: Document> Node<D> {
         self.pending_bytes -= waiting.bytes;
         self.memory = (self.memory - before).saturating_add(held.memory());
         self.outputs.push_back(Output::Store { doc: id.clone(), kind, delta });
-        let look_after = self.config.have_interval.saturating_mul(4);
-        for (link_id, link) in &mut self.links {
-            link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
-            if Some(*link_id) == from || !link.peer_interest.includes(id) {
-                continue;
-            }
+        self.feed.look_at.get_or_insert(now.saturating_add(self.config.have_interval.saturating_mul(4)));
+        for link_id in self.links.wanting(id).into_iter().filter(|link| Some(*link) != from) {
+            let Some(link) = self.links.get_mut(&link_id) else { continue };
             // A new document is marked already; so it is for all edits of a burst but the first.
             if link.expect(id, held.version(), &novel) {
-                self.unsynced.insert(id, *link_id);
+                self.unsynced.insert(id, link_id);
             }
             link.owed.changed(id);
         }
@@ -538,7 +536,7 @@ impl<D: Document> Node<D> {
     pub fn handle(&mut self, now: Millis, input: Input) {
         match input {
             Input::LinkUp { link, dialed: _ } => {
-                self.links.insert(link, Box::default());
+                self.links.insert(link);
             }
             Input::LinkDown { link } => self.link_down(now, link),
             Input::Frame { link, bytes } => self.take_message(now, link, &bytes),
@@ -581,18 +579,9 @@ impl<D: Document> Node<D> {
     pub fn poll_output(&mut self) -> Option<Output> {
         // Once for all that happened since, and not once for each.
         if self.outputs.is_empty() && std::mem::take(&mut self.stirred) {
-            self.announce_ready();
+            self.outputs.extend(self.links.settle().into_iter().map(|link| Output::Ready { link }));
         }
         self.outputs.pop_front()
-    }
-
-    fn announce_ready(&mut self) {
-        for (id, link) in &mut self.links {
-            if !link.ready && link.has_work() {
-                link.ready = true;
-                self.outputs.push_back(Output::Ready { link: *id });
-            }
-        }
     }
 
     /// Gives up a link because of what came or would have to go over it.
@@ -623,8 +612,7 @@ impl<D: Document> Node<D> {
     /// Grafts the links that would have brought an author's events next; those that have them from here
     /// only when there are no others.
     fn graft_next(&mut self, now: Millis, replica: ReplicaId) {
-        let ranked =
-            self.links.iter().filter_map(|(id, link)| Some((*link.pruned_by_us.get(&replica)?, *id)));
+        let ranked = self.links.iter().filter_map(|(id, link)| Some((*link.pruned_by_us.get(&replica)?, id)));
         let mut next: Vec<(u64, LinkId)> = ranked.collect();
         next.sort_unstable();
         if next.first().is_some_and(|(rank, _)| *rank < LAST_RESORT) {
@@ -648,8 +636,7 @@ impl<D: Document> Node<D> {
 
     fn wake(&mut self, now: Millis) {
         self.release_due(now);
-        let ids: Vec<LinkId> = self.links.keys().copied().collect();
-        for id in ids {
+        for id in self.links.due(now) {
             let next_digest = now.saturating_add(self.jitter(self.config.anti_entropy_interval));
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.have_at.is_some_and(|at| at <= now) {
@@ -665,8 +652,8 @@ impl<D: Document> Node<D> {
                 link.tell_digest = true;
             }
             self.fire_wants(now, id);
-            self.look_how_far(now, id);
         }
+        self.look_how_far(now);
         self.renew_questions(now);
         for doc in self.presences.due(now) {
             self.renew_presence(now, &doc);
@@ -683,11 +670,11 @@ impl<D: Document> Node<D> {
             link.wants.iter().filter(|(_, w)| w.at <= now).map(|(doc, _)| doc.clone()).collect();
         for doc in due {
             let again = now.saturating_add(self.patience.max(1));
-            for (other, link) in &mut self.links {
-                let Some(want) = link.wants.get_mut(&doc) else { continue };
-                if *other != id {
-                    want.at = want.at.max(again); // one source at a time
-                }
+            let others =
+                self.links.iter().filter(|(other, link)| *other != id && link.wants.contains_key(&doc));
+            for other in others.map(|(other, _)| other).collect::<Vec<_>>() {
+                let want = self.links.get_mut(&other).and_then(|link| link.wants.get_mut(&doc));
+                want.into_iter().for_each(|want| want.at = want.at.max(again)); // one source at a time
             }
             self.fire_want(now, id, &doc);
         }

@@ -149,7 +149,7 @@ impl<D: Document> Node<D> {
         self.feed.note(id);
         self.links.values_mut().for_each(|link| link.was_equal = false);
         let links: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| *link).collect();
+            self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| link).collect();
         links.into_iter().for_each(|link| self.close(now, link, format!("{id} was replaced")));
     }
 }

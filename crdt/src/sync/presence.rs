@@ -174,9 +174,9 @@ impl<D: Document> Node<D> {
             return;
         }
         let everywhere = self.presences.flood_due(now, key, self.config.presence_ttl / 3);
-        for (id, link) in &mut self.links {
-            let fed = !everywhere && link.pruned_by_peer.contains(&key.1);
-            if Some(*id) != from && !fed && link.peer.is_some() && link.peer_interest.includes(&key.0) {
+        for id in self.links.wanting(&key.0).into_iter().filter(|id| Some(*id) != from) {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if everywhere || !link.pruned_by_peer.contains(&key.1) {
                 link.show(now, key.clone());
             }
         }

@@ -228,8 +228,8 @@ impl<D: Document> Node<D> {
     /// Marks a question on all links that it may go over.
     fn pass_on(&mut self, name: Name) {
         let Some(question) = self.questions.all.get(&name) else { return };
-        let over = self.links.iter().filter(|(id, link)| self.concerns(question, **id, link));
-        let over: Vec<LinkId> = over.map(|(id, _)| *id).collect();
+        let over = self.links.iter().filter(|(id, link)| self.concerns(question, *id, link));
+        let over: Vec<LinkId> = over.map(|(id, _)| id).collect();
         for id in over {
             if let Some(link) = self.links.get_mut(&id) {
                 link.questions.insert(name);

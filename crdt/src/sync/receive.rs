@@ -132,7 +132,7 @@ impl<D: Document> Node<D> {
     /// Gives up the link with the largest transfer when all together are too large.
     fn bound_transfers(&mut self, now: Millis) {
         let sizes =
-            self.links.iter().filter_map(|(id, link)| Some((link.reassembly.as_ref()?.bytes.len(), *id)));
+            self.links.iter().filter_map(|(id, link)| Some((link.reassembly.as_ref()?.bytes.len(), id)));
         let sizes: Vec<(usize, LinkId)> = sizes.collect();
         let lanes = self.config.lane.map_or(1, |lane| usize::from(lane.of.max(1)));
         let most = (MAX_ALL_TRANSFERS / lanes).max(MAX_TRANSFER);
@@ -162,13 +162,13 @@ impl<D: Document> Node<D> {
         for doc in self.presences.own() {
             self.renew_presence(now, &doc);
         }
+        let theirs = if hello.role == Role::Daemon { Interest::everything() } else { hello.interest };
+        self.links.set_interest(id, theirs.clone());
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        link.peer_interest = if hello.role == Role::Daemon { Interest::everything() } else { hello.interest };
         link.peer = Some(peer.clone());
         link.meeting.sketches = hello.optional & SKETCHES != 0;
         link.tell_digest = true;
         link.digest_at = Some(digest_at);
-        let theirs = link.peer_interest.clone();
         self.outputs.push_back(Output::Hello { link: id, peer });
         self.keep_names(&theirs);
         // Of what only the peer wants no digest will tell.
@@ -202,7 +202,8 @@ impl<D: Document> Node<D> {
             return;
         }
         link.was_equal = false; // of what both wanted then
-        let before = std::mem::replace(&mut link.peer_interest, interest.clone());
+        let before = self.links.set_interest(id, interest.clone());
+        let Some(link) = self.links.get_mut(&id) else { return };
         for doc in wanted.into_iter().filter(|doc| !before.includes(doc)) {
             link.owed.lacks(&doc);
             link.have.insert(doc);
