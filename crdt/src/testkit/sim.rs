@@ -41,7 +41,7 @@ pub struct Plan {
     pub topology: Topology,
     /// How many of them write.
     pub writers: usize,
-    /// How many edits are followed in each stage.
+    /// How many edits are followed in each stage; with none there are faults and what follows, and nothing before.
     pub edits: usize,
     /// The time between two of them, in milliseconds.
     pub every_ms: u64,
@@ -174,20 +174,23 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Report, Violat
     (0..edges.len()).for_each(|w| run.net.heal(w));
     run.pass(2_000)?;
     run.choose_writers();
-    progress("warm up");
-    run.warm_up()?;
-    progress("quiet");
-    let quiet = run.stage()?;
-    progress("churn");
-    let churn = run.churn()?;
-    progress("killed");
-    for p in run.rng.sample(nodes, nodes * plan.kill_percent.min(100) / 100) {
-        run.net.stop(p);
+    let (mut quiet, mut churn, mut killed) = Default::default();
+    if plan.edits > 0 {
+        progress("warm up");
+        run.warm_up()?;
+        progress("quiet");
+        quiet = run.stage()?;
+        progress("churn");
+        churn = run.churn()?;
+        progress("killed");
+        for p in run.rng.sample(nodes, nodes * plan.kill_percent.min(100) / 100) {
+            run.net.stop(p);
+        }
+        run.choose_writers();
+        run.pass(2_000)?;
+        run.warm_up()?;
+        killed = run.stage()?;
     }
-    run.choose_writers();
-    run.pass(2_000)?;
-    run.warm_up()?;
-    let killed = run.stage()?;
     progress("faults");
     run.faults()?;
     progress("settle");
