@@ -38,6 +38,7 @@ mod file;
 mod forget;
 mod history;
 mod list;
+mod lost;
 mod marks;
 mod node;
 mod path;
@@ -284,7 +285,8 @@ impl Doc {
         let of_marks = record.new_marks().flat_map(|(path, news)| self.new_mark_conflicts(path, news));
         let twice = self.met_by(record);
         let (of_removals, unsettled) = self.removal_conflicts(&twice);
-        let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals);
+        let of_nodes = self.new_lost_conflicts(record);
+        let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals).chain(of_nodes);
         let mut conflicts: Vec<Conflict> = conflicts.collect();
         conflicts.sort_by(|a, b| a.path.cmp(&b.path));
         let mut authors: Vec<ReplicaId> = match origin {

@@ -1,5 +1,6 @@
 //! Which concurrent edits met, who won, and by what rule: what [`Doc::conflicts`] and [`Change::conflicts`] tell of
-//! registers, of moves, and of what was edited while another removed it. (Those of marks are in `marks/conflict.rs`.)
+//! registers, of moves, and of what was edited while another removed it. (Those of marks are in `marks/conflict.rs`, of nodes
+//! of a tree that were removed in `lost.rs`.)
 //!
 //! All of it follows from the state, so in whichever order two replicas merge they tell the same. What was removed
 //! leaves nothing but the entry of its removal: where an edit stays beside a removal, both have ended the value that
@@ -239,6 +240,11 @@ impl Doc {
                 None => return Some((path, node)),
             }
         }
+    }
+
+    /// What an event wrote, as far as it is told.
+    pub(super) fn written_by(&self, event: Dot) -> Option<Scalar> {
+        self.shown_of(event).map(|(_, value)| value)
     }
 
     /// What an event wrote, as far as it is shown.

@@ -8,6 +8,7 @@ use crate::text::TextPatch;
 
 use super::change::Patch;
 use super::conflicts::Moved;
+use super::lost::trees_above;
 use super::marks::{self, Index, News};
 use super::node::{Node, Places};
 use super::path::{Key, Path, Shape};
@@ -163,6 +164,17 @@ impl Record {
             _ => BTreeSet::new(),
         };
         self.moved.insert(path.clone(), Moved { placed, gave_way });
+    }
+
+    /// The trees in which a merge may have changed something.
+    pub(super) fn trees_with_news(&self) -> BTreeSet<Path> {
+        let changed = self.texts().chain(self.touched()).flat_map(trees_above);
+        changed.chain(self.moved.keys().filter(|path| path.is_tree()).cloned()).collect()
+    }
+
+    /// The texts that changed.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Path> {
+        self.texts.iter().map(|(path, _)| path)
     }
 
     /// The places whose registers may have conflicts now.
