@@ -304,6 +304,11 @@ fn moved(dot: Dot, stamp: Hlc, parent: Parent) -> Candidate {
     Candidate { value, author: dot.replica, stamp: Some(stamp) }
 }
 
+/// In the order of their places; those of one place as they are.
+pub(super) fn by_path(conflicts: &mut [Conflict]) {
+    conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
 /// The dots of one set that are not in another.
 pub(super) fn without(all: &DotRanges, gone: &DotRanges) -> DotRanges {
     let mut left = DotRanges::new();

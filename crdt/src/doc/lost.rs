@@ -78,7 +78,7 @@ impl Doc {
                 );
             }
         }
-        lost.sort_by_key(|(dot, _)| std::cmp::Reverse(*dot));
+        lost.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
         // A number to which one author added twice is one number.
         let mut told: BTreeSet<(ReplicaId, String)> = BTreeSet::new();
         lost.retain(|(dot, value)| told.insert((dot.replica, value.to_string())));

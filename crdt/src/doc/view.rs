@@ -183,7 +183,7 @@ impl Doc {
             found.extend(self.mark_conflicts(path, 0..len).into_iter().map(|(conflict, _)| conflict));
         }
         found.extend(self.removal_conflicts(&self.ended_by_several()).0);
-        found.sort_by(|a, b| a.path.cmp(&b.path));
+        super::conflicts::by_path(&mut found);
         found
     }
 
