@@ -23,7 +23,8 @@
 //! not come in time are asked for: their authors are grafted, and a Want says from which version on.
 //!
 //! A delta that builds on events which have not come waits in a small buffer; a delta that is not valid
-//! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Who else has it, behind the
+//! closes the link. What is stamped further ahead of the wall clock than [`Config::max_drift`] stays with the peer that sent it,
+//! and is asked for when the clock has come there. Received content is acknowledged when the shell says it is safe on the disk. Who else has it, behind the
 //! neighbours, is asked when somebody wants to know ([`Node::ask`]). Presence
 //! (cursors, names) travels the same trees, is never stored, and only its latest value counts: each link is
 //! sent the latest of all that changed, a few times a second at most.
