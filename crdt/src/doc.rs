@@ -38,6 +38,7 @@ mod file;
 mod forget;
 mod history;
 mod list;
+mod lost;
 mod marks;
 mod node;
 mod path;
@@ -70,6 +71,7 @@ use crate::dots::{Changes, DotStore, RemovalLog};
 use crate::graph::{EventGraph, GraphError};
 use crate::hlc::Hlc;
 use crate::id::{Dot, ReplicaId, Span};
+use crate::sorted::few;
 use crate::text::{Op, Ops, Text};
 use crate::version::VersionVector;
 
@@ -284,9 +286,10 @@ impl Doc {
         let of_marks = record.new_marks().flat_map(|(path, news)| self.new_mark_conflicts(path, news));
         let twice = self.met_by(record);
         let (of_removals, unsettled) = self.removal_conflicts(&twice);
-        let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals);
+        let of_nodes = self.new_lost_conflicts(record);
+        let conflicts = conflicts.chain(of_moves).chain(of_marks).chain(of_removals).chain(of_nodes);
         let mut conflicts: Vec<Conflict> = conflicts.collect();
-        conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+        conflicts::by_path(&mut conflicts);
         let mut authors: Vec<ReplicaId> = match origin {
             Origin::Remote => record.news.iter_ranges().map(|span| span.replica).collect(),
             _ => vec![self.author],
@@ -433,7 +436,9 @@ impl Doc {
             return Err(ApplyError::Missing);
         }
         let coming = body.inserted();
-        if !anchors().all(|(path, dot)| Text::has(self.texts.get(path), dot, coming.get(path))) {
+        let come =
+            |path: &Path| coming.binary_search_by(|(at, _)| (*at).cmp(path)).ok().map(|i| &coming[i].1);
+        if !anchors().all(|(path, dot)| Text::has(self.texts.get(path), dot, come(path))) {
             return Err(ApplyError::Refused("a mark beside a character that never was"));
         }
         let known = delta.spans.iter().fold(self.version().clone(), |mut version, span| {
@@ -519,7 +524,7 @@ impl Doc {
     /// Notes which texts have marks, in a document that was read.
     fn find_marks(&mut self) {
         let marked = self.texts.paths().filter(|path| view::marks_at(&self.tree, path).is_some());
-        self.marks = marked.map(|path| (path.clone(), OnceLock::new())).collect();
+        self.marks = few(marked.map(|path| (path.clone(), OnceLock::new())));
     }
 
     /// Brings the marks in the order of their texts up to what a join did to marks and texts.

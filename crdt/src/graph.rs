@@ -288,6 +288,34 @@ impl EventGraph {
         false
     }
 
+    /// The events here that the author of an event had not seen; `None` of one that is forgotten.
+    pub(crate) fn unseen_by(&self, event: Dot) -> Option<Vec<Span>> {
+        if self.horizon.cut().contains(event) {
+            return None;
+        }
+        let (mut seen, mut open) = (self.horizon.cut().clone(), vec![event]);
+        while let Some(at) = open.pop() {
+            let before = seen.get(at.replica);
+            if before < at.seq {
+                seen.advance(at.replica, at.seq);
+                let named = self.named().0.range(Dot::new(at.replica, before + 1)..=at);
+                open.extend(named.flat_map(|(_, parents)| parents));
+            }
+        }
+        Some(self.version.since(&seen).collect())
+    }
+
+    /// The first of these events, up to the last whose author had not seen another: from the next on he had.
+    pub(crate) fn unaware(&self, span: Span, of: Dot) -> Span {
+        let (mut unaware, mut aware) = (span.after, span.to + 1);
+        while unaware + 1 < aware {
+            let middle = unaware + (aware - unaware) / 2;
+            let saw = self.saw(Dot::new(span.replica, middle), of);
+            *(if saw { &mut aware } else { &mut unaware }) = middle;
+        }
+        Span { to: unaware, ..span }
+    }
+
     /// Adds `count` new events of `author`, which has seen everything here. Returns the first's number.
     pub(crate) fn append(&mut self, author: ReplicaId, count: u64) -> u64 {
         let last = self.version.take(author, count);

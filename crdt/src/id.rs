@@ -112,11 +112,60 @@ impl fmt::Debug for ReplicaId {
     }
 }
 
-impl FromStr for ReplicaId {
-    type Err = uuid::Error;
+/// What is wrong with the text of a replica id; nothing was changed.
+///
+/// ```
+/// use crdt::{BadReplicaId, ReplicaId};
+/// assert_eq!("beef".parse::<ReplicaId>(), Err(BadReplicaId::Length { digits: 4 }));
+/// let error = "0000000g-0000-0000-0000-000000000001".parse::<ReplicaId>().unwrap_err();
+/// assert!(error.to_string().starts_with("a replica id has 'g' at byte 7"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadReplicaId {
+    /// It has another number of hexadecimal digits than 32.
+    Length {
+        /// How many it has.
+        digits: usize,
+    },
+    /// It holds what is neither a hexadecimal digit nor a hyphen.
+    Digit {
+        /// What.
+        found: char,
+        /// At which byte.
+        at: usize,
+    },
+    /// Its hyphens are elsewhere than after 8, 12, 16 and 20 digits.
+    Hyphens,
+}
 
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Uuid::from_str(s).map(Self::from)
+messages! { BadReplicaId {
+    Self::Length { digits } => "a replica id has {digits} hexadecimal digits, not 32 as {}; nothing was changed" with EXAMPLE,
+    Self::Digit { found, at } =>
+        "a replica id has {found:?} at byte {at}, and only hexadecimal digits as {}; nothing was changed" with EXAMPLE,
+    Self::Hyphens => "a replica id has its hyphens elsewhere than {}; nothing was changed" with EXAMPLE,
+} }
+
+/// What an id looks like.
+const EXAMPLE: &str = "00000000-0000-0000-0000-00000000002a";
+
+impl BadReplicaId {
+    fn of(text: &str) -> BadReplicaId {
+        match text.char_indices().find(|(_, c)| !c.is_ascii_hexdigit() && *c != '-') {
+            Some((at, found)) => BadReplicaId::Digit { found, at },
+            None => match text.bytes().filter(u8::is_ascii_hexdigit).count() {
+                32 => BadReplicaId::Hyphens,
+                digits => BadReplicaId::Length { digits },
+            },
+        }
+    }
+}
+
+impl FromStr for ReplicaId {
+    type Err = BadReplicaId;
+
+    fn from_str(s: &str) -> Result<Self, BadReplicaId> {
+        Uuid::from_str(s).map(Self::from).map_err(|_| BadReplicaId::of(s))
     }
 }
 

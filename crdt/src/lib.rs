@@ -173,7 +173,7 @@ pub use delta::{Applied, ApplyError, Delta, Replicated};
 #[cfg(feature = "std")]
 pub use doc::Doc;
 pub use hlc::Hlc;
-pub use id::{Dot, ReplicaId, Span};
+pub use id::{BadReplicaId, Dot, ReplicaId, Span};
 pub use version::VersionVector;
 
 #[cfg(doctest)]

@@ -10,6 +10,14 @@ use core::ops::RangeInclusive;
 
 use lists::Lists;
 
+/// A map or set of the standard library of these, which are few: put in one by one. To collect them is to sort them first, and
+/// to have that made for each type of them takes longer in building this crate than it ever saves.
+pub(crate) fn few<T, M: Default + Extend<T>>(all: impl IntoIterator<Item = T>) -> M {
+    let mut few = M::default();
+    few.extend(all);
+    few
+}
+
 /// Up to so many entries stand in one sorted list; more in several.
 pub(crate) const FEW: usize = 32;
 

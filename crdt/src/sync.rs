@@ -23,7 +23,8 @@
 //! not come in time are asked for: their authors are grafted, and a Want says from which version on.
 //!
 //! A delta that builds on events which have not come waits in a small buffer; a delta that is not valid
-//! closes the link. Received content is acknowledged when the shell says it is safe on the disk. Who else has it, behind the
+//! closes the link. What is stamped further ahead of the wall clock than [`Config::max_drift`] stays with the peer that sent it,
+//! and is asked for when the clock has come there. Received content is acknowledged when the shell says it is safe on the disk. Who else has it, behind the
 //! neighbours, is asked when somebody wants to know ([`Node::ask`]). Presence
 //! (cursors, names) travels the same trees, is never stored, and only its latest value counts: each link is
 //! sent the latest of all that changed, a few times a second at most.
@@ -181,27 +182,49 @@ impl DocId {
     }
 }
 
-/// A document name that is empty, over 128 bytes, or holds a control character.
+/// What is wrong with the name of a document; nothing was changed.
 ///
 /// ```
 /// use crdt::sync::{BadDocId, DocId};
-/// assert_eq!("a\nb".parse::<DocId>(), Err(BadDocId));
+/// assert_eq!("a\nb".parse::<DocId>(), Err(BadDocId::Control { at: 1 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadDocId;
+#[non_exhaustive]
+pub enum BadDocId {
+    /// It is empty.
+    Empty,
+    /// It has more than [`DocId::MAX_BYTES`].
+    TooLong {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// It holds a control character, such as a line break.
+    Control {
+        /// At which byte.
+        at: usize,
+    },
+}
 
 messages! { BadDocId {
-    BadDocId => "a document name has 1 to 128 bytes and no control characters",
+    Self::Empty => "a document name is empty: it has 1 to 128 bytes, such as notes/shopping; nothing was changed",
+    Self::TooLong { bytes } => "a document name has {bytes} bytes, and 128 at most; nothing was changed",
+    Self::Control { at } => "a document name has a control character at byte {at}, and may have none; nothing was changed",
 } }
 
 impl FromStr for DocId {
     type Err = BadDocId;
 
     fn from_str(s: &str) -> Result<Self, BadDocId> {
-        let good = !s.is_empty() && s.len() <= Self::MAX_BYTES && !s.chars().any(char::is_control);
+        if s.is_empty() {
+            return Err(BadDocId::Empty);
+        } else if s.len() > Self::MAX_BYTES {
+            return Err(BadDocId::TooLong { bytes: s.len() });
+        } else if let Some((at, _)) = s.char_indices().find(|(_, c)| c.is_control()) {
+            return Err(BadDocId::Control { at });
+        }
         let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         let hash = s.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
-        if good { Ok(DocId { hash, name: s.into() }) } else { Err(BadDocId) }
+        Ok(DocId { hash, name: s.into() })
     }
 }
 

@@ -174,6 +174,57 @@ fn an_edit_stays_beside_a_removal() {
     assert_eq!((said(&a.conflicts()), said(&b.conflicts())), (vec![], vec![]));
 }
 
+/// A card was removed while somebody wrote on it: the writing went with it, and nobody was told.
+#[test]
+fn what_is_written_in_a_node_that_another_removes() {
+    let mut nodes = Vec::new();
+    let (mut a, mut b, before) = two(|tx| {
+        let mut tree = tx.tree("t");
+        let card = tree.create(None, Position::Last);
+        let below = tree.create(Some(card), Position::Last);
+        nodes.extend([card, below, tree.create(None, Position::Last)]);
+        tree.data(card).unwrap().put("title", "old");
+        tree.data(below).unwrap().text("note").insert(0, "note");
+    });
+    let [card, below, other] = nodes[..] else { panic!() };
+    let mut new = None;
+    a.transact(2_000, |tx| {
+        let mut tree = tx.tree("t");
+        tree.data(card).unwrap().put("title", "new");
+        tree.data(below).unwrap().counter("votes").add(1);
+        tree.data(below).unwrap().counter("votes").add(2);
+        tree.data(other).unwrap().put("title", "stays");
+        new = Some(tree.create(Some(below), Position::Last));
+        tree.data(below).unwrap().text("note").insert(4, "s");
+    });
+    b.transact(1_000, |tx| {
+        tx.tree("t").data(card).unwrap().put("title", "seen"); // by who removes it
+        tx.tree("t").remove(card)
+    });
+    let told = met(&a, &b, &before);
+    let mine: Vec<&Conflict> = told.iter().filter(|conflict| conflict.rule == Rule::RemovalWins).collect();
+    let [conflict] = mine[..] else { panic!("{told:?}") };
+    assert_eq!((conflict.item, conflict.path.as_str()), (Some(card), "/t"));
+    assert_eq!((&conflict.winner.value, conflict.winner.author), (&Scalar::Null, id(1)));
+    let values: Vec<&Scalar> = conflict.losers.iter().map(|loser| &loser.value).collect();
+    assert_eq!(values, [&"notes".into(), &name(new.unwrap()), &3.into(), &"new".into()]);
+    assert!(conflict.losers.iter().all(|loser| loser.author == id(0)));
+    assert!(conflict.to_string().contains("removed: null of 00000002 beats"), "{conflict}");
+
+    // Brought back by either it is settled; removed again by one who has seen all, too.
+    a.apply(&b.delta_since(a.version())).unwrap();
+    b.apply(&a.delta_since(b.version())).unwrap();
+    let [mut back, mut gone] = [a.clone(), b.clone()];
+    back.transact(4_000, |tx| tx.tree("t").move_to(card, None, Position::Last));
+    let [title] = &back.conflicts()[..] else { panic!("{:?}", back.conflicts()) };
+    assert_eq!(title.rule, Rule::Later, "both wrote the title, which is shown again");
+    gone.transact(4_000, |tx| tx.tree("t").purge());
+    assert_eq!(said(&gone.conflicts()), [""; 0]);
+    back.transact(5_000, |tx| tx.tree("t").remove(card));
+    assert_eq!(said(&merge(&mut b, &back)), [""; 0]);
+    assert_eq!(said(&b.conflicts()), [""; 0]);
+}
+
 /// Where removing wins, who lost is told, until the next of the same: also of a removal, though nothing is seen to change.
 #[test]
 fn a_removal_wins_where_it_is_to() {
@@ -332,6 +383,10 @@ fn edit_tree(tx: &mut Tx<'_>, what: u8, a: u8, b: u8) {
             tree.move_to(node, parent.filter(|_| b < 240), Position::Last);
         }
         (Some(node), _) if nodes.len() > 4 && b > 230 => drop(tree.remove(node)),
+        (Some(node), _) if b > 130 && b.is_multiple_of(3) => {
+            let mut map = tree.data(node).unwrap();
+            if b.is_multiple_of(2) { map.put("title", i64::from(b)) } else { map.text("note").insert(0, "x") }
+        }
         (_, parent) => drop(tree.create(parent.filter(|_| b.is_multiple_of(2)), Position::Last)),
     }
 }
@@ -396,9 +451,10 @@ proptest! {
             prop_assert_eq!(said(&doc.conflicts()), said(&all));
         }
         for (n, conflict) in (0..3).flat_map(|n| all.iter().map(move |conflict| (n, conflict))) {
-            // Who stands at which index is told when it moves, a sum when it meets; and what a circle comes to may change
-            // with others'.
-            if conflict.rule != Rule::Circle && conflict.path != "/list" && !conflict.path.starts_with("/votes") {
+            // Who stands at which index is told when it moves, and is in the pointer of what a node holds; a sum is told when
+            // it meets; and what a circle comes to may change with others'.
+            let moves = ["/list", "/votes", "/tree/"].iter().any(|path| conflict.path.starts_with(path));
+            if conflict.rule != Rule::Circle && !moves {
                 prop_assert!(heard[n].contains(&conflict.to_string()), "{n} was not told {conflict}");
             }
         }

@@ -108,7 +108,8 @@ pub struct Token(VersionVector);
 
 /// Text that is not a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("not a token: it has the form replica:events,replica:events")]
+#[error("not a token: it has the form replica:events,replica:events; nothing was read")]
+#[non_exhaustive]
 pub struct BadToken;
 
 impl Token {

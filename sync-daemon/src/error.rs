@@ -61,7 +61,7 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum PeerError {
     /// The peer has been shut down.
-    #[error("the peer has been shut down")]
+    #[error("the peer has been shut down; nothing was done")]
     Stopped,
     /// The document cannot be opened; nothing changed.
     #[error(transparent)]
@@ -70,7 +70,7 @@ pub enum PeerError {
     #[error(transparent)]
     Apply(#[from] crdt::ApplyError),
     /// The document is not of the kind that this asks for.
-    #[error("the document is of another kind")]
+    #[error("the document is of another kind; it is as it was")]
     OtherKind,
     /// The store has failed, so nothing becomes durable here any more; what is in memory goes on.
     #[error("the store has failed: {0}")]

@@ -184,6 +184,7 @@ pub struct Change {
 /// | marks of the same characters | the value of the mark; null for one that takes its key away | the later |
 /// | moves of one element of a list | the index at which it stands, or would stand | the later |
 /// | moves of one node of a tree | the [id](super::TreeView) of the node above, `"top"`, or null for a removal | the later |
+/// | a removal of a node and what was written in it, or put below it | null; what was written, the text as it stands, the id of what was put there | [the removal](Rule::RemovalWins), until the node is moved back |
 /// | moves of nodes below each other | where the node stands, and where it would have stood | [the earlier](Rule::Circle) |
 /// | enabling and disabling of a flag that was enabled | true, false | [enabling](Rule::EditStays) |
 /// | a write and a removal of what was under a key | what was written; null | the write |
@@ -196,7 +197,9 @@ pub struct Change {
 ///
 /// The losers are kept until the next write of the same (by the same author, of a counter), so an app can show them, and whoever merges in whichever order tells
 /// the same. An edit that stays beside a removal is told where both have replaced one value: what was put into a map under
-/// a new key, while another removed the map, met nothing. After [`Doc::forget`](super::Doc::forget) no removal of what is
+/// a new key, while another removed the map, met nothing: of the removal there are the names of the events that it ended, and
+/// of those no place, so who comes to it later, from a file or another order, could not be told the same. A node of a tree
+/// stays in the trash, with its removal: there both are told. After [`Doc::forget`](super::Doc::forget) no removal of what is
 /// forgotten is told.
 ///
 /// ```
@@ -219,7 +222,7 @@ pub struct Conflict {
     pub path: String,
     /// Which characters of the text, and which of their attributes; `None` for all but marks.
     pub mark: Option<MarkedRange>,
-    /// Which element of the list, or node of the tree, was moved; `None` for all but moves.
+    /// Which element of the list, or node of the tree, was moved or removed; `None` for all but those.
     pub item: Option<Dot>,
     /// By what rule the winner won.
     pub rule: Rule,
@@ -256,7 +259,8 @@ pub enum Rule {
     Circle,
     /// What is written stays when what was there before is removed concurrently.
     EditStays,
-    /// In a type in which that is so, what is removed stays away though it is added concurrently.
+    /// In a type in which that is so, what is removed stays away though it is added concurrently. So does a node of a tree
+    /// in which something was written.
     RemovalWins,
 }
 
@@ -275,7 +279,8 @@ impl fmt::Display for Conflict {
             write!(f, ", {key} of {}..{}", range.start, range.end)?;
         }
         if let Some(item) = self.item {
-            write!(f, ", {item:?} moved")?;
+            let what = if self.rule == Rule::RemovalWins { "removed" } else { "moved" };
+            write!(f, ", {item:?} {what}")?;
         }
         write!(f, ": {} beats ", self.winner)?;
         for (i, loser) in self.losers.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Which concurrent edits met, who won, and by what rule: what [`Doc::conflicts`] and [`Change::conflicts`] tell of
-//! registers, of moves, and of what was edited while another removed it. (Those of marks are in `marks/conflict.rs`.)
+//! registers, of moves, and of what was edited while another removed it. (Those of marks are in `marks/conflict.rs`, of nodes
+//! of a tree that were removed in `lost.rs`.)
 //!
 //! All of it follows from the state, so in whichever order two replicas merge they tell the same. What was removed
 //! leaves nothing but the entry of its removal: where an edit stays beside a removal, both have ended the value that
@@ -241,6 +242,11 @@ impl Doc {
         }
     }
 
+    /// What an event wrote, as far as it is told.
+    pub(super) fn written_by(&self, event: Dot) -> Option<Scalar> {
+        self.shown_of(event).map(|(_, value)| value)
+    }
+
     /// What an event wrote, as far as it is shown.
     fn shown_of(&self, event: Dot) -> Option<(Path, Scalar)> {
         let (path, node) = self.leaf_of(event)?;
@@ -296,6 +302,11 @@ fn moved(dot: Dot, stamp: Hlc, parent: Parent) -> Candidate {
         Parent::Node(node) => Scalar::from(super::tree::id_of(node)),
     };
     Candidate { value, author: dot.replica, stamp: Some(stamp) }
+}
+
+/// In the order of their places; those of one place as they are.
+pub(super) fn by_path(conflicts: &mut [Conflict]) {
+    conflicts.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// The dots of one set that are not in another.

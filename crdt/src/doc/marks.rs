@@ -28,6 +28,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore, within};
 use crate::hlc::Hlc;
 use crate::id::Dot;
+use crate::sorted::few;
 use crate::text::{Cursor, Side};
 
 use super::Scalar;
@@ -230,7 +231,7 @@ impl DotStore for Marks {
 
     fn part(&self, wanted: &DotRanges) -> Self {
         let part = within(&self.0, wanted.iter_ranges());
-        Marks(part.map(|(dot, mark)| (*dot, Arc::clone(mark))).collect())
+        Marks(few(part.map(|(dot, mark)| (*dot, Arc::clone(mark)))))
     }
 
     fn end(&mut self, cx: &mut Cx) -> bool {

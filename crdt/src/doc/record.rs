@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::DotRanges;
 use crate::id::{Dot, Span};
+use crate::sorted::few;
 use crate::text::TextPatch;
 
 use super::change::Patch;
 use super::conflicts::Moved;
+use super::lost::trees_above;
 use super::marks::{self, Index, News};
 use super::node::{Node, Places};
 use super::path::{Key, Path, Shape};
@@ -130,8 +132,8 @@ impl Record {
     /// The patches of attributes of the texts, as they are now.
     fn mark_patches(&self, doc: &Doc, shown: impl Fn(&Path) -> Option<String>, patches: &mut Vec<Patch>) {
         let (nothing, none) = (News::default(), Index::default());
-        let paths: BTreeSet<&Path> = self.inserted.keys().chain(self.marks.keys()).collect();
-        for path in paths {
+        let paths: BTreeSet<Path> = few(self.inserted.keys().chain(self.marks.keys()).cloned());
+        for path in &paths {
             if let (Some(pointer), Some(text)) = (shown(path), doc.texts.get(path)) {
                 let index = doc.marks_of(path).unwrap_or(&none);
                 let news = self.marks.get(path).unwrap_or(&nothing);
@@ -163,6 +165,17 @@ impl Record {
             _ => BTreeSet::new(),
         };
         self.moved.insert(path.clone(), Moved { placed, gave_way });
+    }
+
+    /// The trees in which a merge may have changed something.
+    pub(super) fn trees_with_news(&self) -> BTreeSet<Path> {
+        let changed = self.texts().chain(self.touched()).flat_map(trees_above);
+        few(changed.chain(self.moved.keys().filter(|path| path.is_tree()).cloned()))
+    }
+
+    /// The texts that changed.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Path> {
+        self.texts.iter().map(|(path, _)| path)
     }
 
     /// The places whose registers may have conflicts now.

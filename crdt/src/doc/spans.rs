@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::id::Dot;
+use crate::sorted::few;
 use crate::text::{Cursor, Side, Text};
 
 use super::marks::{Index, Rank, Sweep};
@@ -88,7 +89,7 @@ impl<'a> Attributes<'a> {
     /// assert_eq!(doc.attributes("note", 0).unwrap().to_value().pointer("/bold"), Some(&true.into()));
     /// ```
     pub fn to_value(&self) -> Value {
-        Value::Map(self.iter().map(|(key, value)| (key.to_owned(), value.clone().into())).collect())
+        Value::Map(few(self.iter().map(|(key, value)| (key.to_owned(), value.clone().into()))))
     }
 }
 
@@ -309,7 +310,7 @@ impl Doc {
     /// ```
     pub fn to_delta(&self, pointer: &str) -> Option<Value> {
         let piece = |span: TextSpan<'_>| {
-            let mut piece = BTreeMap::from([("insert".to_owned(), span.to_string().into())]);
+            let mut piece: BTreeMap<_, Value> = few([("insert".to_owned(), span.to_string().into())]);
             if !span.attributes().is_empty() {
                 piece.insert("attributes".to_owned(), span.attributes().to_value());
             }

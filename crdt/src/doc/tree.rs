@@ -7,6 +7,7 @@ use crate::context::{CausalContext, DotRanges};
 use crate::dots::{Changes, Cx, DotStore};
 use crate::hlc::Hlc;
 use crate::id::Dot;
+use crate::sorted::few;
 use crate::tree::{NodeId, Parent, Position, Tree};
 
 use super::edit::{MapMut, Place};
@@ -126,7 +127,7 @@ impl Outline {
 
     /// The children of every node that is shown.
     pub(super) fn standing(&self) -> Standing {
-        let mut children = BTreeMap::from([(None, self.nodes.children(None).collect())]);
+        let mut children: BTreeMap<_, Vec<NodeId>> = few([(None, self.nodes.children(None).collect())]);
         for (_, node) in self.walk() {
             children.insert(Some(node), self.nodes.children(Some(node)).collect());
         }
@@ -658,7 +659,7 @@ impl Doc {
             ("depth", Value::from(depth as i64)),
             ("id", id_of(node).into()),
         ];
-        Value::Map(row.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        Value::Map(few(row.map(|(key, value)| (key.to_owned(), value))))
     }
 
     /// The node in a row. `O(rows)`.

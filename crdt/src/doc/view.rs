@@ -147,7 +147,7 @@ impl Doc {
     }
 
     /// The places where concurrent edits met and no later one has settled it; what is told is said at [`Conflict`]. Costs
-    /// the document, without its texts, and the removal log.
+    /// the document, without its texts, the removal log, and for each removed node of a tree the event graph.
     ///
     /// ```
     /// # use crdt::{Doc, ReplicaId, Replicated};
@@ -170,6 +170,7 @@ impl Doc {
             for (key, node) in places.iter() {
                 let path = path.child(key.clone());
                 found.extend(self.move_conflicts(&path, node, None));
+                found.extend(self.lost_conflicts(&path, node));
                 if let Some(places) = node.places() {
                     open.push((path, places));
                 } else {
@@ -182,7 +183,7 @@ impl Doc {
             found.extend(self.mark_conflicts(path, 0..len).into_iter().map(|(conflict, _)| conflict));
         }
         found.extend(self.removal_conflicts(&self.ended_by_several()).0);
-        found.sort_by(|a, b| a.path.cmp(&b.path));
+        super::conflicts::by_path(&mut found);
         found
     }
 

@@ -3,11 +3,14 @@
 //! Its body is what a file has behind the version, so that taking it in costs what loading does: the document
 //! can be read at once, and its history is taken in when it is first needed.
 
+use std::collections::BTreeSet;
+
 use crate::codec::Reader;
 use crate::context::DotRanges;
 use crate::delta::{Applied, ApplyError, Delta, Replicated};
 use crate::id::{ReplicaId, Span};
 use crate::pack::Packed;
+use crate::sorted::few;
 use crate::text::{Text, TextPatch};
 use crate::version::VersionVector;
 
@@ -97,9 +100,10 @@ impl Doc {
         }
         self.admit_stamps(delta, &whole.tree, latest_ms).map_err(|error| match error {
             // Of a document that has forgotten there is no part: all of its authors wait together.
-            ApplyError::Early(early) if !whole.forgotten().is_empty() => {
+            ApplyError::Early(mut early) if !whole.forgotten().is_empty() => {
                 let latest = early.values().max().copied().unwrap_or_default();
-                ApplyError::Early(delta.spans.iter().map(|span| (span.replica, latest)).collect())
+                early.extend(delta.spans.iter().map(|span| (span.replica, latest)));
+                ApplyError::Early(early)
             }
             error => error,
         })?;
@@ -144,9 +148,8 @@ impl Doc {
             self.note_change(path, key, &mut record);
             record.moves(path, here, there);
         });
-        let paths: std::collections::BTreeSet<&Path> =
-            self.texts.paths().chain(whole.texts.paths()).collect();
-        for path in paths {
+        let paths: BTreeSet<Path> = few(self.texts.paths().chain(whole.texts.paths()).cloned());
+        for path in &paths {
             if path.is_list() {
                 record.list(path, &self.tree, &self.texts);
             } else if self.marks.contains_key(path) || whole.marks.contains_key(path) {

@@ -9,8 +9,6 @@
 //! `needed` names events outside the delta that ended what some event inside it had written: without them
 //! the receiver would see a state that never was, so it waits for them.
 
-use std::collections::BTreeMap;
-
 use smallvec::SmallVec;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
@@ -315,8 +313,8 @@ impl Body<'_> {
         inserts(ops)
     }
 
-    /// The characters that come, by text, for marks that name them.
-    pub(super) fn inserted(&self) -> BTreeMap<&Path, DotRanges> {
+    /// The characters that come, by text, in order of path, for marks that name them.
+    pub(super) fn inserted(&self) -> Vec<(&Path, DotRanges)> {
         self.texts.iter().map(|(path, ops)| (path, inserts(ops))).collect()
     }
 }

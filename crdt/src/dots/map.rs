@@ -10,6 +10,7 @@ use super::{Changes, Cx, DotStore, Gathered};
 use crate::codec::{Decode, DecodeError, Encode, Reader, Twice, Writer};
 use crate::context::{CausalContext, DotRanges};
 use crate::id::{Dot, Span};
+use crate::sorted::few;
 use crate::sorted::{FEW, SortedMap};
 
 /// A nested store for each key, and an index from live dot to key.
@@ -106,7 +107,7 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
     pub fn keys_within(&self, spans: impl Iterator<Item = Span>) -> BTreeSet<K> {
         let events: DotRanges = spans.collect();
         let live = |dot| events.contains(dot);
-        self.find(events.iter_ranges(), live).into_iter().cloned().collect()
+        few(self.find(events.iter_ranges(), live).into_iter().cloned())
     }
 
     /// The keys under which a dot of some events is live, sorted. The events are given in both ways.

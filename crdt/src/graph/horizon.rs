@@ -38,7 +38,7 @@ impl Horizon {
     /// The horizon further on; `parents` are of the events behind this one.
     pub(super) fn moved(&self, cut: VersionVector, parents: &Parents) -> Horizon {
         let named = parents.0.iter().filter(|(event, _)| cut.contains(**event)).flat_map(|(_, named)| named);
-        let named: BTreeSet<&Dot> = named.collect();
+        let named: BTreeSet<Dot> = named.copied().collect();
         let last = cut.iter().map(|(replica, seq)| Dot::new(replica, seq));
         let is_head = |dot: &Dot| {
             let new = self.cut.get(dot.replica) < dot.seq;

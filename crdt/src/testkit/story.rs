@@ -18,6 +18,7 @@ pub struct Story {
 
 /// A text that is no replay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct BadReplay;
 
 messages! { BadReplay {

@@ -14,6 +14,7 @@ use crate::doc::undo::Inverse;
 use crate::doc::{Scalar, Value};
 use crate::dots::DotStore;
 use crate::id::Dot;
+use crate::sorted::few;
 use crate::text::{Cursor, Side, Text};
 
 use super::TextMut;
@@ -259,7 +260,7 @@ impl TextMut<'_> {
     ) {
         let has = self.attributes(range.start);
         let mut changes: BTreeMap<String, Scalar> =
-            has.iter().map(|(key, _)| (key.to_owned(), Scalar::Null)).collect();
+            few(has.iter().map(|(key, _)| (key.to_owned(), Scalar::Null)));
         changes.extend(attributes);
         changes.retain(|key, value| has.get(key).unwrap_or(&Scalar::Null) != value);
         for (key, value) in changes {
@@ -289,10 +290,10 @@ impl TextMut<'_> {
             let offset = usize::try_from(dot.seq.checked_sub(first.seq)?).ok()?;
             Some(offset + usize::from(anchor.side() == Side::After))
         });
-        let cuts: BTreeSet<usize> = offsets.filter(|offset| *offset < len).chain([0, len]).collect();
+        let cuts: BTreeSet<usize> = few(offsets.filter(|offset| *offset < len).chain([0, len]));
         let runs = cuts.iter().zip(cuts.iter().skip(1)).map(|(from, to)| {
             let has = attributes_of(index, self.text, nth(*from));
-            (*from..*to, has.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect())
+            (*from..*to, few(has.iter().map(|(key, value)| (key.to_owned(), value.clone()))))
         });
         runs.collect()
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::doc::{Patch, Scalar};
 use crate::id::{Dot, Span};
+use crate::sorted::few;
 use crate::text::Text;
 
 use super::index::{Index, Placed, Rank};
@@ -77,7 +78,7 @@ fn note_key<'a>(
     let before = runs(kept.chain(gone), range.clone(), key);
     let now = runs(index.between(from, to, text), range.clone(), key);
     let ends = before.iter().chain(&now).flat_map(|(range, _)| [range.start, range.end]);
-    let cuts: BTreeSet<usize> = ends.chain([range.start, range.end]).collect();
+    let cuts: BTreeSet<usize> = few(ends.chain([range.start, range.end]));
     let cuts: Vec<usize> = cuts.into_iter().collect();
     for (from, to) in cuts.iter().zip(cuts.iter().skip(1)) {
         let value = value_at(&now, *from);

@@ -39,6 +39,7 @@ pub enum Topology {
 
 /// A name that is no topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadTopology;
 
 messages! { BadTopology {
