@@ -51,6 +51,7 @@ mod feed;
 pub(crate) mod frame;
 mod held;
 mod link;
+mod links;
 mod meet;
 mod names;
 mod node;

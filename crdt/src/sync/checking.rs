@@ -34,13 +34,13 @@ impl<D: Document> Node<D> {
         self.parents.values_mut().for_each(|parent| earlier(&mut parent.at));
         let ranks = self.links.values().flat_map(|link| link.pruned_by_us.values().copied());
         let ranks: std::collections::BTreeSet<u64> = ranks.filter(|rank| *rank < LAST_RESORT).collect();
-        for rank in self.links.values_mut().flat_map(|link| link.pruned_by_us.values_mut()) {
+        for rank in self.links.iter_mut().flat_map(|(_, link)| link.pruned_by_us.values_mut()) {
             if let Some(place) = ranks.iter().position(|other| other == rank) {
                 *rank = place as u64;
             }
         }
         self.prunes = ranks.len() as u64;
-        for link in self.links.values_mut() {
+        for (_, link) in self.links.iter_mut() {
             link.traffic = Traffic::default();
             link.digest_at = link.digest_at.filter(|at| *at < NEVER);
             link.have_at.iter_mut().chain(&mut link.digest_at).for_each(earlier);

@@ -420,11 +420,7 @@ impl<D: Document> Node<D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn next_deadline(&self) -> Option<Millis> {
-        let links = self.links.values().flat_map(|link| {
-            let wants = link.wants.values().map(|want| want.at).min();
-            let presence = (!link.presence_later.is_empty()).then_some(link.presence_at);
-            [link.have_at, link.digest_at, wants, presence, link.meeting.look_at].into_iter().flatten()
-        });
+        let links = self.links.next_deadline().into_iter();
         links.chain(self.presences.next_deadline()).chain(self.questions.next_deadline()).min()
     }
 }

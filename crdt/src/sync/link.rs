@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::delta::Delta;
 use crate::id::{ReplicaId, Span};
 use crate::sync::frame::{Entry, Frame};
+use crate::sync::links::Noted;
 use crate::sync::meet::Meeting;
 use crate::sync::presence::Key;
 use crate::sync::question::Name;
@@ -170,9 +171,18 @@ pub(crate) struct Link {
     pub(crate) answers: BTreeSet<(Name, ReplicaId)>,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) reassembly: Option<Reassembly>,
+    pub(crate) noted: Noted,
 }
 
 impl Link {
+    /// When there is something to do for it, if nothing happens before.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        let wants = self.wants.values().map(|want| want.at).min();
+        let presence = (!self.presence_later.is_empty()).then_some(self.presence_at);
+        let times = [self.have_at, self.digest_at, wants, presence, self.meeting.look_at];
+        times.into_iter().flatten().min()
+    }
+
     /// Whether `poll_transmit` may have something to send.
     pub(crate) fn has_work(&self) -> bool {
         if !self.hello_sent || !self.staged.is_empty() {

@@ -10,6 +10,7 @@ use crate::sync::awaited::Awaited;
 use crate::sync::feed::Feed;
 use crate::sync::held::Held;
 use crate::sync::link::{Link, Want};
+use crate::sync::links::Links;
 use crate::sync::names::Names;
 use crate::sync::presence::Presences;
 use crate::sync::question::Questions;
@@ -67,7 +68,7 @@ pub struct Node<D> {
     pub(crate) docs: BTreeMap<DocId, Held<D>>,
     /// The same by name, when a peer wants a prefix.
     pub(crate) by_name: Names,
-    pub(crate) links: BTreeMap<LinkId, Box<Link>>,
+    pub(crate) links: Links,
     /// Links on which content of a document came that no Ack has covered yet.
     pub(crate) unacked: Awaited,
     /// Links on which the peer has told its version of a document, and `Output::Synced` is still to be given.
@@ -162,7 +163,7 @@ impl<D: Document> Node<D> {
             rng: seed,
             docs: BTreeMap::new(),
             by_name: Names::default(),
-            links: BTreeMap::new(),
+            links: Links::default(),
             unacked: Awaited::default(),
             unsynced: Awaited::default(),
             outputs: VecDeque::new(),
@@ -322,9 +323,8 @@ impl<D: Document> Node<D> {
     fn want(&mut self, id: &DocId, kind: Kind) -> Result<&mut Held<D>, OpenError> {
         if !self.docs.contains_key(id) {
             self.held(id, kind)?;
-            for link in self.links.values_mut().filter(|l| l.peer_interest.includes(id)) {
-                link.owed.lacks(id);
-            }
+            let wanted = |_, link: &Link| link.peer_interest.includes(id);
+            self.links.those(wanted).for_each(|(_, link)| link.owed.lacks(id));
         }
         let held = self.held(id, kind)?;
         if let Some(live) = held.live() {
@@ -484,14 +484,16 @@ impl<D: Document> Node<D> {
         self.memory = (self.memory - before).saturating_add(held.memory());
         self.outputs.push_back(Output::Store { doc: id.clone(), kind, delta });
         let look_after = self.config.have_interval.saturating_mul(4);
-        for (link_id, link) in &mut self.links {
+        let wants = |of, link: &Link| Some(of) != from && link.peer_interest.includes(id);
+        let news = |of, link: &Link| link.meeting.look_at.is_none() || wants(of, link);
+        for (link_id, link) in self.links.those(news) {
             link.meeting.look_at.get_or_insert(now.saturating_add(look_after));
-            if Some(*link_id) == from || !link.peer_interest.includes(id) {
+            if !wants(link_id, link) {
                 continue;
             }
             // A new document is marked already; so it is for all edits of a burst but the first.
             if link.expect(id, held.version(), &novel) {
-                self.unsynced.insert(id, *link_id);
+                self.unsynced.insert(id, link_id);
             }
             link.owed.changed(id);
         }
@@ -531,7 +533,7 @@ impl<D: Document> Node<D> {
             }
         }
         let held = self.within(&self.config.interest);
-        for link in self.links.values_mut() {
+        for (_, link) in self.links.iter_mut() {
             link.tell_interest = true;
             link.was_equal = false; // of what both wanted then
             for id in &held {
@@ -562,7 +564,7 @@ impl<D: Document> Node<D> {
     pub fn handle(&mut self, now: Millis, input: Input) {
         match input {
             Input::LinkUp { link, dialed: _ } => {
-                self.links.insert(link, Box::default());
+                self.links.insert(link);
             }
             Input::LinkDown { link } => self.link_down(now, link),
             Input::Frame { link, bytes } => self.take_message(now, link, &bytes),
@@ -605,18 +607,9 @@ impl<D: Document> Node<D> {
     pub fn poll_output(&mut self) -> Option<Output> {
         // Once for all that happened since, and not once for each.
         if self.outputs.is_empty() && std::mem::take(&mut self.stirred) {
-            self.announce_ready();
+            self.links.look(&mut self.outputs);
         }
         self.outputs.pop_front()
-    }
-
-    fn announce_ready(&mut self) {
-        for (id, link) in &mut self.links {
-            if !link.ready && link.has_work() {
-                link.ready = true;
-                self.outputs.push_back(Output::Ready { link: *id });
-            }
-        }
     }
 
     /// Gives up a link because of what came or would have to go over it.
@@ -671,8 +664,7 @@ impl<D: Document> Node<D> {
     }
 
     fn wake(&mut self, now: Millis) {
-        let ids: Vec<LinkId> = self.links.keys().copied().collect();
-        for id in ids {
+        for id in self.links.due(now) {
             let next_digest = now.saturating_add(self.jitter(self.config.anti_entropy_interval));
             let Some(link) = self.links.get_mut(&id) else { continue };
             if link.have_at.is_some_and(|at| at <= now) {
@@ -706,11 +698,9 @@ impl<D: Document> Node<D> {
             link.wants.iter().filter(|(_, w)| w.at <= now).map(|(doc, _)| doc.clone()).collect();
         for doc in due {
             let again = now.saturating_add(self.patience.max(1));
-            for (other, link) in &mut self.links {
+            for (_, link) in self.links.those(|other, link| other != id && link.wants.contains_key(&doc)) {
                 let Some(want) = link.wants.get_mut(&doc) else { continue };
-                if *other != id {
-                    want.at = want.at.max(again); // one source at a time
-                }
+                want.at = want.at.max(again); // one source at a time
             }
             self.fire_want(now, id, &doc);
         }

@@ -147,7 +147,7 @@ impl<D: Document> Node<D> {
             self.pending_bytes -= old.pending().map_or(0, |pending| pending.bytes) + old.ahead_bytes();
         }
         self.feed.note(id);
-        self.links.values_mut().for_each(|link| link.was_equal = false);
+        self.links.iter_mut().for_each(|(_, link)| link.was_equal = false);
         let links: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.docs.contains_key(id)).map(|(link, _)| *link).collect();
         links.into_iter().for_each(|link| self.close(now, link, format!("{id} was replaced")));

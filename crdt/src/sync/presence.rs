@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::ReplicaId;
+use crate::sync::link::Link;
 use crate::sync::node::Node;
 use crate::sync::{DocId, Document, LinkId, MAX_PRESENCE_BYTES, MAX_PRESENCES, Millis, Output, Role};
 
@@ -174,12 +175,11 @@ impl<D: Document> Node<D> {
             return;
         }
         let everywhere = self.presences.flood_due(now, key, self.config.presence_ttl / 3);
-        for (id, link) in &mut self.links {
+        let wanted = |id, link: &Link| {
             let fed = !everywhere && link.pruned_by_peer.contains(&key.1);
-            if Some(*id) != from && !fed && link.peer.is_some() && link.peer_interest.includes(&key.0) {
-                link.show(now, key.clone());
-            }
-        }
+            Some(id) != from && !fed && link.peer.is_some() && link.peer_interest.includes(&key.0)
+        };
+        self.links.those(wanted).for_each(|(_, link)| link.show(now, key.clone()));
     }
 
     pub(crate) fn end_presence_of(&mut self, now: Millis, replica: ReplicaId) {
