@@ -2,18 +2,22 @@
 //!
 //! A connection takes a place from before its WebSocket handshake until what it was owed on arrival is sent, or a
 //! few seconds have passed. Others wait in order for a short time; who would wait longer is told when to come
-//! again, each another moment, so that they do not all come again at once.
+//! again: in the order in which they came, and so many in a second as can be let in then.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// How long a connection waits for a place; less than a client waits for its handshake.
 const WAIT_AT_MOST: Duration = Duration::from_secs(2);
-/// The shortest time after which to come again, in seconds, and how much longer it may be.
-const COME_AGAIN: std::ops::RangeInclusive<u64> = 1..=8;
+/// How long it takes about until one more is let in: so far apart are they told to come again. Who is told so too early
+/// is told again.
+const EACH: Duration = Duration::from_millis(1);
+/// Nobody is told to come again later than this.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// The places for connections that arrive.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub(crate) struct Arrivals {
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     most_waiting: usize,
+    /// Until when others were told to come again.
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 /// A place; free for another when it is dropped.
@@ -47,7 +53,7 @@ impl Arrivals {
     /// So many places, and so many who may wait for one.
     pub(crate) fn new(places: usize, most_waiting: usize) -> Self {
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        Arrivals { places, waiting: Arc::default(), most_waiting }
+        Arrivals { places, waiting: Arc::default(), most_waiting, told: Arc::default() }
     }
 
     /// Takes a place, in the order in which they ask.
@@ -60,7 +66,17 @@ impl Arrivals {
         {
             return Ok(Arrival(place));
         }
-        Err(ComeAgain { seconds: fastrand::u64(COME_AGAIN) })
+        Err(self.come_again())
+    }
+
+    /// When one more may come again: behind those who were told so before.
+    fn come_again(&self) -> ComeAgain {
+        let now = Instant::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = told.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)) + EACH;
+        let behind = behind.min(LATEST);
+        *told = Some(now + behind);
+        ComeAgain { seconds: behind.as_secs() + 1 }
     }
 }
 
@@ -93,8 +109,25 @@ mod tests {
         assert_eq!(order.lock().unwrap()[2..], [(0, true), (1, true)]);
         // The last of them waits until it is too long.
         let Err(ComeAgain { seconds }) = tasks.remove(0).await.unwrap() else { panic!("a third place") };
-        assert!(COME_AGAIN.contains(&seconds));
+        assert_eq!(seconds, 1);
         drop((again, next));
         assert!(arrivals.enter().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_to_come_again_comes_when_there_is_room() {
+        let arrivals = Arrivals::new(1, 0);
+        let mut told = [0; 6];
+        for _ in 0..4_000 {
+            let Err(ComeAgain { seconds }) = arrivals.enter().await else { panic!("nobody may wait") };
+            told[seconds as usize] += 1;
+        }
+        assert_eq!(told, [0, 999, 1_000, 1_000, 1_000, 1]);
+        // Later there are only those who are told then.
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(arrivals.enter().await.err(), Some(ComeAgain { seconds: 1 }));
+        for _ in 0..100_000 {
+            assert!(arrivals.enter().await.err().unwrap().seconds <= LATEST.as_secs() + 1);
+        }
     }
 }

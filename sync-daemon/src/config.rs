@@ -72,7 +72,7 @@ impl PeerConfig {
             max_connections: 20_000,
             max_connections_per_address: 1_000,
             max_arriving: 64,
-            max_waiting: 1_024,
+            max_waiting: 4_096,
             dial_backoff_max: Duration::from_secs(10),
         }
     }

@@ -633,5 +633,5 @@ async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener, Star
     if !address.ip().is_loopback() && !insecure {
         return Err(StartError::Exposed { address });
     }
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+    machine::listen(address).await.map_err(|source| StartError::Listen { address, source })
 }

@@ -1,10 +1,10 @@
-//! Deltas on disk: a file of tables and a log, one writing thread, group commits. `sync-daemon/docs/store.md` has every table.
+//! Deltas on disk: a file of tables and a log, group commits. `sync-daemon/docs/store.md` has every table.
 //!
-//! The thread takes all records that have come while it was committing and writes them behind each other into the log;
-//! only after its fsync are they called durable. When the log is full they go into the tables. A second thread joins the deltas of documents that have many,
-//! beside it, and hands each result over for one short transaction; others read documents. The first error of
-//! the disk is final: the store keeps nothing more and acknowledges nothing more, and says so; the peer goes on
-//! in memory.
+//! One thread takes all records that have come while it was committing and writes them behind each other into the log;
+//! only after its fsync are they called durable. When half of the log is full it goes on in the other, and a second thread
+//! puts the full one into the tables, where nobody waits for it. A third joins the deltas of documents that have many, and
+//! hands each result over for one short transaction of the second; others read documents. The first error of the disk is
+//! final: the store keeps nothing more and acknowledges nothing more, and says so; the peer goes on in memory.
 //!
 //! Opening reads names and versions alone. What a document holds is read when it is needed.
 
@@ -23,12 +23,13 @@ use redb::{Database, DatabaseError, StorageBackend};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::StartError;
-use log::LOG_BYTES;
+use log::{Halves, LOG_BYTES};
 use table::Row;
 use writer::Writer;
 
 mod compact;
 mod log;
+mod mover;
 mod shared;
 mod table;
 mod writer;
@@ -36,8 +37,8 @@ mod writer;
 pub use shared::Compaction;
 pub(crate) use shared::Shared;
 
-/// The file of the log, beside that of the tables.
-const LOG_FILE: &str = "store.log";
+/// The files of the log, one for each half, beside that of the tables.
+const LOG_FILES: [&str; 2] = ["store.log", "store.log2"];
 /// How many records may wait for the disk before whoever brings more has to wait.
 const QUEUE: usize = 4096;
 /// How many bytes of records may wait.
@@ -69,6 +70,16 @@ enum Task {
     Replace(compact::Joined),
     /// A document cannot be read: keep it as it is, and nothing more of it.
     Quarantine(DocId, String),
+}
+
+impl Task {
+    /// What is to be kept, if anything is.
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Task::Keep(record, _) => Some(record),
+            Task::Replace(_) | Task::Quarantine(..) => None,
+        }
+    }
 }
 
 /// A document of the store, by all that is read when it is opened.
@@ -128,60 +139,54 @@ impl Store {
         #[cfg(feature = "simulation")]
         if cfg!(not(test)) {
             let disk = crate::simulation::disk(dir, crash::empty);
-            return Self::on_backend(disk.clone(), disk.log(), author);
+            return Self::on_backend(disk.clone(), disk.halves(), author);
         }
         let in_dir = |source| StartError::DataDir { path: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(in_dir)?;
         let path = dir.join("store.redb");
-        if !path.exists() {
-            create(dir, &path)
-                .map_err(|error| StartError::Store { path: path.clone(), reason: error.to_string() })?;
-        } else if !dir.join(LOG_FILE).exists() {
-            tracing::warn!("{LOG_FILE} is not there: if it was, what was called durable last is gone");
+        let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
+        let is_new = !path.exists();
+        if is_new {
+            create(dir, &path).map_err(failed)?;
         }
         let db = guarded(|| Ok(Database::builder().set_cache_size(PAGES).open(&path)?));
         let db = db.map_err(|error| match error.downcast_ref::<DatabaseError>() {
             Some(DatabaseError::DatabaseAlreadyOpen) => StartError::InUse { path: path.clone() },
-            _ => StartError::Store { path: path.clone(), reason: error.to_string() },
+            _ => failed(error),
         })?;
-        let log = open_log(dir);
-        let log =
-            log.map_err(|error| StartError::Store { path: dir.join(LOG_FILE), reason: error.to_string() })?;
-        Self::start(db, log, path, author)
+        let known = if is_new { 0 } else { guarded(|| table::halves(&db)).map_err(failed)? };
+        let open = |n: usize, name| open_half(&dir.join(name), n < known).map_err(failed);
+        let halves = [open(0, LOG_FILES[0])?, open(1, LOG_FILES[1])?];
+        Self::start(db, halves, path, author)
     }
 
     /// Opens a store on any backend: for faults at every write.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn on_backend(
         backend: impl StorageBackend,
-        log: impl StorageBackend,
+        halves: Halves,
         author: ReplicaId,
     ) -> Result<Opened, StartError> {
         let path = PathBuf::from("backend");
         let db = guarded(|| Ok(Database::builder().create_with_backend(backend)?));
         let db = db.map_err(|e| StartError::Store { path: path.clone(), reason: e.to_string() })?;
-        Self::start(db, Box::new(log), path, author)
+        Self::start(db, halves, path, author)
     }
 
-    fn start(
-        db: Database,
-        log: Box<dyn StorageBackend>,
-        path: PathBuf,
-        author: ReplicaId,
-    ) -> Result<Opened, StartError> {
+    fn start(db: Database, halves: Halves, path: PathBuf, author: ReplicaId) -> Result<Opened, StartError> {
         let failed = |error: Error| StartError::Store { path: path.clone(), reason: error.to_string() };
         let shared = Arc::new(Shared::default());
-        let (mut writer, docs) =
-            guarded(|| Writer::open(db, log, LOG_BYTES, Arc::clone(&shared))).map_err(failed)?;
-        let reader = Reader { db: Arc::clone(&writer.db), shared: Arc::clone(&shared), author };
+        let (writer, mut mover, docs) =
+            guarded(|| Writer::open(db, halves, LOG_BYTES, Arc::clone(&shared))).map_err(failed)?;
+        let reader = Reader { db: Arc::clone(&mover.db), shared: Arc::clone(&shared), author };
         let (tasks, queue) = mpsc::channel(QUEUE);
         let (requests, to_read) = threads::channel::<Request>();
-        let compactor = compact::Compactor::new(&mut writer, tasks.downgrade());
+        let compactor = compact::Compactor::new(&mut mover, tasks.downgrade());
         #[cfg(not(feature = "simulation"))]
         let threads = {
             let to_read = Arc::new(Mutex::new(to_read));
             let mut jobs: Vec<Box<dyn FnOnce() + Send>> =
-                vec![Box::new(move || compactor.run()), Box::new(move || writer.run(queue))];
+                vec![Box::new(|| compactor.run()), Box::new(|| mover.run()), Box::new(|| writer.run(queue))];
             for _ in 0..READERS {
                 let (reader, to_read, tasks) = (reader.clone(), Arc::clone(&to_read), tasks.downgrade());
                 jobs.push(Box::new(move || reader.run(&to_read, &tasks)));
@@ -194,6 +199,7 @@ impl Store {
         #[cfg(feature = "simulation")]
         let threads = vec![
             tokio::spawn(compactor.run_simulated()),
+            tokio::spawn(mover.run_simulated()),
             tokio::spawn(writer.run_simulated(queue)),
             tokio::spawn(reader.run_simulated(to_read, tasks.downgrade())),
         ];
@@ -257,12 +263,15 @@ fn create(dir: &Path, path: &Path) -> Result<(), Error> {
     Ok(std::fs::File::open(dir)?.sync_all()?)
 }
 
-/// Opens the log, or makes one. One that is too short is one in the making.
-fn open_log(dir: &Path) -> Result<Box<dyn StorageBackend>, Error> {
-    let path = dir.join(LOG_FILE);
+/// Opens half of the log, or makes it. One that is too short is one in the making.
+fn open_half(path: &Path, was_there: bool) -> Result<Box<dyn StorageBackend>, Error> {
     let is_new = !path.exists();
-    let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-    if is_new {
+    if is_new && was_there {
+        let path = path.display();
+        tracing::warn!("{path} is not there: if it was, what was called durable last is gone");
+    }
+    let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    if let (true, Some(dir)) = (is_new, path.parent()) {
         // What is written into it is there after a power cut only if the directory that names it was synced.
         std::fs::File::open(dir)?.sync_all()?;
     }
@@ -511,6 +520,23 @@ mod tests {
         assert_eq!(table::row(&db, "b").unwrap().unwrap().deltas, 7);
     }
 
+    /// Turns a store into one of an older format, in which `meta` had fewer rows and the log fewer halves.
+    fn in_format(dir: &Path, format: u64, rows: &[&str], halves: &[&str]) {
+        halves.iter().for_each(|half| std::fs::remove_file(dir.join(half)).unwrap());
+        let db = Database::open(dir.join("store.redb")).unwrap();
+        let tx = db.begin_write().unwrap();
+        tx.open_table(table::META).unwrap().insert("format", format).unwrap();
+        for row in rows {
+            tx.open_table(table::META).unwrap().remove(row).unwrap();
+        }
+        tx.commit().unwrap();
+    }
+
+    fn format(db: &Database) -> u64 {
+        let meta = db.begin_read().unwrap().open_table(table::META).unwrap();
+        meta.get("format").unwrap().unwrap().value()
+    }
+
     /// What only the log was new in.
     #[tokio::test]
     async fn a_store_of_the_second_format_opens() {
@@ -519,22 +545,73 @@ mod tests {
         let opened = Store::open(dir.path(), id(2)).unwrap();
         opened.store.keep(record(&mut doc, 1)).await;
         opened.close().await;
-        std::fs::remove_file(dir.path().join("store.log")).unwrap();
-        let db = Database::open(dir.path().join("store.redb")).unwrap();
-        let tx = db.begin_write().unwrap();
-        tx.open_table(table::META).unwrap().insert("format", 2).unwrap();
-        tx.open_table(table::META).unwrap().remove("log").unwrap();
-        tx.commit().unwrap();
-        drop(db);
+        in_format(dir.path(), 2, &["log", "next"], &LOG_FILES);
         for n in 2..4 {
             let opened = Store::open(dir.path(), id(2)).unwrap();
             opened.store.keep(record(&mut doc, n)).await;
             opened.close().await;
         }
         let db = Database::open(dir.path().join("store.redb")).unwrap();
-        let format = db.begin_read().unwrap().open_table(table::META).unwrap().get("format").unwrap();
-        assert_eq!(format.unwrap().value(), 3);
+        assert_eq!(format(&db), 4);
         assert_eq!(table::row(&db, "d").unwrap().unwrap().deltas, 3);
+    }
+
+    /// Its log had one half; what was in that when the program ended is there.
+    #[tokio::test]
+    async fn a_store_of_the_third_format_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        opened.store.keep(record(&mut doc, 1)).await;
+        let name: DocId = "d".parse().unwrap();
+        while opened.store.shared.logged(&name).is_none() {
+            committed(&opened.store).await;
+        }
+        // As if killed.
+        let copy = tempfile::tempdir().unwrap();
+        for file in ["store.redb", "store.log", "store.log2"] {
+            std::fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+        }
+        opened.close().await;
+        in_format(copy.path(), 3, &["next"], &["store.log2"]);
+        for n in 2..4 {
+            let opened = Store::open(copy.path(), id(2)).unwrap();
+            assert_eq!(opened.docs.first().unwrap().version, *doc.version());
+            opened.store.keep(record(&mut doc, n)).await;
+            opened.close().await;
+        }
+        let db = Database::open(copy.path().join("store.redb")).unwrap();
+        assert_eq!((format(&db), table::row(&db, "d").unwrap().unwrap().deltas), (4, 3));
+    }
+
+    /// What is larger than the log has room for is kept all the same, and the file is then as long as it is to be.
+    #[tokio::test]
+    async fn what_is_larger_than_the_log_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut doc = crdt::Doc::new(id(1));
+        let mut large = |n: usize| {
+            let before = doc.version().clone();
+            // Nothing that would be packed.
+            let text: String = std::iter::repeat_with(fastrand::alphanumeric).take(n).collect();
+            doc.transact(0, |tx| tx.text("t").insert(0, &text));
+            let delta = Arc::new(doc.delta_since(&before));
+            (Record { doc: "d".parse().unwrap(), kind: Kind::DOC, delta }, doc.version().clone())
+        };
+        let opened = Store::open(dir.path(), id(2)).unwrap();
+        let mut last = VersionVector::new();
+        for bytes in [10, 3 << 20, 10, 3 << 20, 3 << 20, 10] {
+            let (record, version) = large(bytes);
+            opened.store.keep(record).await;
+            committed(&opened.store).await;
+            last = version;
+        }
+        opened.close().await;
+        for half in LOG_FILES {
+            assert_eq!(std::fs::metadata(dir.path().join(half)).unwrap().len(), LOG_BYTES);
+        }
+        let again = Store::open(dir.path(), id(3)).unwrap();
+        assert_eq!(*read(&again.store, "d").await.unwrap().0.version(), last);
+        again.close().await;
     }
 
     /// What is in the log alone is read as if it were in the tables, also when the log is put into them meanwhile and
@@ -556,7 +633,7 @@ mod tests {
             assert_eq!((read.version(), round * 50), (doc.version(), doc.version().total()));
             // As if killed: nothing is put into the tables.
             let copy = tempfile::tempdir().unwrap();
-            for file in ["store.redb", "store.log"] {
+            for file in ["store.redb", "store.log", "store.log2"] {
                 std::fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
             }
             let again = Store::open(copy.path(), id(3)).unwrap();
@@ -584,8 +661,8 @@ mod tests {
         for writes in 0..60 {
             let left = Arc::new(AtomicU64::new(u64::MAX));
             let disk = Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
-            let log = Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
-            let opened = Store::on_backend(disk, log, id(2)).unwrap();
+            let half = || Failing { inner: InMemoryBackend::new(), writes_left: Arc::clone(&left) };
+            let opened = Store::on_backend(disk, [Box::new(half()), Box::new(half())], id(2)).unwrap();
             let mut doc = crdt::Doc::new(id(1));
             opened.store.keep(record(&mut doc, 0)).await;
             committed(&opened.store).await;

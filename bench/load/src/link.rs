@@ -123,10 +123,14 @@ pub struct Link<D> {
 
 impl<D: Document> Link<D> {
     pub async fn connect(client: Client<D>, address: SocketAddr, number: usize) -> anyhow::Result<Self> {
-        let ws = dial(address, "sync", number).await?;
-        let mut link = Link { client, ws, started: Instant::now() };
+        let mut link = Self::over(client, dial(address, "sync", number).await?);
         link.flush().await?;
         Ok(link)
+    }
+
+    /// Takes a connection that was made, on which nothing was sent yet.
+    pub fn over(client: Client<D>, ws: Ws) -> Self {
+        Link { client, ws, started: Instant::now() }
     }
 
     /// Milliseconds since it was connected.

@@ -11,6 +11,7 @@ mod run;
 mod samod;
 mod server;
 mod sink;
+mod storm;
 mod works;
 mod yjs;
 
@@ -53,7 +54,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct RunArgs {
-    /// Which works: paced, flat, many, cold, offline, idle, hops, kill [default: all]
+    /// Which works: paced, flat, many, cold, offline, idle, hops, durable, storm, kill [default: all]
     works: Vec<String>,
     /// Which servers [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -76,6 +77,15 @@ struct RunArgs {
     /// How many documents with an edit per second each
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
     docs: Vec<u64>,
+    /// How many clients come back at once
+    #[arg(long, value_delimiter = ',', default_values_t = [2_000])]
+    returning: Vec<usize>,
+    /// How many edits a second until durable, over all documents
+    #[arg(long, default_value_t = 5_000)]
+    rate: u64,
+    /// Over how many documents
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 1_000, 10_000])]
+    durable_docs: Vec<u64>,
     /// How many edits flat out, over all subscribers
     #[arg(long, default_value_t = 3_000_000)]
     deliveries: u64,
@@ -176,6 +186,12 @@ async fn measure(args: RunArgs) -> anyhow::Result<()> {
         if wants("hops") {
             rows.add("hops", Kind::Daemon, bench.hops(false).await);
             rows.add("hops", Kind::Daemon, bench.hops(true).await);
+        }
+        for &docs in args.durable_docs.iter().filter(|_| wants("durable")) {
+            rows.add("durable", Kind::Daemon, bench.durable(docs, args.rate).await);
+        }
+        for &clients in args.returning.iter().filter(|_| wants("storm")) {
+            rows.add("storm", Kind::Daemon, bench.storm(clients).await);
         }
         if wants("kill") {
             rows.add("kill", Kind::Daemon, bench.kill(20).await);

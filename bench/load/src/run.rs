@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +68,8 @@ pub struct Outcome {
     pub peak_kib: u64,
     /// From the start until the server had called every edit durable; relays never do.
     pub durable: Option<Duration>,
+    /// From the intended moment of sending until the writer knew an edit to be durable, in nanoseconds.
+    pub safe: Histogram<u64>,
 }
 
 impl Plan {
@@ -143,9 +145,11 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
     let took = clock.start().elapsed();
     let (cpu, clients_cpu) = (server.cpu()? - cpu, own_cpu()? - clients_cpu);
     pacing.await?;
-    let mut durable = Some(Duration::ZERO);
+    let (mut durable, mut safe) = (Some(Duration::ZERO), Histogram::new(3)?);
     while let Some(writer) = writers.join_next().await {
-        durable = writer??.and_then(|at| durable.map(|so_far| so_far.max(at)));
+        let (at, each) = writer??;
+        durable = at.and_then(|at| durable.map(|so_far| so_far.max(at)));
+        safe.add(each)?;
     }
     Ok(Outcome {
         took,
@@ -157,6 +161,7 @@ pub async fn run(plan: Plan, server: &Server, read_from: &[SocketAddr]) -> anyho
         clients_cpu,
         peak_kib: server.peak_kib(),
         durable,
+        safe,
     })
 }
 
@@ -313,33 +318,38 @@ impl Writer {
         self,
         clock: Arc<Clock>,
         mut due: UnboundedReceiver<()>,
-    ) -> anyhow::Result<Option<Duration>> {
+    ) -> anyhow::Result<(Option<Duration>, Histogram<u64>)> {
         let (mut sink, mut stream) = self.socket.split();
         let start = clock.start();
-        let within = self.plan.within;
+        let (within, docs) = (self.plan.within, self.plan.docs);
         let by_lane = self.client.is_some();
+        let none = Histogram::new(3)?;
         let listening = tokio::spawn(async move {
+            let mut late = none;
             let Some((mut client, events)) = self.client else {
                 // What else servers say to a writer is taken, so that they are not held up.
                 while let Some(Ok(_)) = stream.next().await {}
-                return None;
+                return Ok((None, late));
             };
             let mut safe = Safe::of(&client);
             let wait = async {
                 while let Some(Ok(bytes)) = stream.next().await {
                     client.receive(start.elapsed().as_millis() as u64, &bytes);
                     while let Some(output) = client.poll_output() {
-                        if let Output::Acked { doc, version, .. } = output {
-                            safe.note(doc, version.total());
+                        let Output::Acked { doc, version, .. } = output else { continue };
+                        let number = number_of(&doc)?;
+                        for event in safe.note(doc, version.total()) {
+                            late.record(clock.late(event.saturating_sub(1) * docs + number))?;
                         }
                     }
                     if safe.events >= events {
-                        return Some(start.elapsed());
+                        return Ok(Some(start.elapsed()));
                     }
                 }
-                None
+                anyhow::Ok(None)
             };
-            tokio::time::timeout(within, wait).await.ok().flatten()
+            let at = tokio::time::timeout(within, wait).await.unwrap_or(Ok(None))?;
+            anyhow::Ok((at, late))
         });
         if self.plan.step.is_some() {
             for message in self.messages {
@@ -359,7 +369,7 @@ impl Writer {
             }
         }
         sink.flush().await?;
-        if by_lane { Ok(listening.await?) } else { Ok(None) }
+        if by_lane { listening.await? } else { Ok((None, Histogram::new(3)?)) }
     }
 }
 
@@ -377,14 +387,16 @@ impl Safe {
         let mut safe = Safe::default();
         for node in client.nodes() {
             let said = node.docs().filter_map(|(name, _)| Some((name, node.peer_durable(LINK, name)?)));
-            said.for_each(|(name, version)| safe.note(name.clone(), version.total()));
+            said.for_each(|(name, version)| drop(safe.note(name.clone(), version.total())));
         }
         safe
     }
 
-    fn note(&mut self, doc: DocId, events: u64) {
+    /// A document has so many events safe. Which of them that is news of, counted from 0.
+    fn note(&mut self, doc: DocId, events: u64) -> Range<u64> {
         let before = self.of.insert(doc, events).unwrap_or(0);
         self.events = self.events + events - before;
+        before..events
     }
 }
 
@@ -410,6 +422,12 @@ fn packed(messages: &[Bytes], by_lane: bool) -> Vec<Bytes> {
     let rest = packs.into_iter().filter(|(_, pack)| !pack.is_empty());
     all.extend(rest.map(|(lane, pack)| close(lane, pack)));
     all
+}
+
+/// The number of a document, which is the end of its name.
+fn number_of(doc: &DocId) -> anyhow::Result<u64> {
+    let (_, number) = doc.as_str().split_once('/').context("a strange name")?;
+    Ok(number.parse()?)
 }
 
 struct Reader {
@@ -571,8 +589,7 @@ impl Reader {
 
     /// Edit `k` is in round `k / docs` of document `k % docs`; each is one event, after the one at set-up.
     fn take(&self, doc: &DocId, novel: &[crdt::Span], latency: &mut Histogram<u64>) -> anyhow::Result<()> {
-        let (_, doc) = doc.as_str().split_once('/').context("a strange name")?;
-        let doc: u64 = doc.parse()?;
+        let doc = number_of(doc)?;
         for span in novel {
             for seq in span.after..span.to {
                 latency.record(self.clock.late((seq - 1) * self.plan.docs + doc))?;

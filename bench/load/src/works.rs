@@ -73,6 +73,27 @@ impl Bench {
         Ok(Row::of(format!("{docs} documents, 1/s each"), kind.name(), &self.fresh(kind, plan).await?, true))
     }
 
+    /// Documents that get so many edits a second in all, over ten connections: how long until each edit is called durable.
+    pub async fn durable(&self, docs: u64, rate: u64) -> anyhow::Result<Row> {
+        let step = Duration::from_secs(1).div_f64(rate as f64);
+        let rounds = (self.paced_for.as_secs() * rate / docs).max(1);
+        let writers = docs.min(10) as usize;
+        let plan = Plan { docs, writers, readers: 0, rounds, step: Some(step), within: WITHIN };
+        let outcome = self.fresh(Kind::Daemon, plan).await?;
+        let at = |quantile| Some(outcome.safe.value_at_quantile(quantile) as f64 / 1e6);
+        Ok(Row {
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+            max_ms: at(1.0),
+            peak_mib: Some(outcome.peak_kib as f64 / 1024.0),
+            durable_ms: outcome.durable.map(|time| time.as_secs_f64() * 1e3),
+            delivered: outcome.safe.len(),
+            expected: outcome.edits,
+            note: format!("p99.9 {:.2} ms", at(0.999).unwrap_or_default()),
+            ..Row::new(format!("until durable: {docs} documents, {rate}/s in all"), Kind::Daemon.name())
+        })
+    }
+
     /// Daemons in a row or a ring; the subscriber is at the one farthest from the writer. Processor time and
     /// memory are those of the first.
     pub async fn hops(&self, ring: bool) -> anyhow::Result<Row> {

@@ -1,7 +1,7 @@
 //! Compaction: the deltas of a document joined into one, beside the thread that writes.
 //!
-//! What is joined is read back and compared before anything is replaced. The writing thread then does one short
-//! transaction for each document; deltas that came meanwhile stay behind the new one.
+//! What is joined is read back and compared before anything is replaced. The thread that writes the tables then does
+//! one short transaction for each document; deltas that came meanwhile stay behind the new one.
 
 use std::sync::{Arc, mpsc as threads};
 
@@ -11,8 +11,9 @@ use crdt::{Delta, ReplicaId, Replicated, VersionVector};
 use redb::Database;
 use tokio::sync::mpsc;
 
+use super::mover::Mover;
 use super::table::{self, Row};
-use super::{Error, Task, Writer, guarded};
+use super::{Error, Task, guarded};
 
 /// One delta in the place of a document's up to number `last`.
 #[derive(Debug)]
@@ -31,12 +32,12 @@ pub(super) struct Compactor {
 }
 
 impl Compactor {
-    pub(super) fn new(writer: &mut Writer, tasks: mpsc::WeakSender<Task>) -> Self {
-        let queue = writer.compacts.take().unwrap_or_else(|| threads::channel().1);
-        Compactor { db: Arc::clone(&writer.db), queue, tasks }
+    pub(super) fn new(mover: &mut Mover, tasks: mpsc::WeakSender<Task>) -> Self {
+        let queue = mover.compacts.take().unwrap_or_else(|| threads::channel().1);
+        Compactor { db: Arc::clone(&mover.db), queue, tasks }
     }
 
-    /// Runs until the writing thread has ended.
+    /// Runs until the thread that writes the tables has ended.
     #[cfg(not(feature = "simulation"))]
     pub(super) fn run(self) {
         while let Ok((doc, row)) = self.queue.recv() {

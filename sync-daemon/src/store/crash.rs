@@ -5,12 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // It is a test, also where it runs as a part of a longer one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crdt::Replicated;
 use crdt::sync::Document;
 
 use super::disk::{Disk, Files};
+use super::mover::Job;
 use super::*;
 
 fn named(n: usize) -> DocId {
@@ -22,6 +23,8 @@ fn named(n: usize) -> DocId {
 struct Ledger {
     durable: BTreeMap<DocId, VersionVector>,
     written: BTreeMap<DocId, VersionVector>,
+    /// Commits while the tables were being written.
+    meanwhile: u64,
 }
 
 impl Ledger {
@@ -43,58 +46,116 @@ impl Ledger {
     }
 }
 
+/// A store that is open, and what somebody writes into it.
+struct Live {
+    writer: Writer,
+    docs: BTreeMap<DocId, AnyDoc>,
+    /// What was edited and has not been kept yet.
+    held: Vec<Record>,
+    ledger: Ledger,
+    author: ReplicaId,
+    round: u64,
+    rng: fastrand::Rng,
+    /// The power is off.
+    over: bool,
+}
+
+impl Live {
+    fn edit(&mut self, n: usize, id: DocId) {
+        let author = self.author;
+        let doc = self.docs.entry(id.clone()).or_insert_with(|| AnyDoc::create(Kind::DOC, author).unwrap());
+        let before = doc.version().clone();
+        let value = (self.round * 1_000 + n as u64) as i64;
+        doc.as_doc_mut().unwrap().transact(0, |tx| {
+            tx.put("left", value);
+            tx.put("right", value);
+        });
+        self.ledger.written.entry(id.clone()).or_default().merge(doc.version());
+        let delta = Arc::new(doc.delta_since(&before));
+        self.held.push(Record { doc: id, kind: Kind::DOC, delta });
+    }
+
+    fn edit_some(&mut self) {
+        // Seldom so many that the document is rewritten as one.
+        let records = if self.rng.u8(0..96) == 0 { 600 } else { self.rng.usize(1..6) };
+        let only = self.rng.usize(0..3);
+        for n in 0..records {
+            let id = named(if records > 100 { only } else { self.rng.usize(0..3) });
+            self.edit(n, id);
+        }
+    }
+
+    /// Keeps what was edited, unless it has to wait for the tables.
+    fn commit(&mut self) -> Result<bool, Error> {
+        if self.writer.must_wait(|| self.held.iter()) {
+            return Ok(false);
+        }
+        self.writer.commit(std::mem::take(&mut self.held))?;
+        for (id, version) in self.writer.shared.take_all_durable() {
+            self.ledger.durable.entry(id).or_default().merge(&version);
+        }
+        Ok(true)
+    }
+
+    /// What the writing thread may do before any operation of that which writes the tables.
+    fn commit_meanwhile(&mut self) {
+        if self.over || self.rng.u8(0..4) != 0 {
+            return;
+        }
+        self.edit_some();
+        match self.commit() {
+            Ok(kept) => self.ledger.meanwhile += u64::from(kept),
+            Err(_) => self.over = true,
+        }
+    }
+}
+
 /// Opens the store, checks what it holds, and writes until the power goes. Whether it could be opened.
 fn live(disk: &Disk, ledger: &mut Ledger, round: u64, rng: &mut fastrand::Rng, story: &str) -> bool {
     let author = ReplicaId::from_u128(u128::from(round) + 1);
     let Ok(db) = Database::builder().set_cache_size(1 << 20).create_with_backend(disk.clone()) else {
         return false;
     };
-    // A log that is full after a few commits, or after none.
+    // A half of the log is full after a few commits, or after one.
     let log_bytes = rng.u64(200..4_000);
-    let Ok((mut writer, _)) = Writer::open(db, Box::new(disk.log()), log_bytes, Arc::default()) else {
+    let Ok((writer, mut mover, _)) = Writer::open(db, disk.halves(), log_bytes, Arc::default()) else {
         return false;
     };
-    let Ok((docs, quarantined)) = table::read_all(&writer.db) else { return false };
+    let Ok((docs, quarantined)) = table::read_all(&mover.db) else { return false };
     ledger.check(&docs, &quarantined, story);
     let mut docs: BTreeMap<DocId, AnyDoc> = docs.into_iter().collect();
     docs.values_mut().for_each(|doc| doc.set_author(author));
-    let compacts = writer.compacts.take().unwrap();
-    for _ in 0..rng.usize(1..8) {
-        let mut batch = Vec::new();
-        // Seldom so many that the document is rewritten as one.
-        let records = if rng.u8(0..96) == 0 { 600 } else { rng.usize(1..6) };
-        let only = rng.usize(0..3);
-        for n in 0..records {
-            let id = named(if records > 100 { only } else { rng.usize(0..3) });
-            let doc = docs.entry(id.clone()).or_insert_with(|| AnyDoc::create(Kind::DOC, author).unwrap());
-            let before = doc.version().clone();
-            let value = (round * 1_000 + n as u64) as i64;
-            doc.as_doc_mut().unwrap().transact(0, |tx| {
-                tx.put("left", value);
-                tx.put("right", value);
-            });
-            ledger.written.entry(id.clone()).or_default().merge(doc.version());
-            let delta = Arc::new(doc.delta_since(&before));
-            batch.push(Record { doc: id, kind: Kind::DOC, delta });
+    let (held, own) = (Vec::new(), fastrand::Rng::with_seed(rng.u64(..)));
+    let ledger_so_far = std::mem::take(ledger);
+    let live = Live { writer, docs, held, ledger: ledger_so_far, author, round, rng: own, over: false };
+    let live = Arc::new(Mutex::new(live));
+    let other = Arc::clone(&live);
+    disk.between(Some(Arc::new(move || other.lock().unwrap().commit_meanwhile())));
+    let mut write = || -> Result<(), Error> {
+        let compacts = mover.compacts.take().unwrap();
+        for _ in 0..rng.usize(1..8) {
+            live.lock().unwrap().edit_some();
+            while !live.lock().unwrap().commit()? {
+                let job = mover.jobs.try_recv()?;
+                mover.carry_out(job)?;
+            }
+            while rng.bool()
+                && let Ok(job) = mover.jobs.try_recv()
+            {
+                mover.carry_out(job)?;
+            }
+            for (doc, row) in compacts.try_iter() {
+                let joined = compact::join(&mover.db, doc, &row)?;
+                mover.carry_out(Job::Replace(joined))?;
+            }
         }
-        if writer.commit(batch).is_err() {
-            break;
-        }
-        for (id, version) in writer.shared.take_all_durable() {
-            ledger.durable.entry(id).or_default().merge(&version);
-        }
-        let compact = |writer: &mut Writer| {
-            compacts.try_iter().try_for_each(|(doc, row)| {
-                let joined = compact::join(&writer.db, doc, &row)?;
-                writer.replace(joined)
-            })
-        };
-        if compact(&mut writer).is_err() {
-            break;
-        }
-    }
-    // The power goes before anything is closed in order.
+        Ok(())
+    };
+    // An error is the end of the power: it goes before anything is closed in order.
+    let _ = write();
     disk.power_off();
+    disk.between(None);
+    *ledger = std::mem::take(&mut live.lock().unwrap().ledger);
     true
 }
 
@@ -115,19 +176,28 @@ fn number(name: &str, or: u64) -> u64 {
 #[allow(clippy::type_complexity)]
 fn read_again(disk: Disk) -> Result<(Vec<(DocId, AnyDoc)>, Vec<(String, String)>), Error> {
     let db = Database::builder().create_with_backend(disk.clone())?;
-    let (writer, _) = Writer::open(db, Box::new(disk.log()), 0, Arc::default())?;
-    table::read_all(&writer.db)
+    let (_, mover, _) = Writer::open(db, disk.halves(), 0, Arc::default())?;
+    table::read_all(&mover.db)
 }
 
-/// Plays so many power cuts: how many of them hit a store that was open, and how many events were durable.
+/// As [`play`], without the last.
+#[cfg(feature = "simulation")]
 pub(crate) fn power_cuts(seed: u64, crashes: u64) -> (u64, u64) {
+    let [opened, durable, _] = play(seed, crashes);
+    (opened, durable)
+}
+
+/// Plays so many power cuts: how many of them hit a store that was open, how many events were durable, and how many
+/// commits there were while the tables were being written.
+fn play(seed: u64, crashes: u64) -> [u64; 3] {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (mut bytes, mut ledger) = (Files::default(), Ledger::default());
-    let (mut opened, mut durable) = (0, 0);
+    let [mut opened, mut durable, mut meanwhile] = [0; 3];
     for round in 0..crashes {
         // Documents grow: begin anew now and then.
         if round % 10 == 0 {
             durable += ledger.durable.values().map(VersionVector::total).sum::<u64>();
+            meanwhile += ledger.meanwhile;
             (bytes, ledger) = (empty(), Ledger::default());
         }
         let story = format!("SEED={seed}, crash {round}");
@@ -140,17 +210,19 @@ pub(crate) fn power_cuts(seed: u64, crashes: u64) -> (u64, u64) {
         let (docs, quarantined) = read.unwrap_or_else(|error| panic!("{story}: cannot be opened: {error}"));
         ledger.check(&docs, &quarantined, &story);
     }
-    (opened, durable)
+    [opened, durable, meanwhile]
 }
 
 #[test]
 fn nothing_durable_is_lost_when_the_power_goes() {
     let (seed, crashes) = (number("SEED", 1), number("CRASHES", 150));
-    let (opened, durable) = power_cuts(seed, crashes);
+    let [opened, durable, meanwhile] = play(seed, crashes);
     println!(
-        "SEED={seed}: {crashes} power cuts, {opened} while writing, {durable} events durable, none lost"
+        "SEED={seed}: {crashes} power cuts, {opened} while writing, {durable} events durable, none lost; \
+         {meanwhile} commits while the tables were written"
     );
     assert!(opened > crashes / 4 && durable > crashes, "hardly anything was written");
+    assert!(meanwhile > crashes / 10, "hardly anything was written meanwhile");
 }
 
 /// A disk that says "synced" and has not: what was acknowledged may be gone, but what can be read is whole, and the

@@ -9,8 +9,8 @@ use redb::StorageBackend;
 /// What a disk writes at once, or not at all.
 const SECTOR: usize = 512;
 
-/// What the files of a store hold: the tables, the log.
-pub(crate) type Files = [Vec<u8>; 2];
+/// What the files of a store hold: the tables, the halves of the log.
+pub(crate) type Files = [Vec<u8>; 3];
 
 /// An operation that may still be lost.
 #[derive(Clone, Debug)]
@@ -30,11 +30,22 @@ struct File {
 
 #[derive(Clone, Debug, Default)]
 struct Image {
-    files: [File; 2],
+    files: [File; 3],
     /// Operations until the power goes; none: it stays.
     fuse: Option<u64>,
     /// Syncs return before anything is safe.
     lies: bool,
+    /// What happens before each operation on the tables: the work of another thread, at a moment that a seed can give.
+    between: Option<Between>,
+}
+
+#[derive(Clone)]
+struct Between(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Between")
+    }
 }
 
 impl Image {
@@ -95,9 +106,26 @@ impl Disk {
         Disk(Arc::new(Mutex::new(Image { files, ..Image::default() })), 0)
     }
 
-    /// The file of the log.
-    pub(crate) fn log(&self) -> Disk {
-        Disk(Arc::clone(&self.0), 1)
+    /// The file of half of the log.
+    pub(crate) fn log(&self, half: usize) -> Disk {
+        Disk(Arc::clone(&self.0), 1 + half)
+    }
+
+    /// Both of them.
+    pub(crate) fn halves(&self) -> [Box<dyn StorageBackend>; 2] {
+        [Box::new(self.log(0)), Box::new(self.log(1))]
+    }
+
+    /// Does something before each operation on the tables from now on, or nothing any more.
+    pub(crate) fn between(&self, work: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.image().between = work.map(Between);
+    }
+
+    fn let_others_work(&self) {
+        let between = (self.1 == 0).then(|| self.image().between.clone());
+        if let Some(Between(work)) = between.flatten() {
+            work();
+        }
     }
 
     /// Lets the power go after so many more operations.
@@ -147,6 +175,7 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.let_others_work();
         let mut image = self.image();
         image.burn()?;
         let file = &mut image.files[self.1];
@@ -156,6 +185,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.let_others_work();
         let mut image = self.image();
         image.burn()?;
         if !image.lies {
@@ -171,6 +201,7 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.let_others_work();
         let mut image = self.image();
         let (at, end) = (offset as usize, offset as usize + data.len());
         if image.files[self.1].now.len() < end {

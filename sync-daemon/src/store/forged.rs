@@ -11,11 +11,15 @@ use super::disk::Disk;
 use super::writer::Writer;
 use super::{Error, log, table};
 
+/// Generations of the halves of the log.
+const OLDER: u64 = 0;
+const NEWER: u64 = 1;
+
 type Docs = Vec<(DocId, AnyDoc)>;
 
 /// Cuts bytes into parts, each with its length in front, in two bytes. The first part is the version in the row of a
-/// document, the second its delta; the others are records of the log, with their heads made right. Such a store opens or
-/// does not; if it does, a second time it holds the same.
+/// document, the second its delta; the others are records of the log, with their heads made right: the first of them in its
+/// older half, the rest in the other. Such a store opens or does not; if it does, a second time it holds the same.
 ///
 /// # Panics
 /// When that is not so.
@@ -23,12 +27,16 @@ pub(crate) fn opens_or_is_refused(bytes: &[u8]) {
     let mut parts = parts(bytes);
     let disk = Disk::default();
     let made = table_of(&disk, parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let mut records = Vec::new();
-    parts.for_each(|content| log::seal(&mut records, 0, |out| out.extend(content)));
+    let mut halves = [Vec::new(), Vec::new()];
+    let [older, newer] = &mut halves;
+    parts.next().into_iter().for_each(|content| log::seal(older, OLDER, |out| out.extend(content)));
+    parts.for_each(|content| log::seal(newer, NEWER, |out| out.extend(content)));
     if made.is_err() {
         return; // no version that a row can have
     }
-    fill_log(&disk, &records);
+    // Which of the files is the older one, only the generations say.
+    fill_log(&disk.log(1), &halves[0]);
+    fill_log(&disk.log(0), &halves[1]);
     let Ok((docs, quarantined)) = open(&disk) else { return };
     let (again, and_those) = open(&disk).unwrap_or_default();
     let seen = |docs: &Docs| -> Vec<_> {
@@ -53,7 +61,8 @@ fn table_of(disk: &Disk, version: &[u8], delta: &[u8]) -> Result<(), Error> {
     let db = Database::builder().create_with_backend(disk.clone())?;
     table::prepare(&db)?;
     let tx = db.begin_write()?;
-    tx.open_table(table::META)?.insert(table::LOG, 0)?;
+    tx.open_table(table::META)?.insert(table::LOG, OLDER)?;
+    tx.open_table(table::META)?.insert(table::NEXT, NEWER)?;
     if !version.is_empty() {
         tx.open_table(table::INDEX)?.insert("d", (0, 0, 1, 1, delta.len() as u64, 0, version))?;
         tx.open_table(table::DELTAS)?.insert((0, 0), delta)?;
@@ -61,16 +70,15 @@ fn table_of(disk: &Disk, version: &[u8], delta: &[u8]) -> Result<(), Error> {
     Ok(tx.commit()?)
 }
 
-fn fill_log(disk: &Disk, records: &[u8]) {
-    let log = disk.log();
+fn fill_log(log: &Disk, records: &[u8]) {
     let filled = log.set_len(records.len() as u64).and_then(|()| log.write(0, records));
     assert!(filled.is_ok(), "a disk in peace");
 }
 
 fn open(disk: &Disk) -> Result<(Docs, Vec<(String, String)>), Error> {
     let db = Database::builder().create_with_backend(disk.clone())?;
-    let (writer, _) = Writer::open(db, Box::new(disk.log()), 0, Arc::default())?;
-    table::read_all(&writer.db)
+    let (_, mover, _) = Writer::open(db, disk.halves(), 0, Arc::default())?;
+    table::read_all(&mover.db)
 }
 
 #[cfg(test)]
@@ -100,8 +108,8 @@ mod tests {
         let disk = Disk::default();
         table_of(&disk, all[0], all[1]).unwrap();
         let mut records = Vec::new();
-        all[2..].iter().for_each(|content| log::seal(&mut records, 0, |out| out.extend(*content)));
-        fill_log(&disk, &records);
+        all[2..].iter().for_each(|content| log::seal(&mut records, OLDER, |out| out.extend(*content)));
+        fill_log(&disk.log(0), &records);
         let (docs, quarantined) = open(&disk).unwrap();
         let names: Vec<_> = docs.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!((names, quarantined), (vec!["d", "e"], vec![]));
@@ -135,14 +143,14 @@ mod tests {
         table_of(&disk, &[], &[]).unwrap();
         let content = |record: &Record| [&[1, b'd', record.kind.0], &record.delta.to_bytes()[..]].concat();
         let mut log = Vec::new();
-        log::seal(&mut log, 0, |out| out.extend(content(&first)));
+        log::seal(&mut log, OLDER, |out| out.extend(content(&first)));
         let torn = log.len();
-        log::seal(&mut log, 0, |out| out.extend(content(&second)));
+        log::seal(&mut log, OLDER, |out| out.extend(content(&second)));
         log[..torn].fill(0);
-        fill_log(&disk, &log);
+        fill_log(&disk.log(0), &log);
 
         let db = Database::builder().create_with_backend(disk.clone()).unwrap();
-        let (mut writer, _) = Writer::open(db, Box::new(disk.log()), 1_000, Arc::default()).unwrap();
+        let (mut writer, mover, _) = Writer::open(db, disk.halves(), 1_000, Arc::default()).unwrap();
         // Of another author, and as long as what was torn.
         let mut elsewhere = Doc::new(ReplicaId::from_u128(8));
         elsewhere.transact(0, |tx| tx.put("n", 1));
@@ -150,7 +158,7 @@ mod tests {
         let new = Record { delta, ..second };
         assert_eq!(content(&new).len(), content(&first).len());
         writer.commit(vec![new]).unwrap();
-        drop(writer);
+        drop((writer, mover));
         let (docs, quarantined) = open(&disk).unwrap();
         assert_eq!(quarantined, []);
         assert_eq!(docs[0].1.version(), elsewhere.version());

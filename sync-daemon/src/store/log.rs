@@ -1,10 +1,10 @@
 //! The log: what was written last, one record behind the other, until it is put into the tables.
 //!
 //! A transaction of the tables writes a dozen pages all over their file; a commit here is one write and one fsync of what
-//! is there already. The log has a fixed size. When it is full, all that is in it goes into the tables in one transaction,
-//! and the log begins anew. Each time it is of another generation, a number by chance that the tables hold: records of any
-//! other are what was there before, or what somebody wrote into a document, and count as nothing. A record is whole or it
-//! is the end.
+//! is there already. The log has two halves, files of a fixed size. When one is full the other goes on, while all that is in
+//! the full one goes into the tables in one transaction; then it begins anew. Each time it is of another generation, a number
+//! by chance that the tables hold: records of any other are what was there before, or what somebody wrote into a document,
+//! and count as nothing. A record is whole or it is the end.
 
 use std::io;
 
@@ -14,17 +14,22 @@ use redb::StorageBackend;
 
 use super::{Error, Record};
 
-/// The size of a log.
+/// The size of a half.
 pub(super) const LOG_BYTES: u64 = 1 << 20;
 /// What is before the content of a record: generation, length, check sum.
 const HEAD: usize = 16;
 
-/// A log, open for writing.
+/// Both files of a log.
+pub(super) type Halves = [Box<dyn StorageBackend>; 2];
+
+/// Half of a log, open for writing.
 #[derive(Debug)]
 pub(super) struct Log {
     disk: Box<dyn StorageBackend>,
-    /// Where the next record goes, and where the log ends.
+    /// Where the next record goes, and how long the file is.
     at: u64,
+    len: u64,
+    /// How long the file is to be.
     size: u64,
     /// Of the records that are written now.
     generation: u64,
@@ -33,45 +38,56 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens a log and makes it as large as it is to be. Gives what is in it of this generation.
-    pub(super) fn open(
-        disk: Box<dyn StorageBackend>,
-        size: u64,
-        generation: u64,
-    ) -> Result<(Self, Vec<Record>), Error> {
-        let len = disk.len()?;
+    /// Opens a half and makes it as large as it is to be.
+    pub(super) fn open(disk: Box<dyn StorageBackend>, size: u64) -> io::Result<Self> {
+        let mut len = disk.len()?;
         if len < size {
             // Zeros are written, so that later writes are into what is there.
             disk.set_len(size)?;
             disk.write(len, &vec![0; (size - len) as usize])?;
             disk.sync_data()?;
+            len = size;
         }
-        let size = size.max(len);
-        let mut bytes = vec![0; size as usize];
-        disk.read(0, &mut bytes)?;
-        let records = read(&bytes, generation)?;
-        Ok((Log { disk, at: 0, size, generation, buffer: Vec::new() }, records))
+        Ok(Log { disk, at: 0, len, size, generation: 0, buffer: Vec::new() })
+    }
+
+    /// What is in it of a generation.
+    pub(super) fn records(&self, generation: u64) -> Result<Vec<Record>, Error> {
+        let mut bytes = vec![0; self.len as usize];
+        self.disk.read(0, &mut bytes)?;
+        read(&bytes, generation)
     }
 
     /// All that is in it is in the tables: it begins anew.
-    pub(super) fn restart(&mut self, generation: u64) {
+    pub(super) fn restart(&mut self, generation: u64) -> io::Result<()> {
         (self.at, self.generation) = (0, generation);
+        if self.len > self.size {
+            self.disk.set_len(self.size)?;
+            self.len = self.size;
+        }
+        Ok(())
     }
 
-    /// Writes records, and returns once they are safe. `false` when there is no room for them: then nothing was written.
-    pub(super) fn append<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> io::Result<bool> {
+    /// Makes records ready to be written. Whether there is room for them; where nothing is yet, there is for any.
+    pub(super) fn stage<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> bool {
         self.buffer.clear();
         for record in records {
             write(&mut self.buffer, self.generation, record);
         }
+        self.at == 0 || self.at + self.buffer.len() as u64 <= self.size
+    }
+
+    /// Writes what is ready, and returns once it is safe.
+    pub(super) fn commit(&mut self) -> io::Result<()> {
         let after = self.at + self.buffer.len() as u64;
-        if after > self.size {
-            return Ok(false);
+        if after > self.len {
+            self.disk.set_len(after)?;
+            self.len = after;
         }
         self.disk.write(self.at, &self.buffer)?;
         self.disk.sync_data()?;
         self.at = after;
-        Ok(true)
+        Ok(())
     }
 }
 

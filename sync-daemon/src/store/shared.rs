@@ -18,13 +18,17 @@ pub(crate) struct Shared {
     changed: [Notify; LANES],
 }
 
+type Logged = BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)>;
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// By lane.
     durable: [BTreeMap<DocId, VersionVector>; LANES],
     failed: Option<String>,
-    /// Deltas that are in the log and not in the tables yet, in their order.
-    logged: BTreeMap<DocId, (Kind, Vec<Arc<Delta>>)>,
+    /// Deltas that are in the log and not in the tables yet, in their order: those of the half that is being put into the
+    /// tables, and those of the half in which it goes on.
+    moving: Logged,
+    logged: Logged,
     quarantined: BTreeMap<String, String>,
     pub(super) compaction: Compaction,
 }
@@ -51,6 +55,10 @@ impl Shared {
     pub(super) fn note_durable(&self, durable: BTreeMap<DocId, VersionVector>) {
         let mut touched = [false; LANES];
         let mut state = self.state();
+        // The first error is final, also when it came from another thread meanwhile.
+        if state.failed.is_some() {
+            return;
+        }
         for (doc, version) in durable {
             let lane = usize::from(lane(&doc));
             if let (Some(durable), Some(touched)) = (state.durable.get_mut(lane), touched.get_mut(lane)) {
@@ -82,7 +90,7 @@ impl Shared {
 
     /// The disk failed, for good.
     pub(super) fn fail(&self, reason: String) {
-        self.state().failed = Some(reason);
+        self.state().failed.get_or_insert(reason);
         self.changed.iter().for_each(Notify::notify_one);
     }
 
@@ -100,12 +108,23 @@ impl Shared {
 
     /// What of a document is in the log, and may not be in the tables.
     pub(super) fn logged(&self, doc: &DocId) -> Option<(Kind, Vec<Arc<Delta>>)> {
-        self.state().logged.get(doc).cloned()
+        let state = self.state();
+        let mut halves = [&state.moving, &state.logged].into_iter().filter_map(|half| half.get(doc));
+        let (kind, mut deltas) = halves.next()?.clone();
+        deltas.extend(halves.flat_map(|(_, deltas)| deltas).cloned());
+        Some((kind, deltas))
     }
 
-    /// All that was in the log is in the tables.
-    pub(super) fn forget_logged(&self) {
-        self.state().logged.clear();
+    /// The half of the log that was written until now is put into the tables, and the other one goes on.
+    pub(super) fn begin_moving(&self) {
+        let mut state = self.state();
+        state.moving = std::mem::take(&mut state.logged);
+    }
+
+    /// What was to be put into the tables is there.
+    pub(super) fn end_moving(&self) {
+        let moved = std::mem::take(&mut self.state().moving);
+        drop(moved); // thousands of deltas, and nobody waits for the lock
     }
 
     /// Documents that cannot be read, and why.

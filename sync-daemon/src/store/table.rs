@@ -16,11 +16,18 @@ pub(super) const DELTAS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinitio
 const QUARANTINE: TableDefinition<'_, &str, &str> = TableDefinition::new("quarantine");
 /// What format 1 had in place of an index.
 pub(super) const DOCS_1: TableDefinition<'_, &str, (u64, u8)> = TableDefinition::new("docs");
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 /// What format 2 had not is the log alone.
 const WITHOUT_LOG: u64 = 2;
-/// The generation of what is in the log and not in the tables.
+/// What format 3 had not is the second half of the log.
+const ONE_LOG: u64 = 3;
+/// The generation of what is in the log and not in the tables: of its older half.
 pub(super) const LOG: &str = "log";
+/// That of the half in which it goes on.
+pub(super) const NEXT: &str = "next";
+
+/// The generations of the halves of the log, the older first.
+pub(super) type Generations = [u64; 2];
 
 /// How many documents of an older store are listed in one transaction.
 const MIGRATE_AT_ONCE: usize = 4096;
@@ -116,9 +123,12 @@ pub(super) fn prepare(db: &Database) -> Result<(), Error> {
     let found = {
         let mut meta = tx.open_table(META)?;
         let found = meta.get("format")?.map(|format| format.value());
-        if found.is_none() || found == Some(WITHOUT_LOG) {
+        if matches!(found, None | Some(WITHOUT_LOG | ONE_LOG)) {
             meta.insert("format", FORMAT)?;
-            meta.insert(LOG, fastrand::u64(..))?;
+            if found != Some(ONE_LOG) {
+                meta.insert(LOG, fastrand::u64(..))?;
+            }
+            meta.insert(NEXT, fastrand::u64(..))?;
         }
         found
     };
@@ -129,7 +139,7 @@ pub(super) fn prepare(db: &Database) -> Result<(), Error> {
             );
         }
         Some(FORMAT) => return Ok(tx.abort()?),
-        Some(WITHOUT_LOG) => return Ok(tx.commit()?),
+        Some(WITHOUT_LOG | ONE_LOG) => return Ok(tx.commit()?),
         Some(_) | None => {}
     }
     tx.open_table(INDEX)?;
@@ -169,6 +179,7 @@ fn migrate(db: &Database) -> Result<(), Error> {
                 let mut meta = tx.open_table(META)?;
                 meta.insert("format", FORMAT)?;
                 meta.insert(LOG, fastrand::u64(..))?;
+                meta.insert(NEXT, fastrand::u64(..))?;
             }
             tx.commit()?;
             return Ok(());
@@ -221,10 +232,23 @@ pub(super) fn list(db: &Database) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// The generation of what is in the log and not in the tables.
-pub(super) fn generation(db: &Database) -> Result<u64, Error> {
-    let found = db.begin_read()?.open_table(META)?.get(LOG)?.map(|generation| generation.value());
-    Ok(found.ok_or("it does not say what its log is")?)
+/// How many halves of a log the files of a store have.
+pub(super) fn halves(db: &Database) -> Result<usize, Error> {
+    let tx = db.begin_read()?;
+    if !tx.list_tables()?.any(|table| redb::TableHandle::name(&table) == redb::TableHandle::name(&META)) {
+        return Ok(0);
+    }
+    let format = tx.open_table(META)?.get("format")?.map_or(0, |format| format.value());
+    Ok(format.saturating_sub(WITHOUT_LOG).min(2) as usize)
+}
+
+/// The generations of what is in the log and not in the tables.
+pub(super) fn generations(db: &Database) -> Result<Generations, Error> {
+    let meta = db.begin_read()?.open_table(META)?;
+    let of = |half| -> Result<u64, Error> {
+        Ok(meta.get(half)?.ok_or("it does not say what its log is")?.value())
+    };
+    Ok([of(LOG)?, of(NEXT)?])
 }
 
 /// The number that the next new document gets.
@@ -236,12 +260,11 @@ pub(super) fn next_number(db: &Database) -> Result<u64, Error> {
     Ok(next)
 }
 
-/// Puts records into the tables. What is in the log counts as nothing then: this is the generation of what comes next.
-/// Gives the rows of the documents.
+/// Puts records into the tables, and names the generations of what counts in the log then. Gives the rows of the documents.
 pub(super) fn put<'a>(
     db: &Database,
     records: impl Iterator<Item = &'a Record>,
-    generation: u64,
+    [older, next]: Generations,
     next_number: &mut u64,
 ) -> Result<BTreeMap<DocId, Row>, Error> {
     let mut rows: BTreeMap<DocId, Row> = BTreeMap::new();
@@ -267,7 +290,9 @@ pub(super) fn put<'a>(
         for (doc, row) in &rows {
             index.insert(doc.as_str(), row.value(&row.version_bytes()))?;
         }
-        tx.open_table(META)?.insert(LOG, generation)?;
+        let mut meta = tx.open_table(META)?;
+        meta.insert(LOG, older)?;
+        meta.insert(NEXT, next)?;
     }
     tx.commit()?;
     Ok(rows)

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crdt::VersionVector;
 use crdt::sync::DocId;
-use redb::{Database, StorageBackend};
+use redb::Database;
 use tokio::sync::mpsc;
 
-use super::log::Log;
-use super::table::{self, Row};
-use super::{Error, Listed, Record, Shared, Task, compact, guarded};
+use super::log::{Halves, Log};
+use super::mover::{Begun, Job, Mover};
+use super::{Error, Listed, Record, Shared, Task, guarded};
 
 /// The most records in one commit.
 const COMMIT_RECORDS: usize = 2048;
 /// The most bytes in one commit.
 const COMMIT_BYTES: usize = 8 << 20;
-/// The most records in the log: what is put into the tables at once.
+/// The most records in half of the log: what is put into the tables at once.
 const LOG_RECORDS: usize = 4096;
 /// Two commits begin at least this long apart, so that under load each takes what came meanwhile. A record that
 /// comes when nothing was committed for as long does not wait.
@@ -25,62 +25,42 @@ const COMMIT_EVERY: Duration = Duration::from_millis(5);
 
 /// The writing thread.
 pub(super) struct Writer {
-    pub(super) db: Arc<Database>,
-    log: Log,
-    /// What is in the log.
+    /// The half of the log that is written now, and what is in it.
+    half: Log,
     logged: Vec<Record>,
-    /// The number that the next new document gets.
-    next_number: u64,
+    /// The other half, unless it is being put into the tables.
+    other: Option<Log>,
+    emptied: threads::Receiver<Log>,
+    jobs: threads::Sender<Job>,
     quarantined: BTreeSet<DocId>,
     pub(super) shared: Arc<Shared>,
-    to_compact: threads::Sender<(DocId, Row)>,
-    /// Taken by the compactor.
-    pub(super) compacts: Option<threads::Receiver<(DocId, Row)>>,
-    /// Documents whose deltas are being joined.
-    compacting: BTreeSet<DocId>,
 }
 
 impl Writer {
     /// Makes a store ready, of whichever format, and lists what it holds.
     pub(super) fn open(
         db: Database,
-        log: Box<dyn StorageBackend>,
+        halves: Halves,
         log_bytes: u64,
         shared: Arc<Shared>,
-    ) -> Result<(Self, Vec<Listed>), Error> {
-        table::prepare(&db)?;
-        let (mut log, logged) = Log::open(log, log_bytes, table::generation(&db)?)?;
-        // Of another generation even if nothing was there: behind a record that the power tore others may be whole, and
-        // would count again behind new ones.
-        let generation = fastrand::u64(..);
-        table::put(&db, logged.iter(), generation, &mut table::next_number(&db)?)?;
-        log.restart(generation);
-        let found = table::list(&db)?;
-        let mut quarantined = BTreeSet::new();
-        for (name, why) in found.quarantined {
-            quarantined.extend(name.parse::<DocId>());
-            shared.quarantine(name, why);
-        }
-        let (to_compact, compacts) = threads::channel();
-        let writer = Writer {
-            db: Arc::new(db),
-            log,
-            logged: Vec::new(),
-            next_number: found.next_number,
-            quarantined,
-            shared,
-            to_compact,
-            compacts: Some(compacts),
-            compacting: BTreeSet::new(),
-        };
-        Ok((writer, found.docs))
+    ) -> Result<(Self, Mover, Vec<Listed>), Error> {
+        let begun = Mover::open(db, halves, log_bytes, Arc::clone(&shared))?;
+        let Begun { mover, halves: [half, other], jobs, emptied, docs, quarantined } = begun;
+        let writer =
+            Writer { half, logged: Vec::new(), other: Some(other), emptied, jobs, quarantined, shared };
+        Ok((writer, mover, docs))
     }
 
     #[cfg(feature = "simulation")]
     pub(super) async fn run_simulated(mut self, mut queue: mpsc::Receiver<Task>) {
         while let Some(first) = queue.recv().await {
             tokio::time::sleep(COMMIT_EVERY + Duration::from_millis(fastrand::u64(0..60))).await;
-            self.write(first, &mut queue);
+            let tasks = gather(first, &mut queue);
+            let records = || tasks.iter().filter_map(Task::record);
+            while self.must_wait(records) && self.shared.failure().is_none() {
+                tokio::time::sleep(super::LOOK_EVERY).await;
+            }
+            self.write(tasks);
         }
         self.end();
     }
@@ -93,24 +73,20 @@ impl Writer {
                 std::thread::sleep(rest);
             }
             began = Some(std::time::Instant::now());
-            self.write(first, &mut queue);
+            self.write(gather(first, &mut queue));
         }
         self.end();
     }
 
-    /// Puts what is in the log into the tables, so that the next start need not.
-    fn end(&mut self) {
-        if !self.logged.is_empty()
-            && self.shared.failure().is_none()
-            && let Err(error) = guarded(|| self.put(&[]))
-        {
-            tracing::warn!(%error, "what is in the log is put into the tables at the next start");
+    /// Has what is in the log put into the tables, so that the next start need not.
+    fn end(self) {
+        if !self.logged.is_empty() && self.shared.failure().is_none() {
+            let _ = self.jobs.send(Job::Move(self.half, self.logged));
         }
     }
 
-    /// Carries out a task and those that have come meanwhile.
-    fn write(&mut self, first: Task, queue: &mut mpsc::Receiver<Task>) {
-        let tasks = gather(first, queue);
+    /// Carries out what has come.
+    fn write(&mut self, tasks: Vec<Task>) {
         if self.shared.failure().is_none()
             && let Err(error) = guarded(|| self.carry_out(tasks))
         {
@@ -120,27 +96,27 @@ impl Writer {
     }
 
     fn carry_out(&mut self, tasks: Vec<Task>) -> Result<(), Error> {
-        let (mut batch, mut permits, mut joined) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batch, mut permits) = (Vec::new(), Vec::new());
         for task in tasks {
-            match task {
+            let job = match task {
                 Task::Keep(record, permit) => {
                     batch.push(record);
                     permits.push(permit);
+                    continue;
                 }
-                Task::Replace(one) => joined.push(one),
+                Task::Replace(joined) => Job::Replace(joined),
                 Task::Quarantine(doc, why) => {
-                    table::quarantine(&self.db, doc.as_str(), &why)?;
-                    self.quarantined.insert(doc);
+                    self.quarantined.insert(doc.clone());
+                    Job::Quarantine(doc, why)
                 }
-            }
+            };
+            // Whoever does it has failed when it is not there: that is noted already.
+            let _ = self.jobs.send(job);
         }
-        if !batch.is_empty() {
-            self.commit(batch)?;
-        }
-        joined.into_iter().try_for_each(|one| self.replace(one))
+        if batch.is_empty() { Ok(()) } else { self.commit(batch) }
     }
 
-    /// Keeps records: in the log, or all together in the tables when it is full.
+    /// Keeps records in the log; in the other half of it when this one is full.
     pub(super) fn commit(&mut self, mut batch: Vec<Record>) -> Result<(), Error> {
         batch.retain(|record| !self.quarantined.contains(&record.doc));
         let mut durable: BTreeMap<DocId, VersionVector> = BTreeMap::new();
@@ -150,58 +126,46 @@ impl Writer {
                 version.advance(span.replica, span.to);
             });
         }
-        if self.logged.len() + batch.len() <= LOG_RECORDS && self.log.append(batch.iter())? {
-            self.shared.note_logged(&batch);
-            self.logged.append(&mut batch);
-        } else {
-            self.put(&batch)?;
+        if !self.has_room(|| batch.iter()) {
+            self.switch()?;
+            self.half.stage(batch.iter());
         }
+        self.half.commit()?;
+        self.shared.note_logged(&batch);
+        self.logged.append(&mut batch);
         self.shared.note_durable(durable);
         Ok(())
     }
 
-    /// Puts all that is in the log, and these records, into the tables.
-    fn put(&mut self, batch: &[Record]) -> Result<(), Error> {
-        let generation = fastrand::u64(..);
-        let records = self.logged.iter().chain(batch);
-        let rows = table::put(&self.db, records, generation, &mut self.next_number)?;
-        self.log.restart(generation);
-        self.logged.clear();
-        self.shared.forget_logged();
-        for (doc, row) in rows {
-            if row.is_long() && self.compacting.insert(doc.clone()) {
-                self.shared.state().compaction.waiting += 1;
-                // The compactor ends only after this thread.
-                let _ = self.to_compact.send((doc, row));
-            }
-        }
-        Ok(())
+    /// Makes records ready to be written. Whether they have room in the half of the log that is written now.
+    fn has_room<'a, I: Iterator<Item = &'a Record>>(&mut self, records: impl Fn() -> I) -> bool {
+        let few = self.logged.is_empty() || self.logged.len() + records().count() <= LOG_RECORDS;
+        self.half.stage(records()) && few
     }
 
-    /// Puts one delta in the place of those that it was made of, in one transaction.
-    pub(super) fn replace(&mut self, joined: compact::Joined) -> Result<(), Error> {
-        let Some(bytes) = joined.bytes else {
-            // It counts as being joined, so that it is not tried again.
-            self.shared.state().compaction.waiting -= 1;
-            return Ok(());
+    /// Whether records have to wait until the other half of the log is in the tables.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn must_wait<'a, I: Iterator<Item = &'a Record>>(&mut self, records: impl Fn() -> I) -> bool {
+        self.other = self.other.take().or_else(|| self.emptied.try_recv().ok());
+        self.other.is_none() && !self.has_room(records)
+    }
+
+    /// Goes on in the other half of the log, and has this one put into the tables. Waits for those of the other.
+    fn switch(&mut self) -> Result<(), Error> {
+        let other = match self.other.take() {
+            Some(other) => other,
+            None => self.emptied.recv().map_err(|_| "the tables cannot be written")?,
         };
-        let before = table::replace(&self.db, &joined.doc, joined.last, &bytes)?;
-        self.compacting.remove(&joined.doc);
-        let compaction = &mut self.shared.state().compaction;
-        compaction.waiting -= 1;
-        compaction.done += 1;
-        compaction.bytes_before += before as u64;
-        compaction.bytes_after += bytes.len() as u64;
+        let full = std::mem::replace(&mut self.half, other);
+        self.shared.begin_moving();
+        let _ = self.jobs.send(Job::Move(full, std::mem::take(&mut self.logged)));
         Ok(())
     }
 }
 
 /// The first task and those that wait behind it, as many as go in one commit.
 fn gather(first: Task, queue: &mut mpsc::Receiver<Task>) -> Vec<Task> {
-    let size = |task: &Task| match task {
-        Task::Keep(record, _) => record.delta.body.len(),
-        Task::Replace(_) | Task::Quarantine(..) => 0,
-    };
+    let size = |task: &Task| task.record().map_or(0, |record| record.delta.body.len());
     let mut bytes = size(&first);
     let mut tasks = vec![first];
     while tasks.len() < COMMIT_RECORDS && bytes < COMMIT_BYTES {
